@@ -1,0 +1,7 @@
+# MaskCLIP with OpenAI's ViT-L/14@336px. No numbers are published for it, so it runs as CLIP was trained (fidelity='clip').
+# Key smoothing (the paper: 1.0) and prompt denoising (0.5) are off at 0.
+model = dict(
+    type='MaskClip',
+    backbone=dict(type='ClipViT', arch='ViT-L/14@336px', fidelity='clip'),
+    decode_head=dict(type='MaskClipHead', text_channels=768, ks_thresh=0.0, pd_thresh=0.0),
+    test_cfg=dict(mode='whole'))

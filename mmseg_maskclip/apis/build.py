@@ -1,0 +1,76 @@
+"""Datasets and models from configs, with clear errors."""
+
+from __future__ import annotations
+
+import copy
+import re
+from contextlib import contextmanager
+from typing import Iterator
+
+import torch
+import torch.distributed as dist
+from mmcv import Config
+from mmcv.cnn.utils import revert_sync_batchnorm
+from mmseg.datasets import build_dataset as build_mmseg_dataset
+from mmseg.models import build_segmentor
+from torch import nn
+
+from mmseg_maskclip import datasets, models  # noqa: F401  (registration)
+from mmseg_maskclip.utils import InputError
+
+_CONFIG_FAULT = re.compile(r'is not in the .* registry|unexpected keyword argument|'
+                           r'required (positional|keyword-only) argument|must contain the key')
+
+
+@contextmanager
+def _config_faults(what: str) -> Iterator[None]:
+    """Turn what mmcv says of a config's mistake into one sentence."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (TypeError, KeyError, ValueError) as error:
+        cause = str(error).strip('"\'')
+        if isinstance(error.__cause__, InputError) or isinstance(error.__context__, InputError):
+            raise InputError(cause) from error
+        if not _CONFIG_FAULT.search(cause):
+            raise
+        raise InputError(f'the config describes {what} that can not be built: {cause}') from error
+
+
+def build_test_dataset(config: Config):
+    """The dataset of ``data.test``, in test mode.
+
+    Raises:
+        InputError: If a folder, a file or a setting is wrong.
+    """
+    settings = copy.deepcopy(config.data.test)
+    settings.test_mode = True
+    with _config_faults('a dataset'):
+        return build_mmseg_dataset(settings)
+
+
+def runs_sync_bn() -> bool:
+    """Whether SyncBN can run here: several processes on GPUs."""
+    return torch.cuda.is_available() and dist.is_available() and dist.is_initialized()
+
+
+def build_model(config: Config) -> nn.Module:
+    """The segmentor of a config; the config itself is left as it is.
+
+    Nothing is read from disk. SyncBN becomes BN where it can't run.
+
+    Args:
+        config: With ``model``, optionally ``test_cfg``.
+
+    Returns:
+        The segmentor, on the CPU, in training mode.
+
+    Raises:
+        InputError: If the model can't be built from the config.
+    """
+    settings = copy.deepcopy(config.model)
+    settings.pop('pretrained', None)
+    with _config_faults('a model'):
+        model = build_segmentor(settings, test_cfg=config.get('test_cfg'))
+    return model if runs_sync_bn() else revert_sync_batchnorm(model)

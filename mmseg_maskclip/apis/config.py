@@ -1,0 +1,127 @@
+"""Config files: reading them with clear errors, and what flags change in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Iterator, Sequence
+
+from mmcv import Config
+
+from mmseg_maskclip.utils import InputError, require_dir, require_file
+
+AUG_RATIOS = [0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
+
+
+def load_config(path: str, options: dict | None = None) -> Config:
+    """Read a config file and merge ``--cfg-options`` into it.
+
+    Args:
+        path: The config file.
+        options: Flat ``{'model.decode_head.ks_thresh': 1.0}`` overrides.
+
+    Raises:
+        InputError: If the file is missing or can't be parsed, or an option
+            names a key of something that is no dict.
+    """
+    require_file(path, 'config', 'See configs/ for the shipped ones.')
+    try:
+        config = Config.fromfile(str(path))
+    except (SyntaxError, AttributeError, FileNotFoundError, ImportError, OSError, KeyError) as error:
+        raise InputError(f'config {path} can not be read: {error}') from error
+    if options:
+        try:
+            config.merge_from_dict(options)
+        except (TypeError, KeyError, IndexError, AssertionError) as error:
+            raise InputError(f'--cfg-options {options} does not fit config {path}: '
+                             f'{error}') from error
+    return config
+
+
+def transforms_of(pipeline: Sequence[dict], name: str) -> Iterator[dict]:
+    """All transforms of one type, nested ones included.
+
+    Args:
+        pipeline: A pipeline of a config.
+        name: Registered name of the transform.
+    """
+    for transform in pipeline:
+        if transform['type'] == name:
+            yield transform
+        yield from transforms_of(transform.get('transforms', ()), name)
+
+
+def _multi_scale(config: Config) -> list[dict]:
+    found = list(transforms_of(config.data.test.pipeline, 'MultiScaleFlipAug'))
+    if not found:
+        raise InputError("data.test.pipeline has no 'MultiScaleFlipAug' transform, which "
+                         '--img-scale and --aug-test change.')
+    return found
+
+
+def set_img_scale(config: Config, scale: tuple[int, int]) -> None:
+    """Set the test scale (width, height), as ``--img-scale`` does."""
+    if min(scale) < 1:
+        raise InputError(f'--img-scale is {scale}, two positive numbers were expected.')
+    for transform in _multi_scale(config):
+        transform['img_scale'] = tuple(scale)
+
+
+def set_aug_test(config: Config) -> None:
+    """Test with six scales and flips, as ``--aug-test`` does."""
+    for transform in _multi_scale(config):
+        transform['img_ratios'] = list(AUG_RATIOS)
+        transform['flip'] = True
+
+
+def set_corruption(config: Config, name: str, severity: int) -> None:
+    """Corrupt each test image right after it is read."""
+    pipeline = list(config.data.test.pipeline)
+    pipeline.insert(1, {'type': 'Corrupt', 'name': name, 'severity': severity})
+    config.data.test.pipeline = pipeline
+
+
+def set_images(config: Config, folder: str) -> None:
+    """Test on a folder of pictures, as ``--img-dir`` does."""
+    require_dir(folder, 'image folder')
+    config.data.test.img_dir = str(Path(folder).resolve())
+    config.data.test.data_root = None
+
+
+def set_classes(config: Config, classes: Sequence[str], background: Sequence[str] = ()) -> None:
+    """Segment into other classes, as ``--classes`` and ``--background`` do.
+
+    Args:
+        config: A MaskCLIP config on a folder of images.
+        classes: Class names, or one text file of names, one a line; synonyms
+            of a class are separated by ``;``.
+        background: Names of classes that are drawn black.
+
+    Raises:
+        InputError: On an empty or duplicated list, or a config whose dataset
+            has fixed classes.
+    """
+    from mmseg_maskclip.clip import load_vocabulary
+
+    if config.data.test.type != 'ImageFolderDataset':
+        raise InputError(f'--classes needs a config on a folder of images, '
+                         f'{config.data.test.type} has its own classes: use '
+                         'configs/maskclip/maskclip_vit16_512x512_demo.py.')
+    single_file = len(classes) == 1 and Path(classes[0]).suffix == '.txt'
+    vocabulary = load_vocabulary(classes[0] if single_file else list(classes))
+    extra = load_vocabulary(list(background)).entries if background else ()
+    names = ['; '.join(entry) for entry in (*vocabulary.entries, *extra)]
+    vocabulary = load_vocabulary(names)
+    config.data.test.classes = list(vocabulary.class_names[:len(names) - len(extra)])
+    config.data.test.background_classes = list(vocabulary.class_names[len(names) - len(extra):])
+    config.model.decode_head.vocabulary = names
+    config.model.decode_head.num_classes = len(names)
+    config.model.decode_head.text_embeddings_path = None
+
+
+def plain(value: Any) -> Any:
+    """A config value as plain lists and dicts, for JSON."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value

@@ -1,0 +1,97 @@
+"""Tables in the documentation, made from the metafiles beside the configs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+
+from mmseg_maskclip.utils import InputError, atomic_path, require_file
+
+_BLOCK = re.compile(r'(<!-- table: (?P<file>\S+) -->\n).*?(<!-- end of table -->)', re.DOTALL)
+
+
+def read_metafile(path: Path) -> list[dict]:
+    """The models of a metafile.
+
+    Args:
+        path: ``configs/*/metafile.yml``.
+
+    Returns:
+        One dict a model, as written there.
+
+    Raises:
+        InputError: If the file is missing or is no metafile.
+    """
+    require_file(path, 'metafile')
+    content = yaml.safe_load(path.read_text(encoding='utf-8'))
+    if not isinstance(content, dict) or not content.get('Models'):
+        raise InputError(f'metafile {path} lists no Models.')
+    return content['Models']
+
+
+def markdown_table(models: list[dict], link_root: str) -> str:
+    """A Markdown table: model, data set, figures, source, config.
+
+    Args:
+        models: What :func:`read_metafile` returns.
+        link_root: What leads from the document to the project's root.
+    """
+    metrics: list[str] = []
+    for model in models:
+        for result in model['Results']:
+            metrics += [name for name in result['Metrics'] if name not in metrics]
+    header = ['CLIP', 'data set', *metrics, 'from', 'config']
+    lines = ['| ' + ' | '.join(header) + ' |', '|' + ' --- |' * len(header)]
+    for model in models:
+        for result in model['Results']:
+            figures = [str(result['Metrics'].get(name, '')) for name in metrics]
+            config = model['Config']
+            cells = [model['Metadata']['CLIP'], result['Dataset'], *figures, result['Source'],
+                     f'[{Path(config).stem}]({link_root}{config})']
+            lines.append('| ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines) + '\n'
+
+
+def fill_tables(document: Path, root: Path) -> str:
+    """A document with every ``<!-- table: METAFILE -->`` block made anew.
+
+    Args:
+        document: A Markdown file below ``root``.
+        root: The project's root; metafiles are named relative to it.
+
+    Returns:
+        The document's new text.
+    """
+    link_root = '../' * (len(document.relative_to(root).parts) - 1)
+
+    def fill(match: re.Match) -> str:
+        models = read_metafile(root / match['file'])
+        return match[1] + markdown_table(models, link_root) + match[3]
+
+    return _BLOCK.sub(fill, document.read_text(encoding='utf-8'))
+
+
+def update_tables(root: Path, check: bool) -> list[Path]:
+    """Rewrite the tables of all documents.
+
+    Args:
+        root: The project's root.
+        check: Only look, write nothing.
+
+    Returns:
+        Documents whose tables were out of date.
+    """
+    documents = [root / 'README.md', *sorted((root / 'docs').glob('*.md')),
+                 *sorted((root / 'configs').glob('*/README.md'))]
+    stale = []
+    for document in documents:
+        text = fill_tables(document, root)
+        if text == document.read_text(encoding='utf-8'):
+            continue
+        stale.append(document)
+        if not check:
+            with atomic_path(document) as name:
+                name.write_text(text, encoding='utf-8')
+    return stale

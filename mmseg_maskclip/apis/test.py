@@ -1,0 +1,254 @@
+"""Run a segmentor over a test set: figures, pictures, files."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Iterator
+
+import cv2
+import mmcv
+import numpy as np
+import torch
+from mmcv import Config
+from mmcv.image import tensor2imgs
+from mmcv.runner import get_dist_info
+from mmcv.utils import print_log
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Subset
+
+from mmseg_maskclip.apis.build import build_model, build_test_dataset
+from mmseg_maskclip.apis.distributed import (device_of_process, is_main,
+                                             merge_dicts, sum_over_processes)
+from mmseg_maskclip.apis.record import timestamp, versions, write_json
+from mmseg_maskclip.apis.visualize import add_legend, classes_present, overlay
+from mmseg_maskclip.apis.weights import describe_fidelity, load_weights
+from mmseg_maskclip.datasets import UnreadableSample
+from mmseg_maskclip.utils import (InputError, atomic_path, sha256_of,
+                                  writable_dir)
+
+
+@dataclass
+class TestOptions:
+    """What a test run does with its label maps.
+
+    Attributes:
+        metrics: Metrics to evaluate, empty for none.
+        eval_options: Keyword arguments for the dataset's ``evaluate`` or
+            ``format_results``.
+        out: Pickle file for all label maps.
+        show_dir: Folder for pictures.
+        opacity: Of the labels drawn over the pictures.
+        format_only: Write the label maps in the dataset's own format.
+        work_dir: Folder of the record of the figures.
+        gpu_collect: Merge label maps through the process group.
+        facts: Further facts for the record (corruption, scale, command line).
+    """
+
+    __test__ = False
+
+    metrics: list[str] = field(default_factory=list)
+    eval_options: dict = field(default_factory=dict)
+    out: str | None = None
+    show_dir: str | None = None
+    opacity: float = 0.5
+    format_only: bool = False
+    work_dir: str = 'work_dirs'
+    gpu_collect: bool = False
+    facts: dict = field(default_factory=dict)
+
+
+class _Totals:
+    """What is kept of the images seen so far: sums, not maps."""
+
+    def __init__(self, keep_maps: bool) -> None:
+        self.areas: Tensor | None = None
+        self.maps: dict[int, np.ndarray] | None = {} if keep_maps else None
+        self.unreadable: dict[str, str] = {}
+
+    def add(self, per_image: list) -> None:
+        for areas in per_image:
+            stacked = torch.stack([torch.as_tensor(area) for area in areas])
+            self.areas = stacked if self.areas is None else self.areas + stacked
+
+
+def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | None:
+    """Test a model as its config says.
+
+    Args:
+        config: A config with ``model`` and ``data.test``.
+        checkpoint: A checkpoint of the model, or a CLIP file for MaskCLIP.
+        options: What is wanted.
+
+    Returns:
+        The figures, or None where none were asked for (and in all processes
+        but the main one).
+
+    Raises:
+        InputError: If anything a user gave is wrong.
+    """
+    _prepare(options)
+    dataset = build_test_dataset(config)
+    dataset.on_unreadable = 'skip'
+    model = build_model(config)
+    device = device_of_process()
+    meta = load_weights(model, checkpoint, str(device))
+    _check_classes(model, dataset, meta)
+    model.CLASSES, model.PALETTE = dataset.CLASSES, dataset.PALETTE
+    started = time.time()
+    totals = _run(model.to(device).eval(), dataset, config, options)
+    if options.out:
+        _write_maps(totals, dataset, options)
+    if not options.metrics:
+        return None
+    areas = sum_over_processes(_areas(totals, dataset))
+    if not is_main():
+        return None
+    figures = dataset.evaluate([tuple(areas)], metric=options.metrics, logger='mmseg',
+                               **options.eval_options)
+    _write_record(figures, config, checkpoint, totals, time.time() - started, options)
+    return figures
+
+
+test_model.__test__ = False
+
+
+def _prepare(options: TestOptions) -> None:
+    """Find what can't be written before an hour of work, not after."""
+    if options.out and not options.out.endswith(('.pkl', '.pickle')):
+        raise InputError(f'--out is {options.out}, a name ending in .pkl was expected.')
+    if not 0 < options.opacity <= 1:
+        raise InputError(f'--opacity is {options.opacity}, a number in (0, 1] was expected.')
+    writable_dir(options.work_dir, 'work dir')
+    if options.show_dir:
+        writable_dir(options.show_dir, '--show-dir')
+    if options.out:
+        writable_dir(Path(options.out).parent, 'folder of --out')
+
+
+def _check_classes(model: nn.Module, dataset: Any, meta: dict) -> None:
+    wanted, found = model.decode_head.num_classes, len(dataset.CLASSES)
+    if wanted != found:
+        raise InputError(f'the head has {wanted} classes, the dataset {type(dataset).__name__} '
+                         f'{found}: set model.decode_head.num_classes and vocabulary to the '
+                         "dataset's.")
+    trained = meta.get('CLASSES')
+    if trained and list(trained) != list(dataset.CLASSES):
+        print_log('The checkpoint was made for classes of other names: '
+                  f'{list(trained)[:3]}... against {list(dataset.CLASSES)[:3]}...', 'mmseg',
+                  level=30)
+
+
+def _samples(dataset: Any, config: Config) -> Iterator[tuple[int, Any]]:
+    """This process's samples with their indices."""
+    rank, world = get_dist_info()
+    indices = list(range(rank, len(dataset), world))
+    workers = config.data.get('test_dataloader', {}).get(
+        'workers_per_gpu', config.data.get('workers_per_gpu', 2))
+    loader = DataLoader(Subset(dataset, indices), batch_size=None, shuffle=False,
+                        num_workers=workers, collate_fn=_keep)
+    yield from zip(indices, loader)
+
+
+def _keep(sample: Any) -> Any:
+    """Samples stay as the pipeline made them: sizes differ, nothing is stacked."""
+    return sample
+
+
+def _run(model: nn.Module, dataset: Any, config: Config, options: TestOptions) -> _Totals:
+    device = next(model.parameters()).device
+    totals = _Totals(keep_maps=bool(options.out))
+    bar = mmcv.ProgressBar(len(dataset)) if is_main() else None
+    for index, sample in _samples(dataset, config):
+        if isinstance(sample, UnreadableSample):
+            totals.unreadable[sample.filename] = sample.reason
+        else:
+            images = [image[None].to(device, non_blocking=True) for image in sample['img']]
+            metas = [[meta.data] for meta in sample['img_metas']]
+            with torch.no_grad():
+                labels = model(return_loss=False, img=images, img_metas=metas)[0]
+            _use(labels, index, dataset, (images[0], metas[0]), totals, options)
+        if bar is not None:
+            for _ in range(min(get_dist_info()[1], len(dataset) - bar.completed)):
+                bar.update()
+    if bar is not None:
+        bar.file.write('\n')
+    _report_unreadable(totals, dataset)
+    return totals
+
+
+def _use(labels: np.ndarray, index: int, dataset: Any, shown: tuple, totals: _Totals,
+         options: TestOptions) -> None:
+    """Everything that is done with one label map."""
+    if options.metrics:
+        totals.add(dataset.pre_eval([labels], [index]))
+    if totals.maps is not None:
+        totals.maps[index] = labels.astype(np.uint8 if len(dataset.CLASSES) <= 256 else np.int16)
+    if options.show_dir:
+        _draw(labels, shown, dataset, options)
+    if options.format_only:
+        arguments = {'imgfile_prefix': str(Path(options.work_dir) / 'format_results'),
+                     **options.eval_options}
+        try:
+            dataset.format_results([labels], indices=[index], **arguments)
+        except NotImplementedError as error:
+            raise InputError(f'--format-only: {type(dataset).__name__} has no format of its own '
+                             'to write; use --out or --show-dir.') from error
+
+
+def _draw(labels: np.ndarray, shown: tuple, dataset: Any, options: TestOptions) -> None:
+    image, metas = shown
+    meta = metas[0]
+    picture = tensor2imgs(image.cpu(), **meta['img_norm_cfg'])[0]
+    height, width = meta['img_shape'][:2]
+    picture = picture[:height, :width]
+    if meta.get('flip'):
+        picture = mmcv.imflip(picture, meta['flip_direction'])
+    picture = cv2.resize(picture, labels.shape[::-1])
+    drawing = overlay(picture, labels, dataset.PALETTE, options.opacity)
+    drawing = add_legend(drawing, classes_present(labels, len(dataset.CLASSES)), dataset.CLASSES,
+                         dataset.PALETTE)
+    target = Path(options.show_dir) / meta['ori_filename']
+    with atomic_path(target) as name:
+        cv2.imwrite(str(name), drawing)
+
+
+def _report_unreadable(totals: _Totals, dataset: Any) -> None:
+    if not totals.unreadable:
+        return
+    for filename, reason in totals.unreadable.items():
+        print_log(f'{filename} was left out: {reason}', 'mmseg', level=30)
+    print_log(f'{len(totals.unreadable)} of {len(dataset)} images could not be read and were '
+              'left out of the figures', 'mmseg', level=30)
+    if len(totals.unreadable) == len(dataset):
+        raise InputError(f'none of the {len(dataset)} images could be read, the last one '
+                         f'{list(totals.unreadable)[-1]}.')
+
+
+def _areas(totals: _Totals, dataset: Any) -> Tensor:
+    if totals.areas is not None:
+        return totals.areas
+    return torch.zeros(4, len(dataset.CLASSES), dtype=torch.int64)
+
+
+def _write_maps(totals: _Totals, dataset: Any, options: TestOptions) -> None:
+    merged = merge_dicts(totals.maps, Path(options.work_dir), options.gpu_collect)
+    if merged is None:
+        return
+    with atomic_path(options.out) as name:
+        mmcv.dump([merged.get(index) for index in range(len(dataset))], str(name))
+    print_log(f'Label maps of {len(merged)} images: {options.out}', 'mmseg')
+
+
+def _write_record(figures: dict, config: Config, checkpoint: str, totals: _Totals,
+                  seconds: float, options: TestOptions) -> None:
+    scale = 'multi' if options.facts.get('aug_test') else 'single'
+    path = Path(options.work_dir) / f'eval_{scale}_scale_{timestamp()}.json'
+    write_json(path, {
+        'config': config.filename, 'checkpoint': str(checkpoint),
+        'checkpoint_sha256': sha256_of(checkpoint), 'fidelity': describe_fidelity(config),
+        'metric': figures, 'unreadable': totals.unreadable, 'seconds': round(seconds, 2),
+        'processes': get_dist_info()[1], **options.facts, 'versions': versions(),
+        'model': config.model, 'data': config.data.test})
+    print_log(f'Figures: {path}', 'mmseg')

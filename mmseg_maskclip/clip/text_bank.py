@@ -1,0 +1,145 @@
+"""Text banks: the embeddings of a vocabulary, with what made them."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Optional
+
+import torch
+from torch import Tensor
+
+from mmseg_maskclip.utils import InputError, atomic_path, require_file
+
+_FORMAT = 'mmseg_maskclip text bank 1'
+_MAKE = ('Make it with: python tools/maskclip_utils/prompt_engineering.py --model MODEL '
+         '--class-set SET')
+
+
+@dataclass
+class TextBank:
+    """Embeddings of classes and what made them.
+
+    Attributes:
+        embeddings: One row per class, or per synonym where kept apart,
+            (R, D) float32.
+        class_names: The K classes; empty strings where the file has none
+            (a bare tensor).
+        row_class: Class of each row, (R,) int64; 0..K-1 by default.
+        row_names: The name embedded in each row; class names by default.
+        clip: Name of the CLIP model, or None where unknown.
+        templates: Name of the template set, or None.
+        normalized: Whether every row has unit length.
+    """
+
+    embeddings: Tensor
+    class_names: tuple[str, ...]
+    row_class: Optional[Tensor] = None
+    row_names: tuple[str, ...] = ()
+    clip: Optional[str] = None
+    templates: Optional[str] = None
+    normalized: bool = True
+    source: str = field(default='text bank', compare=False)
+
+    def __post_init__(self) -> None:
+        self.class_names = tuple(self.class_names)
+        if self.row_class is None:
+            self.row_class = torch.arange(len(self.class_names))
+        self.row_names = tuple(self.row_names) or self.class_names
+        if self.embeddings.dim() != 2 or len(self.embeddings) != len(self.row_class):
+            raise InputError(
+                f'{self.source} holds embeddings of shape {tuple(self.embeddings.shape)}, '
+                f'({len(self.row_class)}, D) was expected.')
+        if not torch.equal(self.row_class.unique(), torch.arange(len(self.class_names))):
+            raise InputError(f'{self.source} lacks rows for some of its '
+                             f'{len(self.class_names)} classes.')
+
+    @property
+    def width(self) -> int:
+        """D, the width of the joint image-text space."""
+        return self.embeddings.shape[1]
+
+    def save(self, path: str | Path) -> None:
+        """Write the bank to a file, all of it or nothing.
+
+        Args:
+            path: The file.
+
+        Raises:
+            InputError: If its folder can't be written.
+        """
+        with atomic_path(path) as temporary:
+            torch.save({
+                'format': _FORMAT, 'embeddings': self.embeddings.cpu(),
+                'class_names': list(self.class_names), 'row_class': self.row_class.cpu(),
+                'row_names': list(self.row_names), 'clip': self.clip,
+                'templates': self.templates, 'normalized': self.normalized}, temporary)
+
+    @classmethod
+    def load(cls, path: str | Path) -> TextBank:
+        """Read a bank, or a bare (K, D) tensor as the earlier tools wrote.
+
+        Args:
+            path: The file.
+
+        Raises:
+            InputError: If it is missing, damaged, or something else.
+        """
+        path = require_file(path, 'text bank', _MAKE)
+        try:
+            content = torch.load(path, map_location='cpu', weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError,
+                KeyError) as error:
+            raise InputError(f'text bank {path} is damaged or no text bank. {_MAKE}') from error
+        if isinstance(content, Tensor) and content.dim() == 2:
+            bare = content.detach().float()
+            unit = bool((bare.norm(dim=1) - 1).abs().max() < 1e-2) if len(bare) else True
+            return cls(bare, ('',) * len(bare), normalized=unit, source=f'text bank {path}')
+        if not isinstance(content, dict) or content.get('format') != _FORMAT:
+            raise InputError(f'{path} is no text bank: it holds {_describe(content)}, a bank or '
+                             f'a (K, D) tensor was expected. {_MAKE}')
+        content = {key: value for key, value in content.items() if key != 'format'}
+        return cls(**content, source=f'text bank {path}')
+
+    def check(self, class_names: Sequence[str] | None = None, width: int | None = None,
+              clip: str | None = None) -> TextBank:
+        """Return self if the bank is the one a model needs.
+
+        What a bare tensor does not tell (names, CLIP) is not compared.
+
+        Args:
+            class_names: The K classes, in order.
+            width: D.
+            clip: Name of the CLIP model.
+
+        Raises:
+            InputError: If one of them differs; says how.
+        """
+        if clip is not None and self.clip is not None and clip != self.clip:
+            raise InputError(f'{self.source} was made with CLIP model {self.clip}, '
+                             f'{clip} was expected. {_MAKE}')
+        if width is not None and width != self.width:
+            raise InputError(f'{self.source} has embeddings of width {self.width}, the model '
+                             f'needs {width}: it was made with another CLIP model. {_MAKE}')
+        if class_names is not None:
+            self._check_names(tuple(class_names))
+        return self
+
+    def _check_names(self, names: tuple[str, ...]) -> None:
+        if len(names) != len(self.class_names):
+            raise InputError(f'{self.source} has {len(self.class_names)} classes, '
+                             f'{len(names)} were expected. {_MAKE}')
+        for index, (found, expected) in enumerate(zip(self.class_names, names)):
+            if found and found.strip().lower() != expected.strip().lower():
+                raise InputError(f"{self.source} has '{found}' as class {index}, "
+                                 f"'{expected}' was expected. {_MAKE}")
+
+
+def _describe(content: object) -> str:
+    if isinstance(content, Tensor):
+        return f'a tensor of shape {tuple(content.shape)}'
+    if isinstance(content, dict):
+        return f'a dict with keys {", ".join(list(map(str, content))[:3])}'
+    return f'a {type(content).__name__}'

@@ -1,0 +1,98 @@
+"""Reads tensors out of a weights file of any make, with clear errors."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmseg_maskclip.utils import InputError, require_file
+
+_HEAD = 512
+_ZIP = b'PK\x03\x04'
+
+
+def read_weights_file(path: str | Path, mend: str = '') -> tuple[Any, bool]:
+    """Load a weights file on the CPU.
+
+    Args:
+        path: A TorchScript archive, a file of ``torch.save``, or safetensors.
+        mend: The command that makes the file, appended to errors.
+
+    Returns:
+        What it holds (the state dict of an archive), and whether it was a
+        TorchScript archive.
+
+    Raises:
+        InputError: If it is missing, empty, truncated, no weights file at
+            all, or holds more than tensors and plain containers.
+    """
+    path = require_file(path, 'CLIP checkpoint', mend)
+    hint = f' {mend}' if mend else ''
+    with open(path, 'rb') as file:
+        head = file.read(_HEAD)
+    problem = _obvious_problem(path, head)
+    if problem:
+        raise InputError(f'CLIP checkpoint {path} {problem}.{hint}')
+    try:
+        if path.suffix == '.safetensors' or _is_safetensors(path, head):
+            from safetensors.torch import load_file
+            return load_file(str(path), device='cpu'), False
+        if _is_torchscript(path):
+            return _read_torchscript(path), True
+        return torch.load(path, map_location='cpu', weights_only=True), False
+    except pickle.UnpicklingError as error:
+        if 'weights_only' not in str(error).lower():
+            raise InputError(f'CLIP checkpoint {path} is no weights file, or damaged '
+                             f'({_first_line(error)}).{hint}') from error
+        raise InputError(
+            f'CLIP checkpoint {path} holds objects other than tensors, which are not loaded '
+            'for safety: save its state dict alone, with '
+            'torch.save(model.state_dict(), FILE).') from error
+    except Exception as error:
+        raise InputError(f'CLIP checkpoint {path} is no weights file, or damaged '
+                         f'({_first_line(error)}).{hint}') from error
+
+
+def _obvious_problem(path: Path, head: bytes) -> str:
+    if not head:
+        return 'is empty (0 bytes)'
+    start = head.lstrip().lower()
+    if start.startswith((b'<!doctype', b'<html', b'<?xml', b'<head')):
+        return 'is a web page, not a weights file (the download was answered by a page)'
+    if start.startswith(b'version https://git-lfs'):
+        return 'is a git-lfs pointer, not the weights file itself'
+    if head.startswith(_ZIP) and not zipfile.is_zipfile(path):
+        return f'is cut off ({path.stat().st_size} bytes): its end is missing'
+    return ''
+
+
+def _is_safetensors(path: Path, head: bytes) -> bool:
+    """Safetensors start with the length of a JSON header, then the header."""
+    if len(head) <= 8 or head[8:9] != b'{':
+        return False
+    return struct.unpack('<Q', head[:8])[0] <= path.stat().st_size
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any('/code/' in name for name in archive.namelist())
+
+
+def _read_torchscript(path: Path) -> dict[str, Tensor]:
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        return dict(torch.jit.load(str(path), map_location='cpu').state_dict())
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:200]

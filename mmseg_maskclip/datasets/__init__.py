@@ -1,0 +1,27 @@
+"""Data sets with seen and unseen classes, their pipelines and converters.
+
+Importing this registers everything with mmseg.
+"""
+
+from mmseg_maskclip.datasets.base import OpenVocabularyMixin
+from mmseg_maskclip.datasets.cityscapes import Cityscapes19Dataset
+from mmseg_maskclip.datasets.image_folder import ImageFolderDataset
+from mmseg_maskclip.datasets.palettes import make_palette
+from mmseg_maskclip.datasets.pipelines import Corrupt
+from mmseg_maskclip.datasets.published import (
+    ADE150Dataset,
+    COCOStuff164kDataset,
+    Context59Dataset,
+    Context60Dataset,
+    VOC20Dataset,
+    VOC21Dataset,
+)
+from mmseg_maskclip.datasets.reading import UnreadableSample, read_class_names
+from mmseg_maskclip.datasets.tinyworld import TinyWorldDataset
+
+__all__ = [
+    'ADE150Dataset', 'COCOStuff164kDataset', 'Cityscapes19Dataset', 'Context59Dataset',
+    'Context60Dataset', 'Corrupt', 'ImageFolderDataset', 'OpenVocabularyMixin',
+    'TinyWorldDataset', 'UnreadableSample', 'VOC20Dataset', 'VOC21Dataset', 'make_palette',
+    'read_class_names',
+]

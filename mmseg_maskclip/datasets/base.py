@@ -1,0 +1,252 @@
+"""What all data sets here share: seen and unseen classes, exact scores, clear errors."""
+
+from __future__ import annotations
+
+import logging
+import os.path as osp
+from collections.abc import Iterator, Sequence
+
+import mmcv
+import numpy as np
+from mmcv.utils import print_log
+from mmseg.utils import get_root_logger
+
+from mmseg_maskclip.datasets.reading import (
+    UnreadableSample,
+    read_class_names,
+    read_label_map,
+    read_lines,
+    why_unreadable,
+)
+from mmseg_maskclip.datasets.splits import raw_label_map, reduce_zero, remap, resolve_unseen
+from mmseg_maskclip.evaluation import (
+    Figures,
+    class_table,
+    count_areas,
+    segmentation_figures,
+    sum_areas,
+    summary_table,
+)
+from mmseg_maskclip.utils import InputError, require_dir, require_file
+
+ON_UNREADABLE = ('raise', 'skip')
+
+
+class OpenVocabularyMixin:
+    """Goes before an mmseg data set class: ``class X(OpenVocabularyMixin, CustomDataset)``.
+
+    Args:
+        unseen: Names or ids of the classes without annotation in training;
+            None takes the class's own ``UNSEEN``, an empty list means none.
+        on_unreadable: What test mode gives for an image that can't be read:
+            'raise' an :class:`InputError`, or 'skip' for an
+            :class:`UnreadableSample` in place of the sample. In training such
+            an image is replaced by the next one, with a warning.
+        **kwargs: What the mmseg class takes.
+
+    Raises:
+        InputError: For missing folders or lists, no images, wrong classes.
+    """
+
+    #: Names of the classes unseen in the published zero-shot split.
+    UNSEEN: tuple[str, ...] = ()
+    #: Whether the image folder holds more than the labelled images.
+    NEEDS_SPLIT = False
+    #: One sentence that says how to prepare the data.
+    PREPARE = 'See docs/datasets.md for the layout of the data.'
+
+    def __init__(self, *, unseen: Sequence[str | int] | None = None,
+                 on_unreadable: str = 'raise', **kwargs) -> None:
+        if on_unreadable not in ON_UNREADABLE:
+            raise InputError(f'on_unreadable is {on_unreadable!r}, expected one of '
+                             f'{", ".join(map(repr, ON_UNREADABLE))}.')
+        self.on_unreadable = on_unreadable
+        self._unreadable: set[str] = set()
+        kwargs['classes'] = self._checked_classes(kwargs.get('classes'))
+        self._check_paths(kwargs)
+        super().__init__(**kwargs)
+        if unseen is None:
+            unseen = [name for name in self.UNSEEN if name in self.CLASSES]
+        self.unseen_ids = resolve_unseen(unseen, self.CLASSES)
+        self.seen_ids = tuple(index for index in range(len(self.CLASSES))
+                              if index not in self.unseen_ids)
+
+    def _checked_classes(self, classes: str | Sequence[str] | None) -> list[str] | None:
+        if classes is None:
+            return None
+        names = read_class_names(classes, f'classes of {type(self).__name__}')
+        if not self.CLASSES:
+            return names
+        known = {name.strip(): name for name in self.CLASSES}
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise InputError(f'{unknown[0]!r} is no class of {type(self).__name__}, expected '
+                             f'some of: {", ".join(known)}.')
+        return [known[name] for name in names]
+
+    def _check_paths(self, kwargs: dict) -> None:
+        """Turn what mmseg would assert or trip over into an error with a remedy."""
+        backend = (kwargs.get('file_client_args') or {}).get('backend', 'disk')
+        if backend != 'disk':
+            return
+        root = kwargs.get('data_root') or ''
+        kind = type(self).__name__
+        if kwargs.get('img_dir') is None:
+            raise InputError(f'{kind} needs img_dir, the folder of images. {self.PREPARE}')
+        require_dir(osp.join(root, kwargs['img_dir']), 'image folder', self.PREPARE)
+        if kwargs.get('ann_dir') is not None:
+            require_dir(osp.join(root, kwargs['ann_dir']), 'label folder', self.PREPARE)
+        if kwargs.get('split') is None and self.NEEDS_SPLIT:
+            raise InputError(f'{kind} needs split, the list of images to use. {self.PREPARE}')
+        if kwargs.get('split') is not None:
+            require_file(osp.join(root, kwargs['split']), 'split list', self.PREPARE)
+
+    def load_annotations(self, img_dir: str, img_suffix: str, ann_dir: str | None,
+                         seg_map_suffix: str, split: str | None) -> list[dict]:
+        """List the images, from the split file or else from the folder.
+
+        Returns:
+            One ``dict(filename=..., ann=dict(seg_map=...))`` per image, the
+            label being None where the data set has no labels.
+
+        Raises:
+            InputError: If there are none.
+        """
+        if split is not None:
+            names = read_lines(split, 'split list', self.PREPARE)
+        else:
+            found = self.file_client.list_dir_or_file(
+                img_dir, list_dir=False, suffix=img_suffix, recursive=True)
+            names = sorted(path[:-len(img_suffix)] for path in found)
+        if not names:
+            raise InputError(f'no image *{img_suffix} was found in {img_dir}. {self.PREPARE}')
+        print_log(f'Loaded {len(names)} images', logger=get_root_logger())
+        return [{'filename': name + img_suffix,
+                 'ann': {'seg_map': None if ann_dir is None else name + seg_map_suffix}}
+                for name in names]
+
+    def pre_pipeline(self, results: dict) -> None:
+        """Fill in what the loading steps of mmseg's pipelines read."""
+        super().pre_pipeline(results)
+        if results.get('label_map') is not None:
+            results['label_map'] = raw_label_map(
+                results['label_map'], self.reduce_zero_label, self.ignore_index)
+
+    def image_path(self, index: int) -> str:
+        """Path of an image."""
+        return osp.join(self.img_dir, self.img_infos[index]['filename'])
+
+    def __getitem__(self, index: int) -> dict | UnreadableSample:
+        for step in range(len(self)):
+            # The index itself may be out of range: that must stay an IndexError.
+            current = (index + step) % len(self) if step else index
+            try:
+                return super().__getitem__(current)
+            except Exception as error:
+                # Looked at only after a failure, so that readable images cost
+                # nothing and a defect of the pipeline is not taken for one.
+                path = self.image_path(current)
+                reason = why_unreadable(self.file_client, path)
+                if reason is None:
+                    raise
+                if self.test_mode and self.on_unreadable == 'skip':
+                    return UnreadableSample(path, reason, current)
+                if self.test_mode:
+                    raise InputError(f'image {path} can not be read: {reason}.') from error
+                self._warn_unreadable(path, reason)
+        raise InputError(f'none of the {len(self)} images in {self.img_dir} can be read. '
+                         f'{self.PREPARE}')
+
+    def _warn_unreadable(self, path: str, reason: str) -> None:
+        if path in self._unreadable:
+            return
+        self._unreadable.add(path)
+        print_log(f'image {path} can not be read ({reason}); the next one is used in its place '
+                  f'({len(self._unreadable)} of {len(self)} so far in this process)',
+                  logger=get_root_logger(), level=logging.WARNING)
+
+    def get_gt_seg_map_by_idx(self, index: int) -> np.ndarray:
+        """Ground truth of one image in class ids, (H, W) int64.
+
+        Unlike mmseg's, it is final: shifted where zero is reduced, and renamed
+        where the data set was built with some of its classes.
+
+        Raises:
+            InputError: If there is no label, or it can't be read.
+        """
+        name = self.get_ann_info(index)['seg_map']
+        if name is None:
+            raise InputError(f'image {self.image_path(index)} has no label: the data set was '
+                             'built without ann_dir, so it can be predicted but not evaluated.')
+        labels = read_label_map(self.file_client, self.label_path(index), self.PREPARE)
+        if self.reduce_zero_label:
+            labels = reduce_zero(labels, self.ignore_index)
+        return remap(labels, self.label_map, self.ignore_index) if self.label_map else labels
+
+    def label_path(self, index: int) -> str:
+        """Path of a label map."""
+        return osp.join(self.ann_dir or '', self.get_ann_info(index)['seg_map'])
+
+    def get_gt_seg_maps(self, efficient_test: bool | None = None) -> Iterator[np.ndarray]:
+        """Ground truth of all images in turn, as :meth:`get_gt_seg_map_by_idx` gives it."""
+        return (self.get_gt_seg_map_by_idx(index) for index in range(len(self)))
+
+    def pre_eval(self, preds: np.ndarray | list, indices: int | list[int]) -> list[tuple]:
+        """Count right, predicted and labelled pixels of some predictions.
+
+        Args:
+            preds: Predicted class ids, one (H, W) map or a list of them.
+            indices: The image of each.
+
+        Returns:
+            Per image (intersect, union, predicted, labelled), each (K,) int64.
+
+        Raises:
+            InputError: If a label can't be read, holds ids outside the
+                classes, or differs in shape from the prediction; names the file.
+        """
+        preds = preds if isinstance(preds, list) else [preds]
+        indices = indices if isinstance(indices, list) else [indices]
+        return [count_areas(pred, self.get_gt_seg_map_by_idx(index), len(self.CLASSES),
+                            self.ignore_index, f'label file {self.label_path(index)}')
+                for pred, index in zip(preds, indices)]
+
+    def figures(self, results: Sequence, metric: str | Sequence[str] = 'mIoU') -> Figures:
+        """All figures of a set of results, see :meth:`evaluate`."""
+        if len(results) and mmcv.is_list_of(results, np.ndarray):
+            self._check_count(results)
+            results = self.pre_eval(results, list(range(len(results))))
+        areas = sum_areas(results)
+        if len(areas[0]) != len(self.CLASSES):
+            raise InputError(f'the results count {len(areas[0])} classes, the data set has '
+                             f'{len(self.CLASSES)}.')
+        return segmentation_figures(*areas, metrics=metric, unseen_ids=self.unseen_ids)
+
+    def _check_count(self, results: Sequence) -> None:
+        if len(results) != len(self):
+            raise InputError(f'{len(results)} predictions were given for {len(self)} images.')
+
+    def evaluate(self, results: Sequence, metric: str | Sequence[str] = 'mIoU',
+                 logger: logging.Logger | str | None = None, **kwargs) -> dict[str, float]:
+        """Score results, and log a table per class and a summary.
+
+        Args:
+            results: What :meth:`pre_eval` returned for all images, one such
+                tuple summed over them, or the predictions themselves.
+            metric: Among 'mIoU', 'mDice', 'mFscore'.
+            logger: Where the tables go; None prints them.
+            **kwargs: Taken for the sake of mmseg's hooks, unused.
+
+        Returns:
+            Fractions: 'aAcc', 'mIoU', 'IoU.cat' and so on. NaN for a class
+            absent from the ground truth; ``evaluation.json_ready`` makes that
+            None.
+
+        Raises:
+            InputError: For an unknown metric or no results.
+        """
+        figures = self.figures(results, metric)
+        print_log(f'per class results:\n{class_table(figures, self.CLASSES)}', logger=logger)
+        print_log(f'summary:\n{summary_table(figures)}', logger=logger)
+        return figures.as_dict(self.CLASSES)
+

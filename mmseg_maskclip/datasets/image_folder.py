@@ -1,0 +1,87 @@
+"""A folder of images without labels, and the class names to look for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from mmcv.utils import print_log
+from mmseg.datasets import CustomDataset
+from mmseg.datasets.builder import DATASETS
+from mmseg.utils import get_root_logger
+
+from mmseg_maskclip.datasets.base import OpenVocabularyMixin
+from mmseg_maskclip.datasets.palettes import BLACK, make_palette
+from mmseg_maskclip.datasets.reading import read_class_names, read_lines
+from mmseg_maskclip.utils import InputError
+
+SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+
+
+@DATASETS.register_module()
+class ImageFolderDataset(OpenVocabularyMixin, CustomDataset):
+    """All images below a folder, without labels.
+
+    Args:
+        classes: Class names, or a text file with one per line. A name may
+            hold synonyms (``'person; people'``): the first one is displayed.
+        background_classes: Names that compete for pixels but are drawn black.
+            Those that are not among ``classes`` are added behind them.
+        palette: One RGB triple per class; by default distinct colours.
+        **kwargs: ``pipeline``, ``img_dir``, ``data_root``, ``test_mode`` and
+            so on; ``split`` may name a text file of image files below
+            ``img_dir``.
+
+    Raises:
+        InputError: If the folder is missing or holds no image, or the class
+            list is empty, has blanks or duplicates.
+    """
+
+    PREPARE = f'Expected images ending in {", ".join(SUFFIXES)}, in any case.'
+
+    def __init__(self, *, classes: str | Sequence[str],
+                 background_classes: str | Sequence[str] | None = None,
+                 palette: Sequence[Sequence[int]] | None = None, **kwargs) -> None:
+        names = read_class_names(classes, 'class list of the image folder')
+        background = [] if not background_classes else read_class_names(
+            background_classes, 'list of background classes')
+        names += [name for name in background if name not in names]
+        if palette is None:
+            palette = [list(BLACK) if name in background else color
+                       for name, color in zip(names, make_palette(len(names)))]
+        if len(palette) != len(names):
+            raise InputError(f'the palette has {len(palette)} colours for {len(names)} classes.')
+        if kwargs.get('ann_dir') is not None:
+            raise InputError('ImageFolderDataset reads no labels, ann_dir must be left out: '
+                             'use one of the data sets with labels to evaluate.')
+        super().__init__(classes=names, palette=palette, **kwargs)
+
+    def load_annotations(self, img_dir: str, img_suffix: str, ann_dir: str | None,
+                         seg_map_suffix: str, split: str | None) -> list[dict]:
+        """List the images below ``img_dir``, or those named in ``split``."""
+        names = _images_below(img_dir) if split is None else read_lines(split, 'split list')
+        if not names:
+            raise InputError(f'no image was found in {img_dir}. {self.PREPARE}')
+        print_log(f'Loaded {len(names)} images', logger=get_root_logger())
+        return [{'filename': name, 'ann': {'seg_map': None}} for name in names]
+
+    def evaluate(self, results: Sequence, *args, **kwargs) -> dict[str, float]:
+        """There is nothing to evaluate against.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError(f'the image folder {self.img_dir} has no labels, so there is nothing '
+                         'to evaluate against: use --show-dir or --out instead of --eval.')
+
+    pre_eval = evaluate
+
+
+def _images_below(folder: str) -> list[str]:
+    """Relative names of all images, sorted; hidden files are left out."""
+    found = []
+    for parent, subfolders, files in os.walk(folder):
+        subfolders[:] = [name for name in subfolders if not name.startswith('.')]
+        found += [os.path.relpath(os.path.join(parent, name), folder) for name in files
+                  if name.lower().endswith(SUFFIXES) and not name.startswith('.')]
+    return sorted(found)

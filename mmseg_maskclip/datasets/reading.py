@@ -1,0 +1,147 @@
+"""Reading lists, class names, images and label maps, with errors that name the file."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+from collections.abc import Sequence
+from typing import Union
+
+import cv2
+import mmcv
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from mmseg_maskclip.utils import InputError, require_file
+
+PathLike = Union[str, 'os.PathLike[str]']
+
+
+@dataclasses.dataclass(frozen=True)
+class UnreadableSample:
+    """Stands in a test loader for an image that could not be read.
+
+    Attributes:
+        filename: The image file.
+        reason: Why it could not be read, as the end of a sentence.
+        index: Its index in the data set.
+    """
+
+    filename: str
+    reason: str
+    index: int = -1
+
+
+def read_lines(path: PathLike, what: str, mend: str = '') -> list[str]:
+    """The non-blank lines of a text file, stripped.
+
+    Args:
+        path: The file.
+        what: What the file is for, used in errors.
+        mend: How to get it, appended to the error if it is missing.
+
+    Raises:
+        InputError: If it is missing, is no UTF-8 text, or has no such line.
+    """
+    path = require_file(path, what, mend)
+    try:
+        text = path.read_text(encoding='utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise InputError(f'{what} {path} is no UTF-8 text: {error.reason}.') from error
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise InputError(f'{what} {path} is empty, expected one name per line.')
+    return lines
+
+
+def read_class_names(classes: PathLike | Sequence[str], what: str = 'class list') -> list[str]:
+    """Class names from a list or from a text file with one name per line.
+
+    Where a name carries synonyms (``'person; people'``) the first is kept:
+    it is the one to display.
+
+    Args:
+        classes: The names, or the file.
+        what: What the names are for, used in errors.
+
+    Raises:
+        InputError: If there are none, one is blank or no text, or one occurs twice.
+    """
+    if isinstance(classes, (str, os.PathLike)):
+        classes = read_lines(classes, what)
+    wrong = [name for name in classes if not isinstance(name, str)]
+    if wrong:
+        raise InputError(f'{what} holds {wrong[0]!r}, expected class names as text.')
+    names = [name.split(';')[0].strip() for name in classes]
+    if not names:
+        raise InputError(f'{what} is empty, expected at least one class name.')
+    blank = [position for position, name in enumerate(names) if not name]
+    if blank:
+        raise InputError(f'{what} has no name at position {blank[0]}, expected text.')
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f'{what} names {", ".join(map(repr, twice))} more than once.')
+    return names
+
+
+def why_unreadable(client: mmcv.FileClient, path: str) -> str | None:
+    """Why an image can't be read; None if it can.
+
+    Args:
+        client: Where files come from.
+        path: The image file.
+    """
+    try:
+        content = client.get(path)
+    except FileNotFoundError:
+        return 'it does not exist'
+    except OSError as error:
+        return f'it can not be opened ({error.strerror or error})'
+    if not content:
+        return 'it is empty'
+    if cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) is not None:
+        return None
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return 'it is damaged or no image'
+    return None
+
+
+def read_label_map(client: mmcv.FileClient, path: str, mend: str = '') -> np.ndarray:
+    """Label ids as the file holds them, of any bit depth.
+
+    mmseg casts to 8 bits while reading, which turns id 256 into 0; here every
+    id arrives as it is, so that one outside the classes can be told.
+
+    Args:
+        client: Where files come from.
+        path: An image with one number per pixel; palette images give indices.
+        mend: How to make the file, appended to the error if it is missing.
+
+    Returns:
+        Ids, (H, W) int64.
+
+    Raises:
+        InputError: If the file is missing, damaged, or holds colours.
+    """
+    hint = f' {mend}' if mend else ''
+    try:
+        content = client.get(path)
+    except OSError as error:
+        raise InputError(f'label file {path} can not be read: '
+                         f'{error.strerror or error}.{hint}') from error
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            labels = np.array(image)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise InputError(f'label file {path} is damaged or no image: {error}.') from error
+    if labels.ndim == 3 and labels.shape[2] == 1:
+        labels = labels[:, :, 0]
+    if labels.ndim != 2:
+        raise InputError(f'label file {path} has shape {labels.shape}, expected one class id '
+                         'per pixel: colour pictures of labels must be converted first.')
+    return labels.astype(np.int64)
+

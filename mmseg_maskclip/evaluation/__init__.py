@@ -1,0 +1,14 @@
+"""Seen, unseen and harmonic figures from pixel counts: tensors in, figures and tables out."""
+
+from mmseg_maskclip.evaluation.areas import count_areas, sum_areas
+from mmseg_maskclip.evaluation.metrics import (
+                                               METRICS,
+                                               Figures,
+                                               harmonic_mean,
+                                               json_ready,
+                                               segmentation_figures,
+)
+from mmseg_maskclip.evaluation.tables import class_table, percent, summary_table
+
+__all__ = ['METRICS', 'Figures', 'class_table', 'count_areas', 'harmonic_mean', 'json_ready',
+           'percent', 'segmentation_figures', 'sum_areas', 'summary_table']

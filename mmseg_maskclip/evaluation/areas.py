@@ -1,0 +1,94 @@
+"""Pixel counts per class: what every segmentation figure is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Union
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmseg_maskclip.utils import InputError
+
+LabelMap = Union[np.ndarray, Tensor]
+AREAS = ('intersect', 'union', 'pred', 'label')
+
+
+def count_areas(prediction: LabelMap, label: LabelMap, num_classes: int,
+                ignore_index: int = 255, name: str = 'the label map') -> tuple[Tensor, ...]:
+    """Count the pixels of one image per class.
+
+    Args:
+        prediction: Predicted class ids, (H, W), any integer type.
+        label: Ground-truth class ids, (H, W); ``ignore_index`` is not counted.
+        num_classes: Number of classes K.
+        ignore_index: The id of pixels that are left out of everything.
+        name: What to call the label in an error, usually its file.
+
+    Returns:
+        Intersection, union, predicted and labelled area, each (K,) int64.
+
+    Raises:
+        InputError: If the two differ in shape, or an id is outside 0..K-1.
+    """
+    prediction, label = _as_int64(prediction), _as_int64(label)
+    if prediction.shape != label.shape:
+        raise InputError(f'{name} has shape {label.shape} but the prediction has shape '
+                         f'{prediction.shape}: is it the label of another image?')
+    counted = label != ignore_index
+    prediction, label = prediction[counted], label[counted]
+    _check_ids(label, num_classes, f'{name} holds label id', 'check the label conversion '
+               'and reduce_zero_label')
+    _check_ids(prediction, num_classes, f'the prediction for {name} holds class id',
+               "the model's num_classes must equal the data set's number of classes")
+    intersect = np.bincount(label[prediction == label], minlength=num_classes)
+    predicted = np.bincount(prediction, minlength=num_classes)
+    labelled = np.bincount(label, minlength=num_classes)
+    counts = (intersect, predicted + labelled - intersect, predicted, labelled)
+    return tuple(torch.from_numpy(area.astype(np.int64)) for area in counts)
+
+
+def _as_int64(ids: LabelMap) -> np.ndarray:
+    if isinstance(ids, Tensor):
+        ids = ids.cpu().numpy()
+    return np.asarray(ids).astype(np.int64, copy=False)
+
+
+def _check_ids(ids: np.ndarray, num_classes: int, what: str, mend: str) -> None:
+    if ids.size == 0:
+        return
+    lowest, highest = int(ids.min()), int(ids.max())
+    if lowest < 0 or highest >= num_classes:
+        wrong = lowest if lowest < 0 else highest
+        raise InputError(f'{what} {wrong}, expected 0 to {num_classes - 1}: {mend}.')
+
+
+def sum_areas(results: Iterable[Sequence[Tensor]]) -> tuple[Tensor, ...]:
+    """Add up the areas of many images.
+
+    Args:
+        results: One 4-tuple of :func:`count_areas` per image, or one such
+            4-tuple that is summed already.
+
+    Returns:
+        Intersection, union, predicted and labelled area, each (K,), in the
+        type they came in.
+
+    Raises:
+        InputError: If there is nothing to add.
+    """
+    results = list(results)
+    if not results:
+        raise InputError('there are no results to evaluate: no image was predicted.')
+    if len(results) == len(AREAS) and all(_is_area(area) for area in results):
+        return tuple(results)
+    totals = [area.clone() for area in results[0]]
+    for image in results[1:]:
+        for total, area in zip(totals, image):
+            total += area
+    return tuple(totals)
+
+
+def _is_area(value: object) -> bool:
+    return isinstance(value, Tensor) and value.ndim == 1

@@ -1,0 +1,82 @@
+"""The host this project plugs into: mmsegmentation 0.30 on mmcv 1.7.
+
+mmcv comes in two builds. ``mmcv-full`` carries compiled operators and takes
+minutes to build; plain ``mmcv`` installs in seconds but mmseg 0.30 then fails
+at ``import mmcv.ops``, although nothing in this project uses an operator.
+:func:`prepare_host` bridges that: where the compiled module is missing it
+registers a placeholder whose operators raise a clear error only when called.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import types
+from importlib import metadata
+
+from mmseg_maskclip.utils import InputError
+
+MMSEG_VERSION = '0.30.0'
+MMCV_VERSION = '1.7.2'
+_INSTALL = 'run: bash env_install.sh'
+
+
+class _MissingOps(types.ModuleType):
+    """Stands in for ``mmcv._ext``; every operator raises when called."""
+
+    def __getattr__(self, name: str):
+        if name.startswith('__'):
+            raise AttributeError(name)
+
+        def missing(*args, **kwargs):
+            raise InputError(
+                f"the compiled mmcv operator '{name}' is not installed: this "
+                'environment has mmcv without compiled operators; '
+                'run: bash env_install.sh --full')
+
+        missing.__name__ = name
+        return missing
+
+
+def _version(*names: str) -> str | None:
+    for name in names:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def has_compiled_ops() -> bool:
+    """Whether a real ``mmcv-full`` build is installed."""
+    module = sys.modules.get('mmcv._ext')
+    if module is not None:
+        return not isinstance(module, _MissingOps)
+    return importlib.util.find_spec('mmcv._ext') is not None
+
+
+def prepare_host() -> None:
+    """Check the host's versions and make ``mmseg`` importable.
+
+    Raises:
+        InputError: If mmcv or mmsegmentation is missing or of a generation
+            this project does not run on.
+    """
+    mmcv_version = _version('mmcv-full', 'mmcv')
+    if mmcv_version is None:
+        raise InputError(f'mmcv is not installed; {_INSTALL}')
+    if not mmcv_version.startswith('1.7.'):
+        raise InputError(f'mmcv {mmcv_version} is installed, mmcv {MMCV_VERSION} '
+                         f'was expected; {_INSTALL}')
+    mmseg_version = _version('mmsegmentation')
+    if mmseg_version is None:
+        raise InputError(f'mmsegmentation is not installed; {_INSTALL}')
+    if not mmseg_version.startswith('0.30.'):
+        raise InputError(
+            f'mmsegmentation {mmseg_version} is installed, mmsegmentation '
+            f'{MMSEG_VERSION} was expected; {_INSTALL}')
+    importlib.import_module('mmcv')
+    if not has_compiled_ops():
+        sys.modules['mmcv._ext'] = _MissingOps('mmcv._ext')
+    importlib.import_module('mmcv.ops')

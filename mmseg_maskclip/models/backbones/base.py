@@ -1,0 +1,196 @@
+"""What both CLIP image towers share: fidelity, input statistics, freezing."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional, Sequence
+
+import torch
+import torch.nn.functional as F
+from mmcv.runner import BaseModule
+from torch import Tensor, nn
+
+from mmseg_maskclip.clip import ClipSpec, get_spec, make_spec
+from mmseg_maskclip.ops import resize_positions
+from mmseg_maskclip.utils import InputError
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+FIDELITIES = ('paper', 'clip')
+_KEPT_GRIDS = 16
+
+
+class DenseFeatures(NamedTuple):
+    """What a CLIP tower says about every patch of an image.
+
+    Attributes:
+        features: Projected patch features, (B, D, h, w), not normalised.
+        keys: Keys of the last attention, normalised for
+            :func:`~mmseg_maskclip.ops.smooth_keys`, (B, h*w, C), or None
+            where nobody asked.
+    """
+
+    features: Tensor
+    keys: Optional[Tensor] = None
+
+
+class QuickGELU(nn.Module):
+    """x * sigmoid(1.702 x), the activation OpenAI's CLIP was trained with."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape in, the same shape out."""
+        return x * torch.sigmoid(1.702 * x)
+
+
+class ClipBackbone(BaseModule):
+    """Base of the CLIP image towers.
+
+    ``fidelity='paper'`` repeats the official MaskCLIP (exact GELU, LayerNorm
+    eps 1e-6, ImageNet statistics, each key channel normalised over positions,
+    keys passed through the output projection), so that published numbers come
+    out; ``'clip'`` runs what CLIP was trained with (the model's own
+    activation, eps and statistics; every key vector normalised). Pipelines
+    stay as they are: in ``'clip'`` the ImageNet-normalised image is brought
+    to CLIP's statistics by one affine step.
+
+    Args:
+        arch: Name of a CLIP model, or a dict of sizes
+            (:func:`~mmseg_maskclip.clip.make_spec`).
+        fidelity: ``'paper'`` or ``'clip'``.
+        input_mean: Mean the pipeline subtracts, per RGB channel, 0..255.
+        input_std: Standard deviation the pipeline divides by.
+        frozen: Whether the tower stays in eval mode without gradients.
+        init_cfg: As in mmcv.
+
+    Raises:
+        InputError: If the fidelity or the model is unknown, or of the other
+            kind of tower.
+    """
+
+    kind = ''
+
+    def __init__(self, arch: str | dict, fidelity: str = 'paper',
+                 input_mean: Sequence[float] = IMAGENET_MEAN,
+                 input_std: Sequence[float] = IMAGENET_STD, frozen: bool = True,
+                 init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        if fidelity not in FIDELITIES:
+            raise InputError(f'fidelity is {fidelity!r}, one of {FIDELITIES} was expected.')
+        self.spec: ClipSpec = _resolve(arch, self.kind)
+        self.fidelity = fidelity
+        self.input_mean = tuple(input_mean)
+        self.input_std = tuple(input_std)
+        self.frozen = frozen
+        self._grids: dict = {}
+        self._register_affine()
+
+    def _register_affine(self) -> None:
+        """(x * std_in + mean_in - mean) / std as one scale and shift."""
+        scale, shift = [1.0] * 3, [0.0] * 3
+        if self.fidelity == 'clip':
+            mean = [255 * value for value in self.spec.mean]
+            std = [255 * value for value in self.spec.std]
+            scale = [given / own for given, own in zip(self.input_std, std)]
+            shift = [(given - own) / deviation for given, own, deviation
+                     in zip(self.input_mean, mean, std)]
+        self.affine = scale != [1.0] * 3 or shift != [0.0] * 3
+        for name, value in (('input_scale', scale), ('input_shift', shift)):
+            self.register_buffer(name, torch.tensor(value).view(1, 3, 1, 1), persistent=False)
+
+    def freeze(self) -> None:
+        """Turn gradients off for good; called at the end of construction."""
+        if self.frozen:
+            self.requires_grad_(False)
+            self.eval()
+
+    def train(self, mode: bool = True) -> ClipBackbone:
+        """Stay in eval mode where frozen."""
+        return super().train(mode and not self.frozen)
+
+    def normalise(self, img: Tensor) -> Tensor:
+        """Bring an image from the pipeline's statistics to the tower's.
+
+        Args:
+            img: (B, 3, H, W), normalised by the pipeline.
+
+        Returns:
+            (B, 3, H, W).
+        """
+        if not self.affine:
+            return img
+        return torch.addcmul(self.input_shift.to(img), img, self.input_scale.to(img))
+
+    def normalise_keys(self, keys: Tensor) -> Tensor:
+        """Normalise keys for smoothing.
+
+        Args:
+            keys: (B, L, C).
+
+        Returns:
+            (B, L, C): every channel over the positions (``paper``) or every
+            key vector (``clip``).
+        """
+        return F.normalize(keys, dim=1 if self.fidelity == 'paper' else 2)
+
+    def positions(self, table: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Position table at a grid, resized once per size while frozen.
+
+        Args:
+            table: (1 + N, C) parameter.
+            grid: (h, w).
+
+        Returns:
+            (1 + h*w, C).
+        """
+        if table.requires_grad:
+            return resize_positions(table, grid)
+        key = (grid, table.device, table.dtype, table.data_ptr(), table._version)
+        if key not in self._grids:
+            if len(self._grids) >= _KEPT_GRIDS:
+                self._grids.clear()
+            self._grids[key] = resize_positions(table, grid)
+        return self._grids[key]
+
+    def dense(self, img: Tensor, keys: bool = False, attention: bool = False) -> DenseFeatures:
+        """Dense features of an image batch.
+
+        Args:
+            img: (B, 3, H, W), normalised by the pipeline, any H and W.
+            keys: Whether keys for smoothing are wanted.
+            attention: Read the last layer the ordinary way, its attention
+                left in place, instead of densely; there are no keys then.
+
+        Returns:
+            The features on the tower's grid.
+        """
+        raise NotImplementedError
+
+    def encode_image(self, img: Tensor) -> Tensor:
+        """The ordinary CLIP image embedding.
+
+        Args:
+            img: (B, 3, H, W), normalised by the pipeline.
+
+        Returns:
+            (B, D), not normalised.
+        """
+        raise NotImplementedError
+
+    def forward(self, img: Tensor) -> tuple[Tensor]:
+        """Dense features as mmsegmentation's heads expect a backbone's output.
+
+        Args:
+            img: (B, 3, H, W), normalised by the pipeline.
+
+        Returns:
+            One map, (B, D, h, w).
+        """
+        return (self.dense(img).features,)
+
+
+def _resolve(arch: str | dict, kind: str) -> ClipSpec:
+    spec = make_spec(**{'kind': kind, **arch}) if isinstance(arch, dict) else get_spec(arch)
+    if spec.kind != kind:
+        right = 'ClipResNet' if spec.kind == 'resnet' else 'ClipViT'
+        raise InputError(f'CLIP model {spec.name} has a {spec.kind} tower: use '
+                         f"backbone type '{right}' for it.")
+    return spec

@@ -1,0 +1,185 @@
+"""CLIP's ModifiedResNet with a dense attention pool (MaskCLIP, Sec. 3.2)."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmseg.models.builder import BACKBONES
+from torch import Tensor, nn
+
+from mmseg_maskclip.models.backbones.base import (IMAGENET_MEAN, IMAGENET_STD,
+                                                  ClipBackbone, DenseFeatures)
+from mmseg_maskclip.utils import InputError
+
+STRIDE = 32
+EXPANSION = 4
+
+
+class Bottleneck(nn.Module):
+    """Residual block that strides by average pooling, never by convolution."""
+
+    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
+        super().__init__()
+        channels_out = channels * EXPANSION
+        self.conv1 = nn.Conv2d(channels_in, channels, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.pool = nn.AvgPool2d(stride) if stride > 1 else nn.Identity()
+        self.conv3 = nn.Conv2d(channels, channels_out, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(channels_out)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = None
+        if stride > 1 or channels_in != channels_out:
+            self.downsample = nn.Sequential(
+                nn.AvgPool2d(stride) if stride > 1 else nn.Identity(),
+                nn.Conv2d(channels_in, channels_out, 1, bias=False),
+                nn.BatchNorm2d(channels_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels_in, H, W) to (B, 4 * channels, H // stride, W // stride)."""
+        shortcut = x if self.downsample is None else self.downsample(x)
+        x = self.relu(self.bn1(self.conv1(x)))
+        x = self.pool(self.relu(self.bn2(self.conv2(x))))
+        return self.relu(self.bn3(self.conv3(x)) + shortcut)
+
+
+class AttentionPool(nn.Module):
+    """CLIP's attention pool, whose parts can be asked for one by one.
+
+    Args:
+        positions: Grid positions n * n of the native image size.
+        width: Channels C of the feature map.
+        heads: Number of heads.
+        embed_dim: Output width D.
+
+    Attributes:
+        has_positions: False if the weights came without the position table,
+            as files of earlier converters do.
+    """
+
+    def __init__(self, positions: int, width: int, heads: int, embed_dim: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.has_positions = True
+        self.positional_embedding = nn.Parameter(
+            torch.randn(positions + 1, width) * width ** -0.5)
+        self.q_proj = nn.Linear(width, width)
+        self.k_proj = nn.Linear(width, width)
+        self.v_proj = nn.Linear(width, width)
+        self.c_proj = nn.Linear(width, embed_dim)
+
+    def value(self, x: Tensor) -> Tensor:
+        """c(v(x)): what a position says alone, (B, L, C) to (B, L, D)."""
+        return self.c_proj(self.v_proj(x))
+
+    def forward(self, tokens: Tensor, queries: int | None = None) -> Tensor:
+        """Attend over all tokens.
+
+        Args:
+            tokens: (B, N, C), the mean token first.
+            queries: Answer for the first so many tokens only; None for all.
+
+        Returns:
+            (B, N or queries, D).
+        """
+        def split(x: Tensor) -> Tensor:
+            return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+        mixed = F.scaled_dot_product_attention(
+            split(self.q_proj(tokens[:, :queries])), split(self.k_proj(tokens)),
+            split(self.v_proj(tokens)))
+        return self.c_proj(mixed.transpose(1, 2).flatten(2))
+
+
+def _stem(width: int) -> nn.Sequential:
+    """Three 3x3 convolutions and an average pool: stride 4, ``width`` channels."""
+    half = width // 2
+    layers: list[nn.Module] = []
+    for channels_in, channels, stride in ((3, half, 2), (half, half, 1), (half, width, 1)):
+        layers += [nn.Conv2d(channels_in, channels, 3, stride=stride, padding=1, bias=False),
+                   nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers, nn.AvgPool2d(2))
+
+
+def _stage(channels_in: int, channels: int, blocks: int, stride: int) -> nn.Sequential:
+    first = Bottleneck(channels_in, channels, stride)
+    rest = [Bottleneck(channels * EXPANSION, channels, 1) for _ in range(blocks - 1)]
+    return nn.Sequential(first, *rest)
+
+
+@BACKBONES.register_module()
+class ClipResNet(ClipBackbone):
+    """CLIP ModifiedResNet; the attention pool is read densely as v then c.
+
+    Parameter names are those of the published MaskCLIP backbones, plus
+    ``attnpool``. The output stride is 32.
+
+    Args:
+        arch: Name of a CLIP ResNet, or a dict of sizes.
+        fidelity: ``'paper'`` or ``'clip'``, see :class:`ClipBackbone`.
+        input_mean: Mean the pipeline subtracts, per RGB channel, 0..255.
+        input_std: Standard deviation the pipeline divides by.
+        frozen: Whether the tower stays in eval mode without gradients.
+        init_cfg: As in mmcv.
+    """
+
+    kind = 'resnet'
+
+    def __init__(self, arch: str | dict = 'RN50', fidelity: str = 'paper',
+                 input_mean: Sequence[float] = IMAGENET_MEAN,
+                 input_std: Sequence[float] = IMAGENET_STD, frozen: bool = True,
+                 init_cfg: dict | None = None) -> None:
+        super().__init__(arch, fidelity, input_mean, input_std, frozen, init_cfg)
+        spec = self.spec
+        self.stem = _stem(spec.width)
+        channels_in = spec.width
+        for index, blocks in enumerate(spec.layers):
+            channels = spec.width * 2 ** index
+            stage = _stage(channels_in, channels, blocks, 1 if index == 0 else 2)
+            self.add_module(f'layer{index + 1}', stage)
+            channels_in = channels * EXPANSION
+        self.attnpool = AttentionPool((spec.image_size // STRIDE) ** 2, channels_in,
+                                      spec.heads, spec.embed_dim)
+        self.freeze()
+
+    def _map(self, img: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """The stage-4 map as tokens, (B, h*w, C), and the grid (h, w)."""
+        if min(img.shape[2:]) < STRIDE:
+            raise InputError(f'image is {img.shape[2]} x {img.shape[3]} pixels, a CLIP ResNet '
+                             f'needs {STRIDE} x {STRIDE} at least: raise the test scale.')
+        x = self.stem(self.normalise(img))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return x.flatten(2).transpose(1, 2), (x.shape[2], x.shape[3])
+
+    def _with_mean(self, tokens: Tensor, grid: tuple[int, int], positions: bool) -> Tensor:
+        """The pool's input: the mean token first, positions added or not."""
+        tokens = torch.cat([tokens.mean(dim=1, keepdim=True), tokens], dim=1)
+        if positions:
+            if not self.attnpool.has_positions:
+                raise InputError('the weights came without the position table of the attention '
+                                 "pool, which CLIP's ordinary forward needs: load the original "
+                                 'CLIP file instead of a *_clip_backbone.pth.')
+            tokens = tokens + self.positions(self.attnpool.positional_embedding, grid).to(tokens)
+        return tokens
+
+    def dense(self, img: Tensor, keys: bool = False, attention: bool = False) -> DenseFeatures:
+        """See :meth:`ClipBackbone.dense`.
+
+        With ``attention`` every position queries the pool; ``paper`` fidelity
+        drops the position table there, as the official option does.
+        """
+        tokens, grid = self._map(img)
+        if attention:
+            pooled = self.attnpool(self._with_mean(tokens, grid, self.fidelity == 'clip'))
+            return DenseFeatures(pooled[:, 1:].transpose(1, 2).unflatten(2, grid))
+        features = self.attnpool.value(tokens).transpose(1, 2).unflatten(2, grid)
+        found = self.normalise_keys(self.attnpool.k_proj(tokens)) if keys else None
+        return DenseFeatures(features, found)
+
+    def encode_image(self, img: Tensor) -> Tensor:
+        """See :meth:`ClipBackbone.encode_image`; only the mean token queries the pool."""
+        tokens, grid = self._map(img)
+        return self.attnpool(self._with_mean(tokens, grid, positions=True), queries=1)[:, 0]

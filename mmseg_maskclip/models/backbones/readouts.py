@@ -1,0 +1,70 @@
+"""How patch features are read from the last layer of a CLIP ViT.
+
+This is the one place where MaskCLIP departs from CLIP, and where other
+training-free variants plug in: a readout gets the last block and its input and
+returns patch tokens for the final LayerNorm and the projection.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from mmcv.utils import Registry
+from torch import Tensor, nn
+
+READOUTS = Registry('readout')
+
+
+@READOUTS.register_module()
+class ValueReadout(nn.Module):
+    """The last block with its attention matrix replaced by the identity.
+
+    Every patch attends to itself alone: v = out_proj(value(LN1(x))), then the
+    block's residual and feed-forward part as they are (MaskCLIP, Sec. 3.2).
+
+    Args:
+        residual: Keep the residual connection around the attention.
+        ffn: Keep the feed-forward part (with its residual).
+    """
+
+    def __init__(self, residual: bool = True, ffn: bool = True) -> None:
+        super().__init__()
+        self.residual = residual
+        self.ffn = ffn
+
+    def forward(self, block: nn.Module, tokens: Tensor, keys: bool,
+                project_keys: bool) -> tuple[Tensor, Optional[Tensor]]:
+        """Read the patch tokens.
+
+        Args:
+            block: The last transformer block.
+            tokens: Its input, class token first, (B, 1 + L, C).
+            keys: Whether keys are wanted.
+            project_keys: Pass keys through the output projection, as the
+                official implementation does.
+
+        Returns:
+            Patch tokens (B, L, C), and keys (B, L, C) or None.
+        """
+        patches = tokens[:, 1:]
+        normed = block.ln1(patches)
+        values = block.attn.value(normed)
+        patches = patches + values if self.residual else values
+        if self.ffn:
+            patches = patches + block.ffn(block.ln2(patches))
+        if not keys:
+            return patches, None
+        return patches, block.attn.key(normed, project_keys)
+
+
+@READOUTS.register_module()
+class AttentionReadout(nn.Module):
+    """The last block as CLIP runs it: what patches say with attention on."""
+
+    def forward(self, block: nn.Module, tokens: Tensor, keys: bool,
+                project_keys: bool) -> tuple[Tensor, Optional[Tensor]]:
+        """Read the patch tokens; arguments as in :class:`ValueReadout`."""
+        patches = block(tokens)[:, 1:]
+        if not keys:
+            return patches, None
+        return patches, block.attn.key(block.ln1(tokens[:, 1:]), project_keys)

@@ -1,0 +1,132 @@
+"""The training-free head of MaskCLIP (Sec. 3.2 and 3.3)."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+from mmseg.models.builder import HEADS
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from torch import Tensor
+
+from mmseg_maskclip.clip import TextBank
+from mmseg_maskclip.models.backbones import DenseFeatures
+from mmseg_maskclip.models.decode_heads.text_classifier import TextClassifier
+from mmseg_maskclip.ops import denoise_prompts, smooth_keys
+from mmseg_maskclip.utils import InputError
+
+_UNUSED_LOSS = {'type': 'CrossEntropyLoss', 'avg_non_ignore': True}
+# BaseDecodeHead wants a loss, and warns about the default one.
+
+
+@HEADS.register_module()
+class MaskClipHead(BaseDecodeHead):
+    """Scores every patch against the class texts, then refines the scores.
+
+    Order: scores, prompt denoising, key smoothing; both refinements act on
+    the feature grid, per image, and are off at threshold 0.
+
+    Args:
+        num_classes: K.
+        text_channels: Width D of CLIP's joint space.
+        vocabulary: What the text bank is made of: the name of a published
+            class set, a text file, or a list of names.
+        templates: Prompt templates, by name or as a list.
+        synonyms: ``'mean'`` averages the embeddings of a class's synonyms,
+            ``'separate'`` keeps them apart and takes the best score.
+        text_embeddings_path: A text bank file; None finds or builds the bank
+            of ``vocabulary`` when the CLIP checkpoint is loaded.
+        ks_thresh: Key smoothing threshold (the paper: 1.0); 0 is off.
+        pd_thresh: Prompt denoising threshold (the paper: 0.5); 0 is off.
+        attn_pooling: Read the last layer the ordinary way, its attention left
+            in place; key smoothing is not possible then.
+        kwargs: As in mmseg's ``BaseDecodeHead``.
+
+    Raises:
+        InputError: On thresholds outside [0, 1], or key smoothing together
+            with ``attn_pooling``.
+    """
+
+    def __init__(self, num_classes: int, text_channels: int,
+                 vocabulary: str | Sequence[str] | None = None,
+                 templates: str | Sequence[str] = 'imagenet85', synonyms: str = 'mean',
+                 text_embeddings_path: str | None = None, ks_thresh: float = 0.0,
+                 pd_thresh: float = 0.0, attn_pooling: bool = False, **kwargs: Any) -> None:
+        _check(num_classes, ks_thresh, pd_thresh, attn_pooling)
+        kwargs = {'dropout_ratio': 0, 'init_cfg': None, 'loss_decode': dict(_UNUSED_LOSS), **kwargs}
+        super().__init__(text_channels, text_channels, num_classes=num_classes,
+                         out_channels=num_classes, threshold=0.5, **kwargs)
+        del self.conv_seg
+        self.text_channels = text_channels
+        self.vocabulary = vocabulary
+        self.templates = templates
+        self.synonyms = synonyms
+        self.text_embeddings_path = text_embeddings_path
+        self.ks_thresh = ks_thresh
+        self.pd_thresh = pd_thresh
+        self.attn_pooling = attn_pooling
+        self.text = TextClassifier(num_classes)
+
+    @property
+    def needs_keys(self) -> bool:
+        """Whether the backbone must deliver keys."""
+        return self.ks_thresh > 0
+
+    def set_text_bank(self, bank: TextBank) -> None:
+        """Take a text bank.
+
+        Args:
+            bank: Embeddings (R, text_channels) of the head's classes.
+
+        Raises:
+            InputError: If width or number of classes differ.
+        """
+        bank.check(width=self.text_channels)
+        self.text.set_bank(bank)
+
+    def forward(self, inputs: Sequence[Tensor] | DenseFeatures) -> Tensor:
+        """Refined scores on the feature grid.
+
+        Args:
+            inputs: The backbone's dense features (B, D, h, w), alone in a
+                sequence or with keys as :class:`DenseFeatures`.
+
+        Returns:
+            (B, K, h, w): cosines, or probabilities after key smoothing.
+        """
+        features, keys = inputs if isinstance(inputs, DenseFeatures) else (inputs[-1], None)
+        return self.refine(self.text(features), keys)
+
+    def refine(self, scores: Tensor, keys: Tensor | None) -> Tensor:
+        """Prompt denoising, then key smoothing, where their thresholds ask.
+
+        Args:
+            scores: Cosines, (B, K, h, w).
+            keys: Normalised keys, (B, h*w, C), or None.
+
+        Returns:
+            (B, K, h, w).
+        """
+        if self.pd_thresh > 0:
+            scores = denoise_prompts(scores, self.pd_thresh)
+        if self.needs_keys:
+            if keys is None:
+                raise InputError("key smoothing (ks_thresh > 0) needs keys: use the 'MaskClip' "
+                                 'segmentor, which asks the backbone for them.')
+            scores = smooth_keys(scores, keys, self.ks_thresh)
+        return scores
+
+    def forward_train(self, *args: Any, **kwargs: Any) -> None:
+        """MaskCLIP has nothing to train."""
+        raise InputError('MaskCLIP is training-free: run it with tools/test.py; to train a '
+                         'segmentor on its labels take a config of configs/maskclip_plus.')
+
+
+def _check(num_classes: int, ks_thresh: float, pd_thresh: float, attn_pooling: bool) -> None:
+    if num_classes < 1:
+        raise InputError(f'num_classes is {num_classes}, at least 1 was expected.')
+    for name, value in (('ks_thresh', ks_thresh), ('pd_thresh', pd_thresh)):
+        if not 0 <= value <= 1:
+            raise InputError(f'{name} is {value}, a number in [0, 1] was expected (0 is off).')
+    if attn_pooling and ks_thresh > 0:
+        raise InputError('attn_pooling leaves no keys to smooth with: set ks_thresh=0 or '
+                         'attn_pooling=False.')

@@ -1,0 +1,80 @@
+"""The text embeddings a head classifies by, as a part of the model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmseg_maskclip.clip import TextBank
+from mmseg_maskclip.ops import pool_rows, score_patches
+from mmseg_maskclip.utils import InputError
+
+
+class TextClassifier(nn.Module):
+    """Fixed text embeddings; empty until a bank or a checkpoint fills them.
+
+    Args:
+        num_classes: K.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.synonyms = False
+        self.register_buffer('embeddings', torch.empty(0, 0))
+        self.register_buffer('row_class', torch.empty(0, dtype=torch.int64))
+
+    def set_bank(self, bank: TextBank) -> None:
+        """Take the rows of a text bank.
+
+        Args:
+            bank: Embeddings (R, D) for K classes, R >= K.
+
+        Raises:
+            InputError: If the bank holds another number of classes.
+        """
+        if len(bank.class_names) != self.num_classes:
+            raise InputError(
+                f'the text bank holds {len(bank.class_names)} classes, the head has '
+                f'num_classes={self.num_classes}: build the bank from the same vocabulary '
+                '(tools/maskclip_utils/prompt_engineering.py).')
+        self._fill(bank.embeddings.to(self.embeddings), bank.row_class)
+
+    def _fill(self, embeddings: Tensor, row_class: Tensor) -> None:
+        self.embeddings = embeddings
+        self.row_class = row_class.to(embeddings.device)
+        plain = torch.arange(self.num_classes)
+        self.synonyms = not torch.equal(row_class.cpu(), plain)
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
+        """A checkpoint brings as many rows as it has."""
+        embeddings = state_dict.get(f'{prefix}embeddings')
+        if embeddings is not None:
+            row_class = state_dict.get(f'{prefix}row_class')
+            if row_class is None or int(row_class.max()) + 1 != self.num_classes:
+                raise InputError(f'the checkpoint was made for another number of classes '
+                                 f'than num_classes={self.num_classes}.')
+            self._fill(torch.empty_like(embeddings, device=self.embeddings.device), row_class)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Cosine scores of patch features.
+
+        Args:
+            features: (B, D, h, w), any norm.
+
+        Returns:
+            (B, K, h, w).
+
+        Raises:
+            InputError: If no text embeddings were loaded, or of another width.
+        """
+        if self.embeddings.shape[0] == 0:
+            raise InputError('the head has no text embeddings yet: load a CLIP checkpoint '
+                             'through mmseg_maskclip.apis, or set a text bank.')
+        scores = score_patches(features, self.embeddings)
+        if self.synonyms:
+            scores = pool_rows(scores, self.row_class, self.num_classes)
+        return scores

@@ -1,0 +1,6 @@
+"""Segmentors that plug the CLIP towers into mmsegmentation."""
+
+from mmseg_maskclip.models.segmentors.maskclip import MaskClip
+from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
+
+__all__ = ['MaskClip', 'TiledInference']

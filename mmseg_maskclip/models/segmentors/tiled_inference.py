@@ -1,0 +1,114 @@
+"""Inference that resizes scores and takes the arg-max tile by tile."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+from torch import Tensor
+
+from mmseg_maskclip.ops import ScoreMap, compose_resize, label_map
+from mmseg_maskclip.utils import InputError
+
+
+def _windows(size: int, window: int, stride: int) -> list[int]:
+    """Window starts along one axis; the last one is shifted back inside."""
+    count = max(size - window + stride - 1, 0) // stride + 1
+    return [max(min(index * stride + window, size) - window, 0) for index in range(count)]
+
+
+def _overlap(size: int, window: int, starts: list[int]) -> tuple[int, ...]:
+    """How many windows cover each pixel of one axis."""
+    cover = np.zeros(size, dtype=int)
+    for start in starts:
+        cover[start:start + window] += 1
+    return tuple(cover.tolist())
+
+
+class TiledInference:
+    """Label maps from score grids, for segmentors of mmsegmentation.
+
+    What mmseg's ``whole`` and ``slide`` inference, flips and scales compute,
+    without ever holding scores of K x H x W. The class that mixes this in
+    says in :meth:`score_grid` what the scores of a network input are.
+    """
+
+    def score_grid(self, img: Tensor, img_metas: list[dict]) -> Tensor:
+        """Scores of a network input on the model's own grid.
+
+        Args:
+            img: (B, 3, H, W).
+            img_metas: One dict an image.
+
+        Returns:
+            (B, K, h, w).
+        """
+        raise NotImplementedError
+
+    def _score_maps(self, img: Tensor, metas: list[dict], rescale: bool) -> list[ScoreMap]:
+        """One score map per image of the batch."""
+        mode = self.test_cfg.mode
+        height, width = img.shape[2:]
+        if mode == 'whole':
+            crop, stride = (height, width), (height, width)
+        elif mode == 'slide':
+            crop, stride = self.test_cfg.crop_size, self.test_cfg.stride
+        else:
+            raise InputError(f"test_cfg.mode is {mode!r}, 'whole' or 'slide' was expected.")
+        window = (min(crop[0], height), min(crop[1], width))
+        tops = _windows(height, window[0], stride[0])
+        lefts = _windows(width, window[1], stride[1])
+        cover = (_overlap(height, window[0], tops), _overlap(width, window[1], lefts))
+        grids = [self.score_grid(img[:, :, top:top + window[0], left:left + window[1]], metas)
+                 for top, left in product(tops, lefts)]
+        maps = []
+        for index, meta in enumerate(metas):
+            rows = [self._axis(0, grid, window, top, img, meta, cover, rescale)
+                    for grid, (top, _) in zip(grids, product(tops, lefts))]
+            columns = [self._axis(1, grid, window, left, img, meta, cover, rescale)
+                       for grid, (_, left) in zip(grids, product(tops, lefts))]
+            maps.append(ScoreMap([grid[index] for grid in grids], rows, columns))
+        return maps
+
+    def _axis(self, axis: int, grid: Tensor, window: tuple[int, int], offset: int, img: Tensor,
+              meta: dict, cover: tuple, rescale: bool):
+        image = img.shape[2 + axis]
+        crop = meta['img_shape'][axis] if rescale else image
+        out = meta['ori_shape'][axis] if rescale else image
+        direction = ('vertical', 'horizontal')[axis]
+        flip = bool(meta.get('flip')) and meta.get('flip_direction') == direction
+        return compose_resize(grid.shape[2 + axis], window[axis], offset, image, crop, out,
+                              cover[axis] if max(cover[axis]) > 1 else (), flip,
+                              self.align_corners)
+
+    def simple_test(self, img: Tensor, img_meta: list[dict], rescale: bool = True) -> list:
+        """Label maps of a batch.
+
+        Args:
+            img: (B, 3, H, W).
+            img_meta: One dict an image.
+            rescale: Answer at the size of the original image.
+
+        Returns:
+            One (H, W) int64 array an image.
+        """
+        return [label_map([scores]).cpu().numpy()
+                for scores in self._score_maps(img, img_meta, rescale)]
+
+    def aug_test(self, imgs: list[Tensor], img_metas: list[list[dict]],
+                 rescale: bool = True) -> list:
+        """Label maps from several flips and scales: the mean softmax decides.
+
+        Args:
+            imgs: Augmented inputs, each (B, 3, H, W).
+            img_metas: Per augmentation, one dict an image.
+            rescale: Must be true, the maps meet at the original size.
+
+        Returns:
+            One (H, W) int64 array an image.
+        """
+        if not rescale:
+            raise InputError('flips and scales can only be averaged at the original image size.')
+        augmented = [self._score_maps(img, metas, rescale)
+                     for img, metas in zip(imgs, img_metas)]
+        return [label_map(maps).cpu().numpy() for maps in zip(*augmented)]

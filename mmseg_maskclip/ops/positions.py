@@ -1,0 +1,35 @@
+"""Position tables at other input sizes."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def resize_positions(table: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Resize a CLIP position table to another grid (bicubic, no antialias).
+
+    The first row (class token or mean token) is kept. What decides is the
+    shape of the grid, not the number of tokens: a 7 x 28 grid is not a
+    14 x 14 one, though both have 196 positions.
+
+    Args:
+        table: (1 + n * n, C): the extra row, then a square grid row by row.
+        grid: Wanted (height, width).
+
+    Returns:
+        (1 + height * width, C).
+
+    Raises:
+        ValueError: If the table holds no square grid.
+    """
+    count = table.shape[0] - 1
+    side = round(count ** 0.5)
+    if side * side != count:
+        raise ValueError(f'a position table of {table.shape[0]} rows holds no square grid')
+    if grid == (side, side):
+        return table
+    square = table[1:].reshape(1, side, side, -1).permute(0, 3, 1, 2)
+    resized = F.interpolate(square.float(), size=grid, mode='bicubic', align_corners=False)
+    return torch.cat([table[:1], resized[0].flatten(1).t().to(table)])

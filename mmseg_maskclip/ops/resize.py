@@ -1,0 +1,186 @@
+"""Score maps resized and arg-maxed in tiles, so that memory stays bounded.
+
+Bilinear resizing is linear and separable: out = R S C^T with one small sparse
+matrix per axis. Resizing twice (grid -> network input -> image), cropping,
+flipping and averaging overlapping windows stay of that form, so any tile of
+the final score map can be computed directly from the grid. K x H x W scores
+are never held; what one tile needs is.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Sequence
+
+import torch
+from torch import Tensor
+
+TILE_BYTES_CPU = 2 << 20
+"""Scores of one tile on a CPU: about what a core's cache holds."""
+TILE_BYTES_GPU = 256 << 20
+"""Scores of one tile on an accelerator: large enough to hide the launches."""
+
+
+def _resize_matrix(size_in: int, size_out: int, align_corners: bool) -> Tensor:
+    """Bilinear interpolation along one axis as a (size_out, size_in) matrix."""
+    position = torch.arange(size_out, dtype=torch.float64)
+    if align_corners:
+        position = position * ((size_in - 1) / max(size_out - 1, 1))
+    else:
+        position = ((position + 0.5) * (size_in / size_out) - 0.5).clamp(min=0)
+    low = position.floor().long().clamp(max=size_in - 1)
+    high = (low + 1).clamp(max=size_in - 1)
+    weight = (position - low).clamp(0, 1)
+    matrix = torch.zeros(size_out, size_in, dtype=torch.float64)
+    rows = torch.arange(size_out)
+    matrix[rows, low] += 1 - weight
+    matrix[rows, high] += weight
+    return matrix
+
+
+@dataclass(frozen=True)
+class AxisResize:
+    """How one axis of the output is interpolated from one axis of a grid.
+
+    Attributes:
+        weights: (size_out, size_in) float32 on the CPU, a few non-zeros a row.
+        first: First input index with a weight, per output index.
+        last: Last input index with a weight, per output index; below
+            ``first`` where the grid does not reach that output.
+    """
+
+    weights: Tensor
+    first: tuple[int, ...]
+    last: tuple[int, ...]
+
+    @classmethod
+    def of(cls, matrix: Tensor) -> AxisResize:
+        """Wrap a (size_out, size_in) matrix."""
+        used = matrix != 0
+        reached = used.any(dim=1)
+        first = torch.where(reached, used.long().argmax(dim=1), matrix.shape[1])
+        last = matrix.shape[1] - 1 - used.flip(1).long().argmax(dim=1)
+        last = torch.where(reached, last, -1)
+        return cls(matrix.float(), tuple(first.tolist()), tuple(last.tolist()))
+
+    def span(self, start: int, stop: int) -> tuple[int, int]:
+        """Input range [low, high) that outputs [start, stop) draw from."""
+        return min(self.first[start:stop]), max(self.last[start:stop]) + 1
+
+
+@lru_cache(maxsize=256)
+def compose_resize(grid: int, window: int, offset: int, image: int, crop: int, out: int,
+                   overlap: tuple[int, ...] = (), flip: bool = False,
+                   align_corners: bool = False) -> AxisResize:
+    """One axis of: grid -> window of the network input -> crop -> image size.
+
+    Args:
+        grid: Size of the score grid of one window.
+        window: Size of the window in network-input pixels.
+        offset: Where the window starts in the network input.
+        image: Size of the network input.
+        crop: How much of it is the image (the rest is padding).
+        out: Size of the label map.
+        overlap: How many windows cover each input pixel along this axis;
+            their scores are averaged. Empty means one.
+        flip: Whether the input was mirrored along this axis.
+        align_corners: As in ``torch.nn.functional.interpolate``.
+
+    Returns:
+        The composed interpolation.
+    """
+    full = torch.zeros(image, grid, dtype=torch.float64)
+    full[offset:offset + window] = _resize_matrix(grid, window, align_corners)
+    if overlap:
+        full /= torch.tensor(overlap, dtype=torch.float64)[:, None]
+    matrix = _resize_matrix(crop, out, align_corners) @ full[:crop]
+    return AxisResize.of(matrix.flip(0) if flip else matrix)
+
+
+class ScoreMap:
+    """Scores of one image as a sum of separably interpolated grids.
+
+    Args:
+        grids: One (K, h, w) score grid per window.
+        rows: Vertical interpolation of each grid.
+        columns: Horizontal interpolation of each grid.
+    """
+
+    def __init__(self, grids: Sequence[Tensor], rows: Sequence[AxisResize],
+                 columns: Sequence[AxisResize]) -> None:
+        self.grids = [grid.permute(1, 2, 0).float().contiguous() for grid in grids]
+        self.rows = list(rows)
+        self.columns = list(columns)
+        device = self.grids[0].device
+        self._row_weights = [axis.weights.to(device) for axis in self.rows]
+        self._column_weights = [axis.weights.to(device) for axis in self.columns]
+
+    @property
+    def num_classes(self) -> int:
+        """K."""
+        return self.grids[0].shape[2]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) of the label map."""
+        return len(self.rows[0].first), len(self.columns[0].first)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the scores are."""
+        return self.grids[0].device
+
+    def tile(self, top: int, bottom: int, left: int, right: int) -> Tensor:
+        """Scores of output rows [top, bottom) and columns [left, right).
+
+        Returns:
+            (bottom - top, right - left, K) float32.
+        """
+        total = None
+        for index, grid in enumerate(self.grids):
+            row_low, row_high = self.rows[index].span(top, bottom)
+            column_low, column_high = self.columns[index].span(left, right)
+            if row_low >= row_high or column_low >= column_high:
+                continue
+            patch = grid[row_low:row_high, column_low:column_high]
+            across = self._column_weights[index][left:right, column_low:column_high] @ patch
+            down = self._row_weights[index][top:bottom, row_low:row_high]
+            part = (down @ across.flatten(1)).view(bottom - top, right - left, -1)
+            total = part if total is None else total.add_(part)
+        return total
+
+
+def _tile_side(device: torch.device, num_classes: int) -> int:
+    budget = TILE_BYTES_CPU if device.type == 'cpu' else TILE_BYTES_GPU
+    return max(8, math.isqrt(budget // (4 * num_classes)))
+
+
+def label_map(maps: Sequence[ScoreMap]) -> Tensor:
+    """Best class of every pixel, tile by tile.
+
+    One map: the arg-max of its scores. Several maps (flips and scales of one
+    image): the arg-max of their mean softmax, as mmsegmentation averages
+    test-time augmentations.
+
+    Args:
+        maps: Score maps of one image, all of one size and class count.
+
+    Returns:
+        Class ids, (H, W) int64, on the scores' device.
+    """
+    height, width = maps[0].size
+    labels = torch.empty(height, width, dtype=torch.int64, device=maps[0].device)
+    side = _tile_side(maps[0].device, maps[0].num_classes)
+    for top in range(0, height, side):
+        bottom = min(top + side, height)
+        for left in range(0, width, side):
+            right = min(left + side, width)
+            scores = maps[0].tile(top, bottom, left, right)
+            if len(maps) > 1:
+                scores = scores.softmax(dim=2)
+                for other in maps[1:]:
+                    scores += other.tile(top, bottom, left, right).softmax(dim=2)
+            labels[top:bottom, left:right] = scores.argmax(dim=2)
+    return labels

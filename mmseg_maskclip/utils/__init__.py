@@ -1,0 +1,9 @@
+"""What every layer may use: the error for bad input, and safe file writing."""
+
+from mmseg_maskclip.utils.errors import InputError
+from mmseg_maskclip.utils.files import (atomic_path, cache_dir, require_dir,
+                                        require_file, sha256_of,
+                                        writable_dir)
+
+__all__ = ['InputError', 'atomic_path', 'cache_dir', 'require_dir',
+           'require_file', 'sha256_of', 'writable_dir']

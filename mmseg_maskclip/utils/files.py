@@ -1,0 +1,134 @@
+"""File checks with clear errors, and writes that never leave half a file."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Iterator, Union
+
+from mmseg_maskclip.utils.errors import InputError
+
+PathLike = Union[str, 'os.PathLike[str]']
+_CHUNK = 1 << 20
+
+
+def require_file(path: PathLike, what: str, mend: str = '') -> Path:
+    """Return ``path`` as a :class:`Path` if it is a readable file.
+
+    Args:
+        path: The file.
+        what: What the file is for, e.g. ``'CLIP checkpoint'``.
+        mend: How to get it, appended to the error.
+
+    Raises:
+        InputError: If there is no such file or it can't be read.
+    """
+    path = Path(path)
+    hint = f' {mend}' if mend else ''
+    if path.is_dir():
+        raise InputError(f'{what} {path} is a folder, a file was expected.{hint}')
+    if not path.is_file():
+        raise InputError(f'{what} {path} does not exist.{hint}')
+    if not os.access(path, os.R_OK):
+        raise InputError(f'{what} {path} can not be read: check its permissions.')
+    return path
+
+
+def require_dir(path: PathLike, what: str, mend: str = '') -> Path:
+    """Return ``path`` as a :class:`Path` if it is a folder.
+
+    Args:
+        path: The folder.
+        what: What the folder is for, e.g. ``'image folder'``.
+        mend: How to get it, appended to the error.
+
+    Raises:
+        InputError: If there is no such folder.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        hint = f' {mend}' if mend else ''
+        raise InputError(f'{what} {path} does not exist or is no folder.{hint}')
+    return path
+
+
+def writable_dir(path: PathLike, what: str) -> Path:
+    """Make the folder ``path`` and check that a file can be written there.
+
+    Args:
+        path: The folder, made with its parents where missing.
+        what: What the folder is for, e.g. ``'work dir'``.
+
+    Raises:
+        InputError: If it can't be made or written.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise InputError(f'{what} {path} can not be written: '
+                         f'{error.strerror or error}.') from error
+    return path
+
+
+@contextlib.contextmanager
+def atomic_path(path: PathLike) -> Iterator[Path]:
+    """Yield a temporary name beside ``path``, renamed to it on success.
+
+    If the body raises, or the process dies, nothing appears under ``path``
+    and what stood there before stays. The temporary name keeps the suffix,
+    since many writers choose their format by it.
+
+    Args:
+        path: The final name; its folder is made where missing.
+
+    Raises:
+        InputError: If the folder can't be written.
+    """
+    path = Path(path)
+    writable_dir(path.parent, 'folder')
+    handle, name = tempfile.mkstemp(
+        prefix=f'.{path.stem}.', suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        _share(temporary)
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+def _share(path: Path) -> None:
+    """Give a file made by mkstemp (0600) the permissions of a plain open."""
+    mask = os.umask(0)
+    os.umask(mask)
+    os.chmod(path, 0o666 & ~mask)
+
+
+def sha256_of(path: PathLike) -> str:
+    """SHA-256 of a file's content, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def cache_dir() -> Path:
+    """The user's cache folder of this project (not made here).
+
+    ``MASKCLIP_CACHE``, else ``$XDG_CACHE_HOME/mmseg_maskclip``, else
+    ``~/.cache/mmseg_maskclip``.
+    """
+    named = os.environ.get('MASKCLIP_CACHE')
+    if named:
+        return Path(named)
+    base = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+    return Path(base) / 'mmseg_maskclip'

@@ -1,0 +1,39 @@
+"""Installs the package; mmcv itself comes from env_install.sh (see docs/install.md)."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+VERSION_LINE = next(line for line in Path('mmseg_maskclip/__init__.py').read_text().splitlines()
+                    if line.startswith('__version__'))
+
+setup(
+    name='mmseg_maskclip',
+    version=VERSION_LINE.split("'")[1],
+    description='Dense labels from CLIP, without annotations, on mmsegmentation',
+    long_description=Path('README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    packages=find_packages(include=['mmseg_maskclip', 'mmseg_maskclip.*']),
+    package_data={
+        'mmseg_maskclip.clip': ['data/*.txt', 'data/*/*.txt'],
+        'mmseg_maskclip.tinyworld': ['weights/*'],
+    },
+    python_requires='>=3.9',
+    install_requires=[
+        'torch>=2.1',
+        'torchvision',
+        'mmsegmentation==0.30.0',
+        'open_clip_torch>=3.3,<4',
+        'timm',
+        'numpy',
+        'scipy',
+        'opencv-python-headless',
+        'pillow',
+        'prettytable',
+        'tqdm',
+    ],
+    extras_require={
+        'dev': ['pytest', 'torchmetrics', 'ruff', 'import-linter'],
+    },
+)

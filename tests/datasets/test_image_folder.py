@@ -1,0 +1,109 @@
+"""A folder of pictures, class names, and colours."""
+
+import numpy as np
+import pytest
+from helpers.voc_tree import write_image
+from mmseg.datasets import build_dataset
+
+from mmseg_maskclip.datasets import make_palette, read_class_names
+from mmseg_maskclip.utils import InputError
+
+LOAD = [{'type': 'LoadImageFromFile'}]
+
+
+def folder(root, classes=('cat', 'dog'), **options):
+    return build_dataset({'type': 'ImageFolderDataset', 'img_dir': str(root),
+                          'classes': classes, 'pipeline': LOAD, 'test_mode': True, **options})
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    root = tmp_path / 'pictures'
+    for name in ('b.JPG', 'a.png', 'c.jpeg', 'sub/d.bmp', 'sub/e.WEBP', 'f.tif', 'g.TIFF'):
+        write_image(root / name)
+    (root / 'notes.txt').write_text('no picture')
+    (root / '._b.jpg').write_bytes(b'left by another system')
+    (root / '.hidden').mkdir()
+    write_image(root / '.hidden/h.jpg')
+    return root
+
+
+def test_all_suffixes_at_any_depth_in_order(pictures):
+    dataset = folder(pictures)
+    names = [info['filename'] for info in dataset.img_infos]
+    assert names == ['a.png', 'b.JPG', 'c.jpeg', 'f.tif', 'g.TIFF', 'sub/d.bmp', 'sub/e.WEBP']
+    assert all(sample['img'].shape == (12, 16, 3) for sample in dataset)
+    assert dataset.img_infos[0]['ann'] == {'seg_map': None}
+
+
+def test_names_from_a_list_and_from_a_file(pictures, tmp_path):
+    file = tmp_path / 'names.txt'
+    file.write_text('\nperson; people; a man\n  car \n\n', encoding='utf-8')
+    assert folder(pictures, str(file)).CLASSES == ['person', 'car']
+    assert folder(pictures, ['sky; the sky', 'tree']).CLASSES == ['sky', 'tree']
+    assert folder(pictures, ['cow', 'dog'], unseen=['cow']).unseen_ids == (0,)
+
+
+def test_background_is_black_and_counts_as_classes(pictures):
+    dataset = folder(pictures, ['cat', 'road'], background_classes=['road', 'building'])
+    assert dataset.CLASSES == ['cat', 'road', 'building']
+    assert [tuple(color) for color in dataset.PALETTE][1:] == [(0, 0, 0), (0, 0, 0)]
+    assert tuple(dataset.PALETTE[0]) != (0, 0, 0)
+
+
+def test_training_mode_hands_over_a_missing_label(pictures):
+    dataset = folder(pictures, test_mode=False)
+    assert dataset[0]['ann_info'] == {'seg_map': None}
+
+
+def test_split_names_files(pictures, tmp_path):
+    (tmp_path / 'some.txt').write_text('c.jpeg\nsub/d.bmp\n')
+    dataset = folder(pictures, split=str(tmp_path / 'some.txt'))
+    assert [sample['ori_filename'] for sample in dataset] == ['c.jpeg', 'sub/d.bmp']
+
+
+def test_evaluation_says_there_are_no_labels(pictures):
+    dataset = folder(pictures)
+    for ask in (lambda: dataset.evaluate([]), lambda: dataset.pre_eval([], [])):
+        with pytest.raises(InputError, match=r'has no labels.*--show-dir'):
+            ask()
+
+
+@pytest.mark.parametrize('options, message', [
+    ({'classes': []}, 'class list of the image folder is empty'),
+    ({'classes': ['cat', 'cat; kitten']}, "names 'cat' more than once"),
+    ({'classes': ['cat', '']}, 'no name at position 1'),
+    ({'classes': ['cat', 3]}, 'holds 3, expected class names'),
+    ({'classes': 'missing.txt'}, 'class list of the image folder missing.txt does not exist'),
+    ({'ann_dir': 'labels'}, 'ann_dir must be left out'),
+    ({'palette': [[1, 2, 3]]}, 'palette has 1 colours for 2 classes'),
+    ({'img_dir': 'nowhere'}, 'image folder nowhere does not exist'),
+])
+def test_wrong_set_up(pictures, options, message):
+    with pytest.raises(InputError, match=message):
+        folder(pictures, **options)
+
+
+def test_empty_folder_is_named(tmp_path):
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(InputError, match=r'no image was found in .*/empty\..*\.webp'):
+        folder(tmp_path / 'empty')
+
+
+def test_class_list_that_is_no_text(tmp_path):
+    (tmp_path / 'list.txt').write_bytes(b'\xff\xfe\x00\x01')
+    with pytest.raises(InputError, match='is no UTF-8 text'):
+        read_class_names(tmp_path / 'list.txt')
+
+
+def test_palette_is_distinct_repeatable_and_leaves_random_state_alone():
+    np.random.seed(5)
+    expected = np.random.rand(3)
+    np.random.seed(5)
+    colors = make_palette(300)
+    assert np.array_equal(np.random.rand(3), expected)
+    assert colors == make_palette(300)
+    assert colors[:7] == make_palette(7)
+    assert len({tuple(color) for color in colors[:20]}) == 20
+    assert [0, 0, 0] not in colors
+    assert all(0 <= value <= 255 for color in colors for value in color)

@@ -1,0 +1,86 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmseg_maskclip.ops import ScoreMap, compose_resize, label_map
+
+
+def _resize(scores, size, align_corners=False):
+    return F.interpolate(scores, size=size, mode='bilinear', align_corners=align_corners)
+
+
+def _same_but_ties(labels, scores):
+    """Labels are an arg-max of (K, H, W) scores, up to rounding."""
+    best = scores.max(dim=0).values
+    chosen = scores.gather(0, labels[None])[0]
+    assert (best - chosen).max() < 1e-5
+    assert (labels != scores.argmax(dim=0)).float().mean() < 1e-3
+
+
+@pytest.mark.parametrize('align_corners', [False, True])
+@pytest.mark.parametrize(('image', 'crop', 'out'), [
+    ((64, 96), (64, 96), (64, 96)), ((64, 96), (60, 91), (37, 131)), ((48, 48), (48, 48), (200, 9))])
+def test_two_resizes_and_a_crop_equal_interpolate(image, crop, out, align_corners):
+    torch.manual_seed(0)
+    scores = torch.randn(7, 4, 6)
+    plain = _resize(scores[None], image, align_corners)[..., :crop[0], :crop[1]]
+    plain = _resize(plain, out, align_corners)[0]
+    axes = [compose_resize((4, 6)[i], image[i], 0, image[i], crop[i], out[i],
+                           align_corners=align_corners) for i in range(2)]
+    score_map = ScoreMap([scores], [axes[0]], [axes[1]])
+    tiled = score_map.tile(0, out[0], 0, out[1]).permute(2, 0, 1)
+    torch.testing.assert_close(tiled, plain, rtol=1e-4, atol=1e-5)
+    _same_but_ties(label_map([score_map]), plain)
+
+
+def test_tiles_meet_without_seams(monkeypatch):
+    from mmseg_maskclip.ops import resize
+    torch.manual_seed(1)
+    scores = torch.randn(5, 9, 11)
+    rows, columns = compose_resize(9, 90, 0, 90, 90, 77), compose_resize(11, 110, 0, 110, 110, 140)
+    score_map = ScoreMap([scores], [rows], [columns])
+    whole = score_map.tile(0, 77, 0, 140)
+    monkeypatch.setattr(resize, 'TILE_BYTES_CPU', 4 * 5 * 64)
+    _same_but_ties(label_map([score_map]), whole.permute(2, 0, 1))
+    torch.testing.assert_close(score_map.tile(13, 29, 50, 66), whole[13:29, 50:66])
+
+
+def test_mirrored_input_is_mirrored_back():
+    torch.manual_seed(2)
+    scores = torch.randn(3, 4, 5)
+    rows = compose_resize(4, 40, 0, 40, 40, 33)
+    columns = compose_resize(5, 50, 0, 50, 50, 61, flip=True)
+    plain = _resize(_resize(scores[None], (40, 50)), (33, 61)).flip(3)[0]
+    tiled = ScoreMap([scores], [rows], [columns]).tile(0, 33, 0, 61).permute(2, 0, 1)
+    torch.testing.assert_close(tiled, plain, rtol=1e-4, atol=1e-5)
+
+
+def test_several_maps_average_their_softmax():
+    # Worked by hand: softmax means (0.73+0.12)/2 against (0.27+0.88)/2.
+    grids = [torch.tensor([1.0, 0.0]).view(2, 1, 1), torch.tensor([0.0, 2.0]).view(2, 1, 1)]
+    axis = compose_resize(1, 8, 0, 8, 8, 3)
+    maps = [ScoreMap([grid], [axis], [axis]) for grid in grids]
+    assert label_map(maps[:1]).eq(0).all()
+    assert label_map(maps).eq(1).all()
+    assert label_map([maps[0], maps[0], maps[1]]).eq(0).all()
+
+
+def test_large_vocabulary_never_holds_all_scores():
+    # 400 classes at 1024 x 1024 would be 1.7 GB of scores.
+    scores = torch.randn(400, 16, 16)
+    axis = compose_resize(16, 256, 0, 256, 256, 1024)
+    largest = 0
+    original = ScoreMap.tile
+
+    def watched(self, *box):
+        nonlocal largest
+        tile = original(self, *box)
+        largest = max(largest, tile.numel() * 4)
+        return tile
+
+    ScoreMap.tile = watched
+    try:
+        label_map([ScoreMap([scores], [axis], [axis])])
+    finally:
+        ScoreMap.tile = original
+    assert 0 < largest <= 4 << 20

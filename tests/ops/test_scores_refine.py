@@ -1,0 +1,65 @@
+import math
+
+import pytest
+import torch
+
+from mmseg_maskclip.ops import denoise_prompts, pool_rows, score_patches, smooth_keys
+
+
+def test_scores_are_cosines_worked_by_hand():
+    features = torch.tensor([[[[3.0, 0.0]], [[4.0, 2.0]]]])
+    texts = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
+    scores = score_patches(features, texts)
+    expected = torch.tensor([[[[0.6, 0.0]], [[0.8, 1.0]], [[1.0, 0.8]]]])
+    torch.testing.assert_close(scores, expected)
+
+
+def test_scores_refuse_another_width():
+    with pytest.raises(ValueError, match='3 channels, the text embeddings 2'):
+        score_patches(torch.ones(1, 3, 2, 2), torch.ones(5, 2))
+
+
+def test_pooling_takes_the_best_row_of_each_class():
+    scores = torch.tensor([1.0, 5.0, 3.0, -2.0]).view(1, 4, 1, 1)
+    pooled = pool_rows(scores, torch.tensor([0, 1, 1, 0]), 2)
+    assert pooled.flatten().tolist() == [1.0, 5.0]
+
+
+def test_denoising_drops_a_class_that_is_nowhere_confident():
+    # 100 x 0.01 = 1 apart: probabilities e/(e+1+1) = 0.576 for the best class, 0.212 otherwise.
+    scores = torch.tensor([[[0.02, 0.01, 0.01], [0.01, 0.02, 0.01]]]).transpose(1, 2)[..., None]
+    probability = math.e / (math.e + 2)
+    kept = denoise_prompts(scores, threshold=probability - 0.01)
+    assert kept[0, :2].equal(scores[0, :2])
+    assert kept[0, 2].eq(-100).all()
+    assert denoise_prompts(scores, threshold=probability + 0.01).eq(-100).all()
+
+
+def test_denoising_judges_each_image_alone():
+    sure = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1)
+    unsure = torch.tensor([0.5, 0.5]).view(1, 2, 1, 1)
+    out = denoise_prompts(torch.cat([sure, unsure]), threshold=0.6)
+    assert out[0].flatten().tolist() == [1.0, -100.0]
+    assert out[1].flatten().tolist() == [-100.0, -100.0]
+
+
+def test_smoothing_worked_by_hand():
+    # Two positions with equal keys share their predictions, the third stands alone.
+    keys = torch.tensor([[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]])
+    scores = torch.tensor([[0.02, 0.01], [0.0, 0.0], [0.01, 0.02]]).t().reshape(1, 2, 1, 3)
+    likely = math.e / (math.e + 1)
+    out = smooth_keys(scores, keys, threshold=1.0).flatten(2)[0].t()
+    shared = [likely + 0.5, 1.5 - likely]
+    torch.testing.assert_close(out, torch.tensor([shared, shared, [1 - likely, likely]]))
+
+
+def test_smoothing_leaves_sure_positions():
+    keys = torch.tensor([[[1.0, 0.0], [1.0, 0.0]]])
+    scores = torch.tensor([[1.0, 0.0], [0.0, 0.0]]).t().reshape(1, 2, 1, 2)
+    out = smooth_keys(scores, keys, threshold=0.9).flatten(2)[0].t()
+    torch.testing.assert_close(out, torch.tensor([[1.0, 0.0], [1.5, 0.5]]))
+
+
+def test_smoothing_refuses_keys_of_another_grid():
+    with pytest.raises(ValueError, match='6 keys for 2 x 2 positions'):
+        smooth_keys(torch.zeros(1, 3, 2, 2), torch.zeros(1, 6, 4), threshold=1.0)

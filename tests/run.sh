@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Sets the environment up if needed, then runs the whole CPU test suite.
+#   bash tests/run.sh [pytest arguments]
+# HERE=1 uses the active environment instead of .venv.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+if [ "${HERE:-0}" = 1 ]; then
+  bash env_install.sh --dev --here
+  python=$(command -v python3 || command -v python)
+else
+  bash env_install.sh --dev
+  python=.venv/bin/python
+fi
+export PATH="$(cd "$(dirname "$python")" && pwd):$PATH"
+"$python" -m ruff check .
+lint-imports --no-cache
+exec "$python" -m pytest -q "$@"

@@ -1,0 +1,74 @@
+"""Time and memory of MaskCLIP, as ratios in one run against something users know.
+
+    python tools/benchmark.py                 all of it
+    python tools/benchmark.py labels          image -> label map against open_clip's visual forward
+    python tools/benchmark.py text            text bank in batches against one class at a time
+    python tools/benchmark.py memory          peak memory of a large vocabulary
+
+Weights are random: nothing needs to be downloaded.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+
+PARTS = ('labels', 'text', 'memory')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('parts', nargs='*', metavar='PART', help=f'some of: {", ".join(PARTS)}')
+    parser.add_argument('--models', nargs='+', default=['ViT-B/16', 'RN50'])
+    parser.add_argument('--dtypes', nargs='+', choices=['fp32', 'bf16'], default=None,
+                        help='default: fp32, on a GPU also bf16')
+    parser.add_argument('--repeats', type=int, default=5, help='timed runs, the median counts')
+    parser.add_argument('--text-classes', type=int, default=None,
+                        help='classes of the text bank (default: 171 on a GPU, 8 on a CPU)')
+    parser.add_argument('--device', help='default: the GPU if there is one')
+    parser.add_argument('--out', metavar='FILE.json', help='also write the figures here')
+    args = parser.parse_args()
+    unknown = [part for part in args.parts if part not in PARTS]
+    if unknown:
+        parser.error(f'{unknown[0]!r} is none of: {", ".join(PARTS)}')
+    if args.repeats < 1:
+        parser.error(f'--repeats is {args.repeats}, at least 1 was expected')
+    return args
+
+
+def main(args: argparse.Namespace) -> None:
+    import torch
+
+    from mmseg_maskclip.apis import benchmark
+    from mmseg_maskclip.apis.record import versions, write_json
+
+    device = torch.device(args.device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    on_gpu = device.type == 'cuda'
+    parts = args.parts or PARTS
+    rows = []
+    if 'labels' in parts:
+        for dtype in args.dtypes or (['fp32', 'bf16'] if on_gpu else ['fp32']):
+            rows += [benchmark.image_to_labels(model, device, dtype, args.repeats)
+                     for model in args.models]
+    if 'text' in parts:
+        rows.append(benchmark.text_bank(args.models[0], device,
+                                        args.text_classes or (171 if on_gpu else 8), 1))
+    if 'memory' in parts:
+        # Peak memory only grows: a process of its own measures this part alone.
+        code = ('import json; from mmseg_maskclip.apis.benchmark import large_vocabulary; '
+                'print(json.dumps(large_vocabulary()))')
+        done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], check=True,
+                              capture_output=True, text=True)
+        rows.append(json.loads(done.stdout.splitlines()[-1]))
+    print(benchmark.table(rows))
+    print(f'{device}, {torch.get_num_threads()} threads, torch {torch.__version__}')
+    if args.out:
+        write_json(args.out, {'rows': rows, 'device': str(device),
+                              'threads': torch.get_num_threads(), 'versions': versions()})
+
+
+if __name__ == '__main__':
+    arguments = parse_args()
+    from mmseg_maskclip.apis.cli import run_tool
+    run_tool(main, arguments)

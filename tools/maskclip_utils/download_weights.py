@@ -1,0 +1,77 @@
+"""Download CLIP checkpoints, convert them and build the usual text banks."""
+
+import argparse
+
+MODELS = ['RN50', 'ViT-B/16']
+SETS = ['voc', 'context', 'stuff']
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog='download_weights.sh',
+        description='Download CLIP checkpoints, check their SHA-256, convert them and build the '
+                    'text banks of voc, context and stuff. What is there already is kept; an '
+                    'interrupted download is taken up again. MASKCLIP_BASE_URL names a mirror '
+                    'with the files at {base}/{sha256}/{filename}.')
+    parser.add_argument('models', nargs='*', default=MODELS, metavar='MODEL',
+                        help='RN50, RN101, RN50x4, RN50x16, RN50x64, ViT-B/32, ViT-B/16, '
+                             'ViT-L/14, ViT-L/14@336px (default: RN50 ViT-B/16)')
+    parser.add_argument('--out', metavar='DIR', default='pretrain',
+                        help='folder to write to (default: pretrain)')
+    parser.add_argument('--class-set', nargs='*', default=SETS, metavar='SET',
+                        help='text banks to build (default: voc context stuff)')
+    parser.add_argument('--device', help='cpu or cuda (default: cuda where there is one)')
+    return parser.parse_args()
+
+
+def fresh(target, source) -> bool:
+    """Whether a file is there and was made after its source."""
+    return target.is_file() and target.stat().st_mtime >= source.stat().st_mtime
+
+
+def convert(spec, path, args: argparse.Namespace, device) -> None:
+    """Write what is missing of a model's converted files and text banks."""
+    from mmseg_maskclip.clip import (
+        backbone_path,
+        bank_path,
+        build_text_bank,
+        read_clip_checkpoint,
+        weights_path,
+        write_backbone_file,
+        write_weights_file,
+    )
+    jobs = [(backbone_path(spec.short_name, args.out), write_backbone_file),
+            (weights_path(spec.short_name, args.out), write_weights_file)]
+    banks = [(bank_path(name, spec.short_name, args.out), name) for name in args.class_set]
+    if all(fresh(target, path) for target, _ in jobs + banks):
+        print(f'{spec.name}: all files are there')
+        return
+    checkpoint = read_clip_checkpoint(path)
+    for target, write in jobs:
+        if not fresh(target, path):
+            write(checkpoint, spec, target)
+            print(f'wrote {target}')
+    for target, name in banks:
+        if not fresh(target, path):
+            build_text_bank(checkpoint, spec, name, device=device).save(target)
+            print(f'wrote {target}')
+
+
+def main(args: argparse.Namespace) -> None:
+    """Check every name first, then download and convert one model after the other."""
+    from mmseg_maskclip.clip import download_clip, get_spec, load_vocabulary, pick_device
+    specs = [get_spec(name) for name in args.models]
+    for name in args.class_set:
+        load_vocabulary(name)
+    device = pick_device(args.device)
+    for spec in specs:
+        path = download_clip(spec, args.out)
+        print(f'{spec.name}: {path}')
+        convert(spec, path, args, device)
+
+
+if __name__ == '__main__':
+    arguments = parse_args()
+    from mmseg_maskclip.apis.cli import run_tool
+    run_tool(main, arguments)
