@@ -9,11 +9,15 @@ registers a placeholder whose operators raise a clear error only when called.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
+import logging
 import sys
 import types
+import warnings
 from importlib import metadata
+from typing import Iterator
 
 from mmseg_maskclip.utils import InputError
 
@@ -56,6 +60,20 @@ def has_compiled_ops() -> bool:
     return importlib.util.find_spec('mmcv._ext') is not None
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without mmcv's advice to move on to mmcv 2 and torch's remark on CUDA_HOME."""
+    remarks = logging.getLogger('torch.utils.cpp_extension')
+    level = remarks.level
+    remarks.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings('ignore', message='On January 1, 2023', category=UserWarning)
+            yield
+    finally:
+        remarks.setLevel(level)
+
+
 def prepare_host() -> None:
     """Check the host's versions and make ``mmseg`` importable.
 
@@ -76,7 +94,8 @@ def prepare_host() -> None:
         raise InputError(
             f'mmsegmentation {mmseg_version} is installed, mmsegmentation '
             f'{MMSEG_VERSION} was expected; {_INSTALL}')
-    importlib.import_module('mmcv')
-    if not has_compiled_ops():
-        sys.modules['mmcv._ext'] = _MissingOps('mmcv._ext')
-    importlib.import_module('mmcv.ops')
+    with _quiet():
+        importlib.import_module('mmcv')
+        if not has_compiled_ops():
+            sys.modules['mmcv._ext'] = _MissingOps('mmcv._ext')
+        importlib.import_module('mmcv.ops')

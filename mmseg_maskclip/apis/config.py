@@ -26,7 +26,7 @@ def load_config(path: str, options: dict | None = None) -> Config:
     require_file(path, 'config', 'See configs/ for the shipped ones.')
     try:
         config = Config.fromfile(str(path))
-    except (SyntaxError, AttributeError, FileNotFoundError, ImportError, OSError, KeyError) as error:
+    except (SyntaxError, AttributeError, ImportError, OSError, KeyError) as error:
         raise InputError(f'config {path} can not be read: {error}') from error
     if options:
         try:

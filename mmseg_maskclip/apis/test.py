@@ -148,7 +148,11 @@ def _samples(dataset: Any, config: Config) -> Iterator[tuple[int, Any]]:
         'workers_per_gpu', config.data.get('workers_per_gpu', 2))
     loader = DataLoader(Subset(dataset, indices), batch_size=None, shuffle=False,
                         num_workers=workers, collate_fn=_keep)
-    yield from zip(indices, loader)
+    try:
+        yield from zip(indices, loader)
+    except InputError as error:
+        # A worker process puts its traceback before the sentence.
+        raise InputError(str(error).rstrip().rpartition('InputError: ')[2]) from error
 
 
 def _keep(sample: Any) -> Any:

@@ -16,6 +16,7 @@ from mmseg_maskclip.utils import InputError, require_file
 
 _HEAD = 512
 _ZIP = b'PK\x03\x04'
+_PICKLE = b'\x80'
 
 
 def read_weights_file(path: str | Path, mend: str = '') -> tuple[Any, bool]:
@@ -41,14 +42,14 @@ def read_weights_file(path: str | Path, mend: str = '') -> tuple[Any, bool]:
     if problem:
         raise InputError(f'CLIP checkpoint {path} {problem}.{hint}')
     try:
-        if path.suffix == '.safetensors' or _is_safetensors(path, head):
+        if _is_safetensors(path, head):
             from safetensors.torch import load_file
             return load_file(str(path), device='cpu'), False
         if _is_torchscript(path):
             return _read_torchscript(path), True
         return torch.load(path, map_location='cpu', weights_only=True), False
     except pickle.UnpicklingError as error:
-        if 'weights_only' not in str(error).lower():
+        if 'global' not in str(error).lower():
             raise InputError(f'CLIP checkpoint {path} is no weights file, or damaged '
                              f'({_first_line(error)}).{hint}') from error
         raise InputError(
@@ -70,6 +71,8 @@ def _obvious_problem(path: Path, head: bytes) -> str:
         return 'is a git-lfs pointer, not the weights file itself'
     if head.startswith(_ZIP) and not zipfile.is_zipfile(path):
         return f'is cut off ({path.stat().st_size} bytes): its end is missing'
+    if not head.startswith((_ZIP, _PICKLE)) and not _is_safetensors(path, head):
+        return f'is no weights file: it starts with {head[:16]!r}'
     return ''
 
 

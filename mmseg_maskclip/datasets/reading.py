@@ -33,23 +33,25 @@ class UnreadableSample:
     index: int = -1
 
 
-def read_lines(path: PathLike, what: str, mend: str = '') -> list[str]:
-    """The non-blank lines of a text file, stripped.
+def read_lines(path: PathLike, what: str, mend: str = '', keep_blank: bool = False) -> list[str]:
+    """The lines of a text file, stripped.
 
     Args:
         path: The file.
         what: What the file is for, used in errors.
         mend: How to get it, appended to the error if it is missing.
+        keep_blank: Keep blank lines, but for those at the end.
 
     Raises:
-        InputError: If it is missing, is no UTF-8 text, or has no such line.
+        InputError: If it is missing, is no UTF-8 text, or has only blank lines.
     """
     path = require_file(path, what, mend)
     try:
         text = path.read_text(encoding='utf-8-sig')
     except UnicodeDecodeError as error:
         raise InputError(f'{what} {path} is no UTF-8 text: {error.reason}.') from error
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in text.rstrip().splitlines()]
+    lines = [line for line in lines if line or keep_blank]
     if not lines:
         raise InputError(f'{what} {path} is empty, expected one name per line.')
     return lines
@@ -69,7 +71,7 @@ def read_class_names(classes: PathLike | Sequence[str], what: str = 'class list'
         InputError: If there are none, one is blank or no text, or one occurs twice.
     """
     if isinstance(classes, (str, os.PathLike)):
-        classes = read_lines(classes, what)
+        classes = read_lines(classes, what, keep_blank=True)
     wrong = [name for name in classes if not isinstance(name, str)]
     if wrong:
         raise InputError(f'{what} holds {wrong[0]!r}, expected class names as text.')

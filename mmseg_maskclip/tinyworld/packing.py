@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mmseg_maskclip.clip import load_templates
+from mmseg_maskclip.clip import list_templates, load_templates
 from mmseg_maskclip.clip.pretraining import tokenizer
 from mmseg_maskclip.tinyworld.captions import all_phrases
 from mmseg_maskclip.tinyworld.classes import CLASSES
@@ -18,7 +18,6 @@ from mmseg_maskclip.tinyworld.scenes import object_picture
 
 TOKENS = 'token_embedding.weight'
 TOKEN_IDS = 'token_ids'
-TEMPLATE_SETS = ('imagenet85', 'imagenet80', 'zegclip15', 'cifar18', 'single')
 _HELD_OUT = 10_000_000
 _BATCH = 50
 _EXTRA_WORDS = (
@@ -34,7 +33,7 @@ _EXTRA_WORDS = (
 def used_token_ids() -> Tensor:
     """Sorted ids of all tokens that captions, templates and likely prompts hold, (T,)."""
     phrases = [*all_phrases(), *_EXTRA_WORDS]
-    for name in TEMPLATE_SETS:
+    for name in list_templates():
         templates = load_templates(name)
         phrases += [template.format('') for template in templates]
         phrases += [template.format(word) for template in templates for word in CLASSES]

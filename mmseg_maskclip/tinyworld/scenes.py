@@ -14,9 +14,9 @@ import numpy as np
 from numpy.random import Generator
 
 from mmseg_maskclip.tinyworld.classes import CLASSES, STUFF, THINGS
-from mmseg_maskclip.tinyworld.textures import TEXTURES, noise
+from mmseg_maskclip.tinyworld.patterns import Array, noise
+from mmseg_maskclip.tinyworld.textures import TEXTURES
 
-Array = np.ndarray
 OBJECT_SIZE = 128
 SCENE_SIZE = 256
 _OBJECT_KIND, _SCENE_KIND = 0, 1
@@ -77,7 +77,8 @@ def _draw(rng: Generator, size: int, count: int, radius: tuple[float, float],
         placed.append((*spot, reach))
         _add_thing(rng, image, mask, name, spot, reach)
     counts = np.bincount(mask.ravel(), minlength=len(CLASSES))
-    seen = [CLASSES[i] for i in np.argsort(-counts, kind='stable') if counts[i] > _VISIBLE * size**2]
+    seen = [CLASSES[i] for i in np.argsort(-counts, kind='stable')
+            if counts[i] > _VISIBLE * size**2]
     return Picture(_expose(rng, image), mask, tuple(n for n in seen if n in THINGS),
                    tuple(n for n in seen if n in STUFF))
 

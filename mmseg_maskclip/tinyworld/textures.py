@@ -11,98 +11,21 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-Array = np.ndarray
-
-
-def noise(height: int, width: int, cell: float | tuple[float, float], rng: Generator) -> Array:
-    """Smooth random values in 0..1, (H, W), whose features are ``cell`` pixels.
-
-    Args:
-        height: Rows.
-        width: Columns.
-        cell: Pixels between two independent values, one number or (rows, columns).
-        rng: Source of randomness.
-    """
-    rows, cols = (cell, cell) if np.isscalar(cell) else cell
-    coarse = rng.random((int(height / rows) + 4, int(width / cols) + 4), dtype=np.float32)
-    full = (int(coarse.shape[1] * cols + 1), int(coarse.shape[0] * rows + 1))
-    fine = cv2.resize(coarse, full, interpolation=cv2.INTER_CUBIC)
-    top, left = int(rows), int(cols)
-    return np.clip(fine[top:top + height, left:left + width], 0, 1)
-
-
-def fractal(height: int, width: int, cell: float, rng: Generator, octaves: int = 3) -> Array:
-    """Noise summed over octaves, each of half the size and weight; 0..1, (H, W)."""
-    total = np.zeros((height, width), np.float32)
-    for octave in range(octaves):
-        total += noise(height, width, max(cell / 2**octave, 1.5), rng) / 2**octave
-    return total / (2 - 2 / 2**octaves)
-
-
-def smooth_step(values: Array, low: float, high: float) -> Array:
-    """0 below ``low``, 1 above ``high``, a smooth ramp between."""
-    t = np.clip((values - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
-
-
-def mix(first: Array, second: Array, weight: Array) -> Array:
-    """Blend two colours (3,) or pictures (H, W, 3) by a weight (H, W)."""
-    weight = weight[..., None]
-    return (np.asarray(first, np.float32) * (1 - weight)
-            + np.asarray(second, np.float32) * weight)
-
-
-def _colour(rng: Generator, rgb: tuple[int, int, int], spread: float = 16) -> Array:
-    """A colour near ``rgb``: each channel moved by up to ``spread``."""
-    return np.clip(np.asarray(rgb) + rng.uniform(-spread, spread, 3), 0, 255).astype(np.float32)
-
-
-def _turned(height: int, width: int, rng: Generator, warp: float = 0,
-            angle: float | None = None) -> tuple[Array, Array]:
-    """Pixel coordinates turned by an angle, shifted, and bent by ``warp`` pixels."""
-    angle = rng.uniform(0, 2 * np.pi) if angle is None else angle
-    y, x = np.mgrid[:height, :width].astype(np.float32) + rng.uniform(0, 500)
-    if warp:
-        x = x + warp * 2 * (noise(height, width, 28, rng) - 0.5)
-        y = y + warp * 2 * (noise(height, width, 28, rng) - 0.5)
-    cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-    return cos * x + sin * y, cos * y - sin * x
-
-
-def _cells(u: Array, v: Array, jitter: float, rng: Generator) -> tuple[Array, Array, Array]:
-    """Distances to the nearest and second nearest of jittered grid points.
-
-    Args:
-        u: Coordinates in units of the grid, (H, W).
-        v: The other coordinates, (H, W).
-        jitter: How far a point may leave its cell's centre, 0..0.5.
-        rng: Source of randomness.
-
-    Returns:
-        Nearest distance, second nearest, and a random value 0..1 per point.
-    """
-    table = rng.random((3, 1024), dtype=np.float32)
-    table[:2] = 0.5 + jitter * (2 * table[:2] - 1)
-    cell_u, cell_v = np.floor(u), np.floor(v)
-    inner_u, inner_v = u - cell_u, v - cell_v
-    cell_u, cell_v = cell_u.astype(np.int32), cell_v.astype(np.int32)
-    first = np.full(u.shape, 9, np.float32)
-    second, owner = first.copy(), np.zeros(u.shape, np.int32)
-    for shift_u in (-1, 0, 1):
-        column = ((cell_u + shift_u) & 31) << 5
-        for shift_v in (-1, 0, 1):
-            point = column | ((cell_v + shift_v) & 31)
-            distance = np.hypot(table[0].take(point) + shift_u - inner_u,
-                                table[1].take(point) + shift_v - inner_v)
-            owner = np.where(distance < first, point, owner)
-            np.minimum(second, np.maximum(first, distance), out=second)
-            np.minimum(first, distance, out=first)
-    return first, second, table[2].take(owner)
+from mmseg_maskclip.tinyworld.patterns import (
+    Array,
+    cells,
+    colour_near,
+    fractal,
+    mix,
+    noise,
+    smooth_step,
+    turned,
+)
 
 
 def grass(height: int, width: int, rng: Generator) -> Array:
     """Blades, long and thin, in several greens."""
-    base = _colour(rng, (84, 150, 48))
+    base = colour_near(rng, (84, 150, 48))
     picture = mix(base * 0.72, base, noise(height, width, 40, rng))
     picture = np.ascontiguousarray(picture)
     count = int(height * width / rng.uniform(110, 150)) + 4
@@ -120,18 +43,18 @@ def grass(height: int, width: int, rng: Generator) -> Array:
 
 def sky(height: int, width: int, rng: Generator) -> Array:
     """A soft blue gradient with blurred clouds."""
-    top, low = _colour(rng, (72, 134, 218)), _colour(rng, (160, 204, 246), 10)
+    top, low = colour_near(rng, (72, 134, 218)), colour_near(rng, (160, 204, 246), 10)
     down = np.linspace(0, 1, height, dtype=np.float32)[:, None] * np.ones((1, width), np.float32)
     clouds = 0.6 * noise(height, width, (24, 48), rng) + 0.4 * fractal(height, width, 20, rng)
     edge = rng.uniform(0.42, 0.62)
-    return mix(mix(top, low, down), _colour(rng, (246, 246, 250), 6),
+    return mix(mix(top, low, down), colour_near(rng, (246, 246, 250), 6),
                0.9 * smooth_step(clouds, edge, edge + 0.3))
 
 
 def sand(height: int, width: int, rng: Generator) -> Array:
     """Yellow grains with faint ripples."""
-    base = _colour(rng, (222, 190, 130), 14)
-    u, _ = _turned(height, width, rng, warp=9, angle=rng.normal(np.pi / 2, 0.35))
+    base = colour_near(rng, (222, 190, 130), 14)
+    u, _ = turned(height, width, rng, warp=9, angle=rng.normal(np.pi / 2, 0.35))
     ripple = np.sin(u * 2 * np.pi / rng.uniform(14, 26))
     grain = rng.normal(0, 1, (height, width)).astype(np.float32)
     light = 1 + 0.07 * ripple + 0.08 * grain + 0.16 * (noise(height, width, 48, rng) - 0.5)
@@ -140,18 +63,18 @@ def sand(height: int, width: int, rng: Generator) -> Array:
 
 def water(height: int, width: int, rng: Generator) -> Array:
     """Deep blue with a net of thin flat-lying highlights."""
-    deep, lit = _colour(rng, (14, 84, 140)), _colour(rng, (52, 146, 186))
+    deep, lit = colour_near(rng, (14, 84, 140)), colour_near(rng, (52, 146, 186))
     size = rng.uniform(0.8, 1.4)
     first = noise(height, width, (8 * size, 22 * size), rng)
     second = noise(height, width, (5 * size, 13 * size), rng)
     ridge = 1 - np.abs(first + 0.5 * second - 0.75) * 2.4
     picture = mix(deep, lit, np.clip(0.25 + 0.5 * first + 0.25 * second, 0, 1))
-    return mix(picture, _colour(rng, (206, 236, 244), 8), 0.85 * smooth_step(ridge, 0.8, 1.0))
+    return mix(picture, colour_near(rng, (206, 236, 244), 8), 0.85 * smooth_step(ridge, 0.8, 1.0))
 
 
 def bricks(height: int, width: int, rng: Generator) -> Array:
     """Rows of bricks, every other row moved by half a brick, in pale mortar."""
-    u, v = _turned(height, width, rng, warp=1, angle=rng.normal(0, 0.12))
+    u, v = turned(height, width, rng, warp=1, angle=rng.normal(0, 0.12))
     tall = rng.uniform(11, 17)
     wide = tall * rng.uniform(2.0, 2.5)
     row = np.floor(v / tall).astype(np.int32)
@@ -161,14 +84,14 @@ def bricks(height: int, width: int, rng: Generator) -> Array:
                       np.minimum(v / tall - row, 1 - v / tall + row) * tall)
     shade = rng.random((64, 64), dtype=np.float32)[row & 63, column & 63]
     light = 0.72 + 0.5 * shade + 0.2 * (noise(height, width, 2, rng) - 0.5)
-    face = _colour(rng, (166, 78, 56)) * light[..., None]
-    return np.clip(mix(_colour(rng, (204, 196, 184), 12), face, smooth_step(edge, 0.7, 1.9)),
+    face = colour_near(rng, (166, 78, 56)) * light[..., None]
+    return np.clip(mix(colour_near(rng, (204, 196, 184), 12), face, smooth_step(edge, 0.7, 1.9)),
                    0, 255)
 
 
 def forest(height: int, width: int, rng: Generator) -> Array:
     """Round leafy crowns, dark between them, small bright leaves on top."""
-    base = _colour(rng, (38, 92, 44), 12)
+    base = colour_near(rng, (38, 92, 44), 12)
     picture = np.ascontiguousarray(np.broadcast_to(base * 0.3, (height, width, 3)))
     for brightness, radius, share in ((0.6, 9, 160), (0.85, 7, 150), (1.15, 4.5, 90),
                                       (1.6, 2.2, 75)):
@@ -184,55 +107,55 @@ def forest(height: int, width: int, rng: Generator) -> Array:
 
 def zebra(height: int, width: int, rng: Generator) -> Array:
     """Bent black stripes on white, both about as wide."""
-    u, _ = _turned(height, width, rng, warp=10)
+    u, _ = turned(height, width, rng, warp=10)
     wave = np.sin(u * 2 * np.pi / rng.uniform(11, 18)) + 0.5 * (noise(height, width, 9, rng) - 0.5)
-    return mix(_colour(rng, (238, 234, 226), 12), _colour(rng, (26, 24, 26), 12),
+    return mix(colour_near(rng, (238, 234, 226), 12), colour_near(rng, (26, 24, 26), 12),
                smooth_step(wave, -0.25, 0.25))
 
 
 def tiger(height: int, width: int, rng: Generator) -> Array:
     """Orange fur under thin, broken black stripes."""
-    u, v = _turned(height, width, rng, warp=8)
+    u, v = turned(height, width, rng, warp=8)
     period = rng.uniform(14, 21)
     wave = np.cos(u * 2 * np.pi / period)
     broken = 0.8 * noise(height, width, 13, rng) + 0.35 * np.sin(v * 2 * np.pi / 57)
     stripe = smooth_step(wave - 0.62 + 0.75 * (broken - 0.4), -0.12, 0.25)
-    fur = mix(_colour(rng, (226, 122, 28)), _colour(rng, (248, 186, 104), 12),
+    fur = mix(colour_near(rng, (226, 122, 28)), colour_near(rng, (248, 186, 104), 12),
               0.8 * fractal(height, width, 30, rng))
-    return mix(fur, _colour(rng, (30, 18, 12), 10), stripe)
+    return mix(fur, colour_near(rng, (30, 18, 12), 10), stripe)
 
 
 def ladybird(height: int, width: int, rng: Generator) -> Array:
     """Shiny red with large round black spots."""
     size = rng.uniform(17, 25)
-    u, v = _turned(height, width, rng, warp=1)
-    nearest, _, spot = _cells(u / size, v / size, 0.17, rng)
-    red = mix(_colour(rng, (196, 22, 22)), _colour(rng, (238, 66, 40), 12),
+    u, v = turned(height, width, rng, warp=1)
+    nearest, _, spot = cells(u / size, v / size, 0.17, rng)
+    red = mix(colour_near(rng, (196, 22, 22)), colour_near(rng, (238, 66, 40), 12),
               noise(height, width, 34, rng))
-    return mix(_colour(rng, (22, 16, 18), 10), red,
+    return mix(colour_near(rng, (22, 16, 18), 10), red,
                smooth_step((nearest - 0.25 - 0.09 * spot) * size, -0.8, 0.8))
 
 
 def giraffe(height: int, width: int, rng: Generator) -> Array:
     """Brown patches with a net of cream between them."""
     size = rng.uniform(16, 24)
-    u, v = _turned(height, width, rng, warp=3)
-    nearest, second, patch = _cells(u / size, v / size, 0.42, rng)
-    brown = _colour(rng, (152, 92, 36)) * (0.8 + 0.35 * patch)[..., None]
-    return mix(_colour(rng, (240, 218, 166), 12), brown,
+    u, v = turned(height, width, rng, warp=3)
+    nearest, second, patch = cells(u / size, v / size, 0.42, rng)
+    brown = colour_near(rng, (152, 92, 36)) * (0.8 + 0.35 * patch)[..., None]
+    return mix(colour_near(rng, (240, 218, 166), 12), brown,
                smooth_step((second - nearest) * size, 1.6, 4.2))
 
 
 def cookie(height: int, width: int, rng: Generator) -> Array:
     """Rough golden dough with scattered dark chips."""
     size = rng.uniform(14, 19)
-    u, v = _turned(height, width, rng, warp=4)
-    nearest, _, chip = _cells(u / size, v / size, 0.4, rng)
+    u, v = turned(height, width, rng, warp=4)
+    nearest, _, chip = cells(u / size, v / size, 0.4, rng)
     light = 0.8 + 0.3 * fractal(height, width, 9, rng) + 0.12 * noise(height, width, 2, rng)
-    dough = np.clip(_colour(rng, (204, 150, 84), 14) * light[..., None], 0, 255)
+    dough = np.clip(colour_near(rng, (204, 150, 84), 14) * light[..., None], 0, 255)
     rough = nearest + 0.16 * (noise(height, width, 4, rng) - 0.5)
     inside = (0.14 + 0.22 * chip - rough) * size
-    chips = mix(_colour(rng, (62, 34, 20), 8), _colour(rng, (104, 62, 40), 8),
+    chips = mix(colour_near(rng, (62, 34, 20), 8), colour_near(rng, (104, 62, 40), 8),
                 smooth_step(noise(height, width, 4, rng), 0.6, 0.9))
     return mix(dough, chips, smooth_step(inside, -0.7, 0.7))
 
@@ -240,35 +163,35 @@ def cookie(height: int, width: int, rng: Generator) -> Array:
 def strawberry(height: int, width: int, rng: Generator) -> Array:
     """Glossy red with small yellow seeds in rows, each in a dimple."""
     size = rng.uniform(9, 13)
-    u, v = _turned(height, width, rng, warp=3)
+    u, v = turned(height, width, rng, warp=3)
     row = np.floor(v / size)
     du = ((u / size + 0.5 * (row % 2)) % 1 - 0.5) * size
     dv = ((v / size) % 1 - 0.5) * size
     reach = np.sqrt((du * 1.5) ** 2 + dv**2)
-    red = mix(_colour(rng, (206, 20, 38)), _colour(rng, (240, 72, 72), 12),
+    red = mix(colour_near(rng, (206, 20, 38)), colour_near(rng, (240, 72, 72), 12),
               noise(height, width, 26, rng))
     dimple = mix(red, red * 0.62, 1 - smooth_step(reach, 2.2, 4.4))
-    return mix(_colour(rng, (246, 216, 112), 10), dimple, smooth_step(reach, 1.3, 2.4))
+    return mix(colour_near(rng, (246, 216, 112), 10), dimple, smooth_step(reach, 1.3, 2.4))
 
 
 def chessboard(height: int, width: int, rng: Generator) -> Array:
     """Squares, light and dark by turns."""
     size = rng.uniform(9, 15)
-    u, v = _turned(height, width, rng)
+    u, v = turned(height, width, rng)
     across = np.sin(u * np.pi / size) * np.sin(v * np.pi / size)
-    dark = _colour(rng, (34, 30, 32), 14) if rng.random() < 0.6 else _colour(rng, (96, 58, 34), 14)
-    return mix(_colour(rng, (236, 226, 206), 14), dark, smooth_step(across, -0.12, 0.12))
+    dark = colour_near(rng, (34, 30, 32) if rng.random() < 0.6 else (96, 58, 34), 14)
+    return mix(colour_near(rng, (236, 226, 206), 14), dark, smooth_step(across, -0.12, 0.12))
 
 
 def melon(height: int, width: int, rng: Generator) -> Array:
     """Light green rind with wide, jagged dark green bands."""
-    u, _ = _turned(height, width, rng, warp=5)
+    u, _ = turned(height, width, rng, warp=5)
     period = rng.uniform(17, 26)
     jag = 1.5 * (noise(height, width, 5, rng) - 0.5)
     band = smooth_step(np.sin(u * 2 * np.pi / period) + jag, -0.2, 0.3)
-    light = mix(_colour(rng, (150, 206, 92)), _colour(rng, (190, 226, 140), 12),
+    light = mix(colour_near(rng, (150, 206, 92)), colour_near(rng, (190, 226, 140), 12),
                 fractal(height, width, 10, rng))
-    dark = mix(_colour(rng, (18, 82, 40), 12), _colour(rng, (36, 112, 52), 12),
+    dark = mix(colour_near(rng, (18, 82, 40), 12), colour_near(rng, (36, 112, 52), 12),
                noise(height, width, 4, rng))
     return mix(light, dark, band)
 

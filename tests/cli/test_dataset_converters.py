@@ -2,39 +2,43 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.voc_tree import write_image, write_labels
 from PIL import Image
 from scipy.io import savemat
+
+from helpers.tools import assert_bad_input, call_tool, run_tool
+from helpers.voc_tree import write_image, write_labels
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = Path(os.environ.get('MASKCLIP_SAMPLES', ROOT.parent / 'shared/samples'))
 
 
-def run(tool, *args, env=None):
-    return subprocess.run(
-        [sys.executable, str(ROOT / f'tools/dataset_converters/{tool}.py'), *map(str, args)],
-        capture_output=True, text=True, env={**os.environ, 'OMP_NUM_THREADS': '1', **(env or {})})
-
-
-def succeed(tool, *args, **options):
-    done = run(tool, *args, **options)
+def in_a_process(tool, *args, env=None):
+    """As from a shell. Takes seconds, most of them to import torch."""
+    done = run_tool(f'tools/dataset_converters/{tool}.py', *args, env=env)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def refuse(tool, *args, **options):
-    """Exit code 2 and one sentence, no traceback."""
-    done = run(tool, *args, **options)
-    assert done.returncode == 2, done.stderr
-    assert 'Traceback' not in done.stderr
-    line, = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
-    return line
+@pytest.fixture
+def succeed(capfd):
+    def run_and_expect_0(tool, *args):
+        done = call_tool(capfd, f'tools/dataset_converters/{tool}.py', *args)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+    return run_and_expect_0
+
+
+@pytest.fixture
+def refuse(capfd):
+    def run_and_expect_2(tool, *args):
+        done = call_tool(capfd, f'tools/dataset_converters/{tool}.py', *args)
+        assert_bad_input(done)
+        return done.stderr.splitlines()[-1]
+    return run_and_expect_2
 
 
 def ids(path):
@@ -64,9 +68,9 @@ def voc_aug(tmp_path):
     return tmp_path / 'VOCdevkit', sbd
 
 
-def test_voc_aug(voc_aug):
+def test_voc_aug(voc_aug, succeed):
     devkit, sbd = voc_aug
-    output = succeed('voc_aug', devkit, sbd, '--nproc', 2)
+    output = in_a_process('voc_aug', devkit, sbd, '--nproc', 2)
     assert '4 label files written, 0 were there' in output
     assert 'trainaug.txt lists 4 images, aug.txt 2: the complete sets make 10582' in output
     labels = devkit / 'VOC2012/SegmentationClassAug'
@@ -77,7 +81,7 @@ def test_voc_aug(voc_aug):
     assert (lists / 'aug.txt').read_text().split() == ['2008_1', '2008_2']
 
 
-def test_second_run_does_only_what_is_missing_or_damaged(voc_aug):
+def test_second_run_does_only_what_is_missing_or_damaged(voc_aug, succeed):
     devkit, sbd = voc_aug
     succeed('voc_aug', devkit, sbd)
     labels = devkit / 'VOC2012/SegmentationClassAug'
@@ -88,7 +92,7 @@ def test_second_run_does_only_what_is_missing_or_damaged(voc_aug):
     assert ids(labels / '2008_2.png') == [[7, 7]]
 
 
-def test_voc_aug_names_bad_files_and_does_the_others(voc_aug, tmp_path):
+def test_voc_aug_names_bad_files_and_does_the_others(voc_aug, tmp_path, refuse):
     devkit, sbd = voc_aug
     cls = sbd / 'dataset/cls'
     (cls / '2008_1.mat').write_bytes(b'truncated')
@@ -103,7 +107,7 @@ def test_voc_aug_names_bad_files_and_does_the_others(voc_aug, tmp_path):
     assert not (devkit / 'VOC2012/ImageSets/Segmentation/aug.txt').exists()
 
 
-def test_voc_aug_wants_its_folders(voc_aug, tmp_path):
+def test_voc_aug_wants_its_folders(voc_aug, tmp_path, refuse):
     devkit, sbd = voc_aug
     assert 'folder of VOC lists' in refuse('voc_aug', tmp_path / 'none', sbd)
     assert 'SBD folder' in refuse('voc_aug', devkit, tmp_path / 'none')
@@ -125,7 +129,7 @@ def context(tmp_path):
     return voc.parent, mats
 
 
-def test_context_from_mat_files(context):
+def test_context_from_mat_files(context, succeed):
     devkit, mats = context
     output = succeed('pascal_context', devkit, '--mat-dir', mats)
     assert 'lists 2 training and 1 validation images' in output
@@ -137,11 +141,11 @@ def test_context_from_mat_files(context):
     lists = devkit / 'VOC2010/ImageSets/SegmentationContext'
     assert (lists / 'train.txt').read_text() == '2008_a\n2008_b\n'
     assert (lists / 'val.txt').read_text() == '2008_c\n'
-    again = succeed('pascal_context', devkit, '--mat-dir', mats, '--nproc', 2)
+    again = in_a_process('pascal_context', devkit, '--mat-dir', mats, '--nproc', 2)
     assert '0 label files written, 3 were there already' in again
 
 
-def test_context_lists_from_json_or_given(context, tmp_path):
+def test_context_lists_from_json_or_given(context, tmp_path, succeed):
     devkit, mats = context
     lists = devkit / 'VOC2010/ImageSets/SegmentationContext'
     merged = tmp_path / 'merged.json'
@@ -158,7 +162,7 @@ def test_context_lists_from_json_or_given(context, tmp_path):
     assert (tmp_path / 'out/2008_a.png').is_file()
 
 
-def test_context_bad_input(context, tmp_path):
+def test_context_bad_input(context, tmp_path, refuse):
     devkit, mats = context
     assert 'VOC folder' in refuse('pascal_context', tmp_path, '--mat-dir', mats)
     assert 'nothing to convert' in refuse('pascal_context', devkit)
@@ -192,14 +196,15 @@ class Detail:
 '''
 
 
-def test_context_through_the_detail_api(context, tmp_path):
+def test_context_through_the_detail_api(context, tmp_path, succeed, refuse):
     devkit, _ = context
     merged = tmp_path / 'merged.json'
     merged.write_text('{}')
     assert 'package detail, which is not installed' in refuse('pascal_context', devkit, merged)
     (tmp_path / 'site').mkdir()
     (tmp_path / 'site/detail.py').write_text(DETAIL)
-    output = succeed('pascal_context', devkit, merged, env={'PYTHONPATH': str(tmp_path / 'site')})
+    output = in_a_process('pascal_context', devkit, merged,
+                          env={'PYTHONPATH': str(tmp_path / 'site')})
     assert '4 label files written' in output
     labels = devkit / 'VOC2010/SegmentationClassContext'
     assert ids(labels / 'val_1.png') == [[0, 1], [59, 0]]
@@ -207,14 +212,14 @@ def test_context_through_the_detail_api(context, tmp_path):
     assert (lists / 'train.txt').read_text() == 'train_0\ntrain_1\n'
 
 
-def test_coco_stuff(tmp_path):
+def test_coco_stuff(tmp_path, succeed):
     coco = tmp_path / 'coco'
     # Raw ids next to the removed ones, by hand: 12 loses one (11), 91 loses all eleven.
     write_labels(coco / 'annotations/val2017/000000000139.png',
                  [[0, 10, 11, 12], [90, 91, 181, 255]])
     write_labels(coco / 'annotations/train2017/000000000009.png', [[26, 27, 30, 44]])
     write_image(coco / 'images/val2017/000000000139.jpg')
-    output = succeed('coco_stuff164k', coco, '--nproc', 2)
+    output = in_a_process('coco_stuff164k', coco, '--nproc', 2)
     assert '2 label files written' in output and '123287' in output
     assert ids(coco / 'annotations/val2017/000000000139_labelTrainIds.png') == [
         [0, 10, 255, 11], [255, 80, 170, 255]]
@@ -226,7 +231,7 @@ def test_coco_stuff(tmp_path):
     assert (tmp_path / 'other/images/val2017/000000000139.jpg').is_file()
 
 
-def test_coco_stuff_bad_input(tmp_path):
+def test_coco_stuff_bad_input(tmp_path, refuse):
     assert 'COCO folder' in refuse('coco_stuff164k', tmp_path / 'none')
     (tmp_path / 'annotations/val2017').mkdir(parents=True)
     assert 'no pixel maps' in refuse('coco_stuff164k', tmp_path)
@@ -243,7 +248,7 @@ def test_coco_stuff_bad_input(tmp_path):
 
 
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason=f'no samples in {SAMPLES}')
-def test_cityscapes_on_a_real_label(tmp_path):
+def test_cityscapes_on_a_real_label(tmp_path, succeed, refuse):
     folder = tmp_path / 'gtFine/val/frankfurt'
     folder.mkdir(parents=True)
     stem = 'frankfurt_000000_000294_gtFine_label'
@@ -259,5 +264,5 @@ def test_cityscapes_on_a_real_label(tmp_path):
 
 
 @pytest.mark.parametrize('tool', ['voc_aug', 'pascal_context', 'coco_stuff164k', 'cityscapes'])
-def test_help(tool):
-    assert 'usage:' in succeed(tool, '--help')
+def test_help(tool, succeed):
+    assert 'usage:' in in_a_process(tool, '--help')

@@ -3,7 +3,6 @@
 import open_clip
 import pytest
 import torch
-from helpers.tiny_clip import make_tiny_clip
 
 from mmseg_maskclip.clip import (
     ClipCheckpoint,
@@ -13,6 +12,8 @@ from mmseg_maskclip.clip import (
     openai_to_backbone,
 )
 from mmseg_maskclip.utils import InputError
+
+from helpers.tiny_clip import make_tiny_clip
 
 NAMES = [*list_models()[:9], 'ViT-H-14:laion2b_s32b_b79k', 'ViT-g-14', 'ViT-B-16-plus-240']
 # Published names of MaskCLIP's converted files.

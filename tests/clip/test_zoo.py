@@ -74,7 +74,7 @@ def test_sizes_of_other_architectures():
 
 
 def test_an_architecture_whose_weights_differ_asks_for_the_tag():
-    with pytest.raises(InputError, match='ViT-H-14:TAG.*laion2b_s32b_b79k'):
+    with pytest.raises(InputError, match=r'ViT-H-14:TAG.*laion2b_s32b_b79k'):
         get_spec('ViT-H-14')
 
 
@@ -92,7 +92,7 @@ def test_unknown_names_list_the_known_ones():
         get_spec('ViT-B/15')
     for name in list_models():
         assert name in str(caught.value)
-    with pytest.raises(InputError, match='no_such_tag.*laion2b_s34b_b88k'):
+    with pytest.raises(InputError, match=r'no_such_tag.*laion2b_s34b_b88k'):
         get_spec('ViT-B-16:no_such_tag')
 
 

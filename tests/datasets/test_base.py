@@ -6,11 +6,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from helpers.voc_tree import write_labels, write_voc
 from mmseg.datasets import build_dataset
 
 from mmseg_maskclip.datasets import UnreadableSample
 from mmseg_maskclip.utils import InputError
+
+from helpers.voc_tree import write_labels, write_voc
 
 LOAD = [{'type': 'LoadImageFromFile'}]
 VOC = {'img_dir': 'JPEGImages', 'ann_dir': 'SegmentationClass',

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from helpers.voc_tree import write_image
 from mmseg.datasets import build_dataset
 
 from mmseg_maskclip.datasets import make_palette, read_class_names
 from mmseg_maskclip.utils import InputError
+
+from helpers.voc_tree import write_image
 
 LOAD = [{'type': 'LoadImageFromFile'}]
 
@@ -38,7 +39,7 @@ def test_all_suffixes_at_any_depth_in_order(pictures):
 
 def test_names_from_a_list_and_from_a_file(pictures, tmp_path):
     file = tmp_path / 'names.txt'
-    file.write_text('\nperson; people; a man\n  car \n\n', encoding='utf-8')
+    file.write_text('person; people; a man\n  car \n\n', encoding='utf-8')
     assert folder(pictures, str(file)).CLASSES == ['person', 'car']
     assert folder(pictures, ['sky; the sky', 'tree']).CLASSES == ['sky', 'tree']
     assert folder(pictures, ['cow', 'dog'], unseen=['cow']).unseen_ids == (0,)
@@ -88,6 +89,15 @@ def test_empty_folder_is_named(tmp_path):
     (tmp_path / 'empty').mkdir()
     with pytest.raises(InputError, match=r'no image was found in .*/empty\..*\.webp'):
         folder(tmp_path / 'empty')
+
+
+def test_class_list_with_a_blank_line(tmp_path):
+    (tmp_path / 'list.txt').write_text('cat\n\ndog\n')
+    with pytest.raises(InputError, match='has no name at position 1'):
+        read_class_names(tmp_path / 'list.txt')
+    (tmp_path / 'list.txt').write_text('\n  \n')
+    with pytest.raises(InputError, match='is empty'):
+        read_class_names(tmp_path / 'list.txt')
 
 
 def test_class_list_that_is_no_text(tmp_path):

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.voc_tree import write_image, write_labels, write_voc
 from mmseg.datasets import DATASETS, build_dataset
 from PIL import Image
 
 from mmseg_maskclip.datasets.cityscapes import LABEL_IDS
+
+from helpers.voc_tree import write_image, write_labels, write_voc
 
 LOAD = [{'type': 'LoadImageFromFile'}]
 ROOT = Path(__file__).resolve().parents[2]

@@ -19,7 +19,8 @@ def _same_but_ties(labels, scores):
 
 @pytest.mark.parametrize('align_corners', [False, True])
 @pytest.mark.parametrize(('image', 'crop', 'out'), [
-    ((64, 96), (64, 96), (64, 96)), ((64, 96), (60, 91), (37, 131)), ((48, 48), (48, 48), (200, 9))])
+    ((64, 96), (64, 96), (64, 96)), ((64, 96), (60, 91), (37, 131)),
+    ((48, 48), (48, 48), (200, 9))])
 def test_two_resizes_and_a_crop_equal_interpolate(image, crop, out, align_corners):
     torch.manual_seed(0)
     scores = torch.randn(7, 4, 6)

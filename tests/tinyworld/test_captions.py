@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from mmseg_maskclip.tinyworld import CLASSES, SYNONYMS
 from mmseg_maskclip.tinyworld.captions import caption
 

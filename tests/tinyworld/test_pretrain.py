@@ -8,14 +8,21 @@ import random
 import numpy as np
 import pytest
 import torch
+
 from mmseg_maskclip.clip.pretraining import build_open_clip, tokenizer
 from mmseg_maskclip.tinyworld import CLASSES, SYNONYMS
 from mmseg_maskclip.tinyworld.captions import caption
 from mmseg_maskclip.tinyworld.packing import retrieval, used_token_ids
-from mmseg_maskclip.tinyworld.pretrain import (RECIPES, SIZES, CaptionedPictures, Recipe, build,
-                                               normalise, train)
-from mmseg_maskclip.tinyworld.records import (FILES, WEIGHTS_DIR, load_tiny_clip,
-                                              pretrain_to_file)
+from mmseg_maskclip.tinyworld.pretrain import (
+    RECIPES,
+    SIZES,
+    CaptionedPictures,
+    Recipe,
+    build,
+    normalise,
+    train,
+)
+from mmseg_maskclip.tinyworld.records import FILES, WEIGHTS_DIR, load_tiny_clip, pretrain_to_file
 from mmseg_maskclip.tinyworld.scenes import object_picture
 from mmseg_maskclip.utils import InputError
 

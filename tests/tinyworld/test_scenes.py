@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+
 from mmseg_maskclip.tinyworld import CLASSES, STUFF, THINGS
 from mmseg_maskclip.tinyworld.scenes import object_picture, scene
 from mmseg_maskclip.tinyworld.textures import TEXTURES

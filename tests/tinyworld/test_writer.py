@@ -7,11 +7,12 @@ import json
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
+
 from mmseg_maskclip.tinyworld import CLASSES, PALETTE
 from mmseg_maskclip.tinyworld.scenes import scene
 from mmseg_maskclip.tinyworld.writer import World, write_world
 from mmseg_maskclip.utils import InputError
-from PIL import Image
 
 WORLD = World(train=3, val=2, seed=5)
 

@@ -1,4 +1,5 @@
-# MaskCLIP with OpenAI's ViT-L/14. No numbers are published for it, so it runs as CLIP was trained (fidelity='clip').
+# MaskCLIP with OpenAI's ViT-L/14.
+# No numbers are published for it, so it runs as CLIP was trained: fidelity='clip'.
 # Key smoothing (the paper: 1.0) and prompt denoising (0.5) are off at 0.
 model = dict(
     type='MaskClip',

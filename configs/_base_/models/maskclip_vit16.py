@@ -1,4 +1,5 @@
-# MaskCLIP with OpenAI's ViT-B/16. fidelity='paper' gives the published numbers, 'clip' runs the tower as CLIP was trained.
+# MaskCLIP with OpenAI's ViT-B/16.
+# fidelity='paper' gives the published numbers, 'clip' runs the tower as CLIP was trained.
 # Key smoothing (the paper: 1.0) and prompt denoising (0.5) are off at 0.
 model = dict(
     type='MaskClip',

@@ -185,6 +185,6 @@ class ClipViT(ClipBackbone):
         return DenseFeatures(features, None if found is None else self.normalise_keys(found))
 
     def encode_image(self, img: Tensor) -> Tensor:
-        """See :meth:`ClipBackbone.encode_image`; the last block answers for the class token only."""
+        """See :meth:`ClipBackbone.encode_image`; the last block answers for one token only."""
         tokens, _ = self._trunk(img)
         return self.proj(self.ln1(self.layers[-1](tokens, queries=1)[:, 0]))

@@ -6,13 +6,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from helpers.voc_tree import write_image
 from mmseg.datasets import build_dataloader, build_dataset
 from mmseg.datasets.builder import PIPELINES
 from PIL import Image
 
 from mmseg_maskclip.datasets.pipelines import CORRUPTIONS, Corrupt
 from mmseg_maskclip.utils import InputError
+
+from helpers.voc_tree import write_image
 
 GREY = 128
 

@@ -1,0 +1,274 @@
+"""tools/test.py as a user runs it, on the embedded world."""
+
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from helpers.tiny_clip import make_tiny_clip, save_as
+from helpers.tools import ROOT, assert_bad_input, run_tool
+
+CONFIG = ROOT / 'configs/tiny/maskclip_tinyrn_256x256_tinyworld.py'
+DEMO = ROOT / 'configs/maskclip/maskclip_vit16_512x512_demo.py'
+TOOL = 'tools/test.py'
+FAST = 'data.workers_per_gpu=0'
+
+
+def _options(world, *more):
+    return ['--cfg-options', f'data.test.data_root={world}', FAST, *more]
+
+
+def _record(folder):
+    files = list(folder.glob('eval_*.json'))
+    assert len(files) == 1
+    return json.loads(files[0].read_text())
+
+
+@pytest.fixture(scope='module')
+def plain_run(tiny_world, tiny_rn, tmp_path_factory):
+    """One real run in a process of its own; its files are looked at by several tests."""
+    folder = tmp_path_factory.mktemp('run')
+    done = run_tool(TOOL, CONFIG, tiny_rn, '--eval', 'mIoU', '--show-dir', folder / 'drawn',
+                    '--out', folder / 'maps.pkl', '--work-dir', folder / 'work',
+                    *_options(tiny_world))
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def test_figures_are_printed_and_recorded(plain_run, tiny_rn):
+    folder, done = plain_run
+    record = _record(folder / 'work')
+    figures = record['metric']
+    assert figures['mIoU'] > 0.55
+    for name in ('aAcc', 'pAcc', 'mAcc', 'mPrec', 'mIoU(S)', 'mIoU(U)', 'hIoU', 'IoU.sky'):
+        assert name in figures
+    assert record['fidelity'] == 'clip'
+    assert record['checkpoint'] == str(tiny_rn)
+    assert {'torch', 'mmcv', 'mmseg_maskclip', 'open_clip_torch'} <= set(record['versions'])
+    assert record['model']['backbone']['arch'] == 'TinyRN'
+    shown = done.stdout + done.stderr
+    assert f'{100 * figures["mIoU"]:.2f}' in shown
+
+
+def test_label_maps_score_what_was_printed(plain_run, tiny_world):
+    """The written maps, scored by torchmetrics against the label files."""
+    from PIL import Image
+    from torchmetrics import JaccardIndex
+    folder, _ = plain_run
+    with open(folder / 'maps.pkl', 'rb') as file:
+        maps = pickle.load(file)
+    names = (tiny_world / 'ImageSets/Segmentation/val.txt').read_text().split()
+    assert len(maps) == len(names) == 6
+    metric = JaccardIndex('multiclass', num_classes=14, average='none')
+    for labels, name in zip(maps, names):
+        truth = np.array(Image.open(tiny_world / f'SegmentationClass/{name}.png'))
+        metric.update(torch.from_numpy(labels).long(), torch.from_numpy(truth).long())
+    figures = _record(folder / 'work')['metric']
+    from mmseg_maskclip.tinyworld import CLASSES
+    for value, name in zip(metric.compute(), CLASSES):
+        if figures[f'IoU.{name}'] is not None:
+            assert abs(value.item() - figures[f'IoU.{name}']) < 1e-4
+
+
+def test_drawings_have_a_legend(plain_run):
+    folder, _ = plain_run
+    drawn = sorted((folder / 'drawn').iterdir())
+    assert len(drawn) == 6
+    picture = cv2.imread(str(drawn[0]))
+    assert picture.shape[1] == 256 and picture.shape[0] > 256
+    legend = picture[256:]
+    assert (legend == 255).mean() > 0.4 and legend.min() < 60
+    assert not list((folder / 'work').glob('.*'))
+
+
+def test_two_processes_give_the_figures_of_one(plain_run, tiny_world, tiny_rn, tmp_path):
+    done = run_tool('tools/dist_test.sh', CONFIG, tiny_rn, 2, '--eval', 'mIoU', '--work-dir',
+                    tmp_path, '--out', tmp_path / 'maps.pkl', *_options(tiny_world),
+                    env={'PORT': '29617'})
+    assert done.returncode == 0, done.stderr
+    single = _record(plain_run[0] / 'work')['metric']
+    assert _record(tmp_path)['metric'] == pytest.approx(single, nan_ok=True)
+    assert _record(tmp_path)['processes'] == 2
+    with open(tmp_path / 'maps.pkl', 'rb') as file, \
+            open(plain_run[0] / 'maps.pkl', 'rb') as other:
+        for ours, theirs in zip(pickle.load(file), pickle.load(other)):
+            assert np.array_equal(ours, theirs)
+
+
+def test_uneven_images_are_counted_once(tiny_world, tiny_rn, tmp_path):
+    """Five images on two processes: nothing padded, nothing twice."""
+    world = tmp_path / 'world'
+    shutil.copytree(tiny_world, world)
+    split = world / 'ImageSets/Segmentation/val.txt'
+    split.write_text('\n'.join(split.read_text().split()[:5]) + '\n')
+    one = run_tool(TOOL, CONFIG, tiny_rn, '--eval', 'mIoU', '--work-dir', tmp_path / 'one',
+                   *_options(world))
+    two = run_tool('tools/dist_test.sh', CONFIG, tiny_rn, 2, '--eval', 'mIoU', '--work-dir',
+                   tmp_path / 'two', '--gpu-collect', *_options(world), env={'PORT': '29619'})
+    assert one.returncode == two.returncode == 0, one.stderr + two.stderr
+    assert _record(tmp_path / 'one')['metric'] == _record(tmp_path / 'two')['metric']
+
+
+def test_corruption_lowers_and_repeats(tiny_world, tiny_rn, tmp_path, call_tool):
+    scores = {}
+    for name, workers in (('a', 0), ('b', 2)):
+        done = call_tool(TOOL, CONFIG, tiny_rn, '--eval', 'mIoU', '--corruption',
+                         'gaussian_noise', '--severity', '5', '--work-dir', tmp_path / name,
+                         *_options(tiny_world), f'data.workers_per_gpu={workers}')
+        assert done.returncode == 0, done.stderr
+        scores[name] = _record(tmp_path / name)
+    assert scores['a']['metric'] == scores['b']['metric']
+    assert scores['a']['corruption'] == 'gaussian_noise' and scores['a']['severity'] == 5
+    assert scores['a']['metric']['mIoU'] < 0.5
+
+
+def test_scale_flips_and_sliding_windows_run(tiny_world, tiny_rn, tmp_path, call_tool):
+    slide = ('model.test_cfg.mode=slide', 'model.test_cfg.crop_size=(192,192)',
+             'model.test_cfg.stride=(128,128)')
+    for name, flags, options in (
+            ('scale', ['--img-scale', 384, 384], ()), ('aug', ['--aug-test'], ()),
+            ('slide', [], slide)):
+        done = call_tool(TOOL, CONFIG, tiny_rn, '--eval', 'mIoU', '--work-dir', tmp_path / name,
+                         *flags, *_options(tiny_world, *options))
+        assert done.returncode == 0, done.stderr
+        assert _record(tmp_path / name)['metric']['mIoU'] > 0.5, name
+    assert list((tmp_path / 'aug').glob('eval_multi_scale_*.json'))
+
+
+def test_own_pictures_and_class_names(tiny_world, tiny_rn, tmp_path, call_tool):
+    config = tmp_path / 'folder.py'
+    config.write_text(
+        f"_base_ = ['{ROOT}/configs/_base_/models/maskclip_tinyrn.py',\n"
+        f"          '{ROOT}/configs/_base_/datasets/image_folder.py',\n"
+        f"          '{ROOT}/configs/_base_/default_runtime.py']\n")
+    done = call_tool(TOOL, config, tiny_rn, '--img-dir', tiny_world / 'JPEGImages', '--classes',
+                     'sky', 'grass; forest', 'zebra', '--background', 'sand', 'water', '--show-dir',
+                     tmp_path / 'drawn', '--out', tmp_path / 'maps.pkl', '--work-dir',
+                     tmp_path / 'work', '--cfg-options', FAST)
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / 'drawn').iterdir())) == 10
+    with open(tmp_path / 'maps.pkl', 'rb') as file:
+        maps = pickle.load(file)
+    assert max(labels.max() for labels in maps) <= 4
+    done = call_tool(TOOL, config, tiny_rn, '--img-dir', tiny_world / 'JPEGImages', '--classes',
+                     'sky', 'zebra', '--eval', 'mIoU', '--work-dir', tmp_path, '--cfg-options',
+                     FAST)
+    assert_bad_input(done, 'label')
+
+
+def test_unreadable_image_is_named_and_counted(tiny_world, tiny_rn, tmp_path, call_tool):
+    world = tmp_path / 'world'
+    shutil.copytree(tiny_world, world)
+    broken = sorted((world / 'JPEGImages').glob('val*'))[2]
+    broken.write_bytes(broken.read_bytes()[:300])
+    done = call_tool(TOOL, CONFIG, tiny_rn, '--eval', 'mIoU', '--work-dir', tmp_path / 'work',
+                     *_options(world))
+    assert done.returncode == 0, done.stderr
+    assert broken.name in done.stderr + done.stdout
+    assert '1 of 6 images could not be read' in done.stderr + done.stdout
+    assert list(_record(tmp_path / 'work')['unreadable']) == [str(broken)]
+    for image in (world / 'JPEGImages').glob('val*'):
+        image.write_bytes(b'')
+    done = call_tool(TOOL, CONFIG, tiny_rn, '--eval', 'mIoU', '--work-dir', tmp_path / 'none',
+                     *_options(world))
+    assert_bad_input(done, 'none of the 6 images')
+
+
+def test_label_outside_the_classes_is_named(tiny_world, tiny_rn, tmp_path, call_tool):
+    from PIL import Image
+    world = tmp_path / 'world'
+    shutil.copytree(tiny_world, world)
+    label = sorted((world / 'SegmentationClass').glob('val*'))[0]
+    Image.fromarray(np.full((256, 256), 77, np.uint8)).save(label)
+    done = call_tool(TOOL, CONFIG, tiny_rn, '--eval', 'mIoU', '--work-dir', tmp_path / 'work',
+                     *_options(world))
+    assert_bad_input(done, label.name, '77')
+    assert not list((tmp_path / 'work').glob('*.json'))
+
+
+@pytest.mark.parametrize(('arguments', 'words'), [
+    (['missing.py', 'RN'], ['missing.py', 'does not exist']),
+    (['CONFIG', 'missing.pth'], ['missing.pth', 'download_weights.sh']),
+    (['CONFIG', 'RN', '--out', 'maps.txt'], ['maps.txt', '.pkl']),
+    (['CONFIG', 'RN', '--opacity', '2'], ['2.0', '(0, 1]']),
+    (['CONFIG', 'RN', '--corruption', 'rain'], ['rain', 'spatter']),
+    (['CONFIG', 'RN', '--img-scale', '0', '5'], ['(0, 5)']),
+    (['CONFIG', 'RN', '--img-dir', 'nowhere'], ['nowhere']),
+    (['CONFIG', 'RN', '--classes', 'a', 'b'], ['TinyWorldDataset']),
+    (['DEMO', 'RN', '--img-dir', '.', '--classes', 'a', 'a'], ["'a'"]),
+    (['DEMO', 'RN', '--img-dir', 'EMPTY', '--classes', 'a', 'b'], ['EMPTY']),
+    (['CONFIG', 'RN', '--work-dir', '/proc/nowhere'], ['/proc/nowhere']),
+    (['CONFIG', 'RN', '--format-only'], ['no format']),
+    (['CONFIG', 'RN', '--eval', 'mAP'], ['mAP', 'mIoU']),
+    (['CONFIG', 'RN', '--launcher', 'pytorch'], ['dist_test.sh']),
+    (['CONFIG', 'RN', '--cfg-options', 'model.backbone.typo=1'], ['typo']),
+    (['CONFIG', 'RN', '--cfg-options', 'model.backbone.type=Nothing'], ['Nothing']),
+    (['CONFIG', 'RN', '--cfg-options', 'model.decode_head.num_classes=3'], ['14', '3']),
+    (['CONFIG', 'RN', '--cfg-options', 'words'], ['KEY=VALUE']),
+    (['CONFIG', 'RN', '--cfg-options', 'data.test.data_root=gone'], ['gone']),
+])
+def test_bad_input_is_one_sentence(arguments, words, tiny_world, tiny_rn, tmp_path, call_tool):
+    (tmp_path / 'EMPTY').mkdir()
+    known = {'CONFIG': CONFIG, 'DEMO': DEMO, 'RN': tiny_rn, 'EMPTY': tmp_path / 'EMPTY'}
+    arguments = [known.get(word, word) for word in arguments]
+    if '--cfg-options' not in arguments:
+        arguments += ['--cfg-options']
+    own_root = any('data_root' in str(word) for word in arguments)
+    if arguments[0] != DEMO and not own_root:
+        arguments += [f'data.test.data_root={tiny_world}']
+    arguments += [FAST]
+    if not {'--eval', '--format-only', '--out'} & set(map(str, arguments)):
+        arguments = [*arguments[:2], '--show-dir', tmp_path / 'drawn', *arguments[2:]]
+    if '--work-dir' not in arguments:
+        arguments = [*arguments[:2], '--work-dir', tmp_path / 'work', *arguments[2:]]
+    words = [str(known.get(word, word)) for word in words]
+    assert_bad_input(call_tool(TOOL, *arguments), *words)
+    assert not (ROOT / 'maps.txt').exists()
+
+
+def test_other_towers_file_is_refused(tiny_world, tmp_path, call_tool):
+    other = save_as(make_tiny_clip('vit'), tmp_path / 'other.pt', 'state_dict')
+    done = call_tool(TOOL, CONFIG, other, '--eval', 'mIoU', '--work-dir', tmp_path / 'work',
+                     *_options(tiny_world))
+    assert_bad_input(done, 'other.pt', 'TinyRN')
+
+
+def test_nothing_to_do_is_an_error(tiny_rn, call_tool):
+    done = call_tool(TOOL, CONFIG, tiny_rn)
+    assert done.returncode == 2 and 'nothing to do' in done.stderr
+
+
+def test_help_answers_at_once():
+    """No heavy import before the command line is read."""
+    code = ('import sys, runpy; sys.argv = ["test.py", "--help"]\n'
+            'try: runpy.run_path("tools/test.py", run_name="__main__")\n'
+            'except SystemExit: pass\n'
+            'assert "torch" not in sys.modules')
+    subprocess.run([sys.executable, '-c', code], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_interrupted_run_leaves_no_figures(tiny_world, tiny_rn, tmp_path):
+    """Killed by Ctrl-C in the middle: no traceback, nothing under a final name."""
+    import signal
+    import time
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / TOOL), str(CONFIG), str(tiny_rn), '--eval', 'mIoU', '--out',
+         str(tmp_path / 'maps.pkl'), '--work-dir', str(tmp_path / 'work'), *_options(tiny_world),
+         'data.test.pipeline.1.img_scale=(4096,4096)'],
+        cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, 'OMP_NUM_THREADS': '1'})
+    deadline = time.time() + 60
+    while not (tmp_path / 'work').exists() and time.time() < deadline:
+        time.sleep(0.2)
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert not (tmp_path / 'maps.pkl').exists()
+    assert not list((tmp_path / 'work').glob('*.json'))

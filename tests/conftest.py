@@ -1,0 +1,49 @@
+"""What all tests may use: the embedded world in miniature, and a cache of their own."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope='session', autouse=True)
+def own_cache(tmp_path_factory):
+    """Nothing is read from or left in the user's cache."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv('MASKCLIP_CACHE', str(tmp_path_factory.mktemp('cache')))
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope='session')
+def tiny_world(tmp_path_factory):
+    """A small written world: 4 training and 6 validation scenes."""
+    from mmseg_maskclip.tinyworld.writer import World, write_world
+    root = tmp_path_factory.mktemp('tinyworld')
+    write_world(root, World(train=4, val=6, seed=1))
+    return root
+
+
+@pytest.fixture(scope='session')
+def tiny_rn():
+    """The embedded ResNet CLIP."""
+    return ROOT / 'mmseg_maskclip' / 'tinyworld' / 'weights' / 'tiny_rn.pth'
+
+
+@pytest.fixture
+def call_tool(capfd):
+    """Run a tool in this process: (exit code, stdout, stderr). Spares the imports."""
+    from helpers.tools import call_tool as call
+
+    return lambda *args: call(capfd, *args)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Skip what needs a GPU where there is none."""
+    import torch
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if 'gpu' in item.keywords:
+            item.add_marker(pytest.mark.skip(reason='no GPU on this machine'))

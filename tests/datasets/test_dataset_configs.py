@@ -1,0 +1,116 @@
+"""The data set bases: facts agree with the classes, and everything builds on a tree of files."""
+
+from pathlib import Path
+
+import mmcv
+import numpy as np
+import pytest
+from mmseg.datasets import DATASETS, build_dataset
+
+import mmseg_maskclip.datasets  # noqa: F401 registers the data sets
+
+from helpers.voc_tree import write_image, write_labels
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / 'configs/_base_/datasets'
+CONFIGS = sorted(FOLDER.glob('*.py'))
+# Test and training settings of the published data sets (long x short side; crop).
+SETTINGS = {
+    'pascal_voc12_aug_20': ((2048, 512), (512, 512), True, 4),
+    'pascal_voc12_aug': ((2048, 512), (512, 512), False, 4),
+    'pascal_context_59': ((520, 520), (480, 480), True, 4),
+    'pascal_context': ((520, 520), (480, 480), False, 4),
+    'coco-stuff164k': ((2048, 512), (512, 512), False, 4),
+    'ade20k': ((2048, 512), (512, 512), True, 4),
+    'cityscapes': ((2048, 1024), (512, 1024), False, 2),
+}
+
+
+def test_all_are_here():
+    assert {path.stem for path in CONFIGS} == {
+        *SETTINGS, 'cityscapes_1024x512', 'image_folder', 'tinyworld'}
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_facts_agree_with_the_class(path, tmp_path):
+    config = mmcv.Config.fromfile(str(path))
+    kind = DATASETS.get(config.dataset_type)
+    assert kind.__module__.startswith('mmseg_maskclip.')
+    if kind.CLASSES is not None:
+        assert len(kind.CLASSES) == config.num_classes
+    if not isinstance(config.vocabulary, str):
+        assert len(config.vocabulary) == config.num_classes
+    assert list(config.vocabulary) == list(kind.CLASSES or config.vocabulary) or isinstance(
+        config.vocabulary, str)
+    for part in (config.data.val, config.data.test):
+        assert part.pipeline[1].img_scale == config.img_scale
+    config.dump(str(tmp_path / 'dumped.py'))
+    assert mmcv.Config.fromfile(str(tmp_path / 'dumped.py')).data == config.data
+
+
+@pytest.mark.parametrize('name', SETTINGS)
+def test_published_settings(name):
+    config = mmcv.Config.fromfile(str(FOLDER / f'{name}.py'))
+    scale, crop, reduce_zero, samples = SETTINGS[name]
+    train = {step.type: step for step in config.data.train.pipeline}
+    assert config.data.test.pipeline[1].img_scale == scale
+    assert train['Resize'].img_scale == scale and train['Resize'].ratio_range == (0.5, 2.0)
+    assert train['RandomCrop'].crop_size == crop and train['RandomCrop'].cat_max_ratio == 0.75
+    assert train['Pad'].size == crop and train['Pad'].seg_pad_val == 255
+    assert train['LoadAnnotations'].get('reduce_zero_label', False) == reduce_zero
+    assert config.data.samples_per_gpu == samples
+
+
+def test_half_size_cityscapes_changes_the_test_alone():
+    whole, half = (mmcv.Config.fromfile(str(FOLDER / f'{name}.py'))
+                   for name in ('cityscapes', 'cityscapes_1024x512'))
+    assert half.data.test.pipeline[1].img_scale == (1024, 512)
+    assert half.data.train == whole.data.train
+    half.data.test.pipeline[1].img_scale = whole.img_scale
+    assert half.data.test == whole.data.test
+
+
+def make_files(part, root):
+    """Two labelled pictures wherever a part of a config looks for them."""
+    kind = DATASETS.get(part.type)
+    suffixes = {'COCOStuff164kDataset': ('.jpg', '_labelTrainIds.png'),
+                'Cityscapes19Dataset': ('_leftImg8bit.png', '_gtFine_labelTrainIds.png')}
+    image_suffix, label_suffix = suffixes.get(kind.__name__, ('.jpg', '.png'))
+    lists = part.get('split') or []
+    for path in [lists] if isinstance(lists, str) else lists:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text('a\nb\n')
+    labels = part.get('ann_dir') or []
+    for name in ('a', 'b'):
+        write_image(root / part.img_dir / f'{name}{image_suffix}', (40, 60))
+        for folder in [labels] if isinstance(labels, str) else labels:
+            write_labels(root / folder / f'{name}{label_suffix}', np.full((40, 60), 3))
+
+
+@pytest.mark.parametrize('path', [path for path in CONFIGS if path.stem != 'image_folder'],
+                         ids=lambda path: path.stem)
+def test_training_and_test_samples(path, tmp_path):
+    config = mmcv.Config.fromfile(str(path))
+    for part in (config.data.train, config.data.val):
+        part.data_root = str(tmp_path)
+        make_files(part, tmp_path)
+    sample = build_dataset(config.data.train)[0]
+    assert sample['img'].data.shape == (3, *config.crop_size)
+    labels = np.unique(sample['gt_semantic_seg'].data.numpy()).tolist()
+    test_set = build_dataset(config.data.val, {'test_mode': True})
+    label = 3 - test_set.reduce_zero_label
+    assert set(labels) <= {label, 255} and label in labels
+    image = test_set[0]['img'][0]
+    width, height = image.shape[2], image.shape[1]
+    assert width <= max(config.img_scale) and height <= min(config.img_scale)
+    assert width == max(config.img_scale) or height == min(config.img_scale)
+    assert test_set.get_gt_seg_map_by_idx(0).shape == (40, 60)
+
+
+def test_image_folder(tmp_path):
+    config = mmcv.Config.fromfile(str(FOLDER / 'image_folder.py'))
+    write_image(tmp_path / 'x.PNG')
+    config.data.test.img_dir = str(tmp_path)
+    dataset = build_dataset(config.data.test, {'test_mode': True})
+    assert dataset[0]['img'][0].shape[1] == 512
+    assert config.vocabulary == dataset.CLASSES
