@@ -8,6 +8,7 @@ JSON_BASE_URL=${JSON_BASE_URL:-https://codalabuser.blob.core.windows.net/public}
 VOC_ARCHIVE=VOCtrainval_03-May-2010.tar
 CONTEXT_ARCHIVE=trainval.tar.gz
 JSON_FILE=trainval_merged.json
+CANNOT_RESUME=33
 
 usage() {
     cat <<TEXT
@@ -37,8 +38,27 @@ fail() {
 }
 
 not_downloaded() {
-    fail "$1 could not be downloaded (code $3): check the network, or set a mirror (see" \
+    fail "$1 could not be downloaded (code $fetched): check the network, or set a mirror (see" \
         "--help); what arrived stays in $2 and is resumed."
+}
+
+# fetch URL PART: downloads or resumes PART and leaves the exit code in fetched.
+fetch() {
+    fetched=0
+    if command -v curl > /dev/null; then
+        curl --fail --location --retry 3 --progress-bar -C - -o "$2" "$1" || fetched=$?
+    elif command -v wget > /dev/null; then
+        wget --continue --tries=3 -O "$2" "$1" || fetched=$?
+    else
+        fail "neither curl nor wget is installed, one of them is needed to download $1."
+    fi
+}
+
+# is_complete PART CHECK...
+is_complete() {
+    local part=$1
+    shift
+    "$@" "$part" > /dev/null 2>&1
 }
 
 # download URL FILE CHECK...: CHECK FILE must succeed once the file is complete.
@@ -51,22 +71,19 @@ download() {
     fi
     echo "downloading $url"
     mkdir -p "$(dirname "$file")"
-    local fetched=0
-    if command -v curl > /dev/null; then
-        curl --fail --location --retry 3 --progress-bar -C - -o "$file.part" "$url" || fetched=$?
-    elif command -v wget > /dev/null; then
-        wget --continue --tries=3 -O "$file.part" "$url" || fetched=$?
-    else
-        fail "neither curl nor wget is installed, one of them is needed to download $url."
+    fetch "$url" "$file.part"
+    if [ "$fetched" -eq "$CANNOT_RESUME" ] && ! is_complete "$file.part" "$@"; then
+        rm -f "$file.part"
+        fetch "$url" "$file.part"
     fi
     # Asked to go on behind the end of a complete file, servers answer with an error
     # (22 and 33 of curl, 8 of wget); then the file itself decides.
     case $fetched in
         0 | 8 | 22 | 33) ;;
-        *) not_downloaded "$url" "$file.part" "$fetched" ;;
+        *) not_downloaded "$url" "$file.part" ;;
     esac
-    if ! "$@" "$file.part" > /dev/null 2>&1; then
-        [ "$fetched" -eq 0 ] || not_downloaded "$url" "$file.part" "$fetched"
+    if ! is_complete "$file.part" "$@"; then
+        [ "$fetched" -eq 0 ] || not_downloaded "$url" "$file.part"
         rm -f "$file.part"
         fail "$url arrived damaged and was deleted: run this again, or set a mirror (see --help)."
     fi

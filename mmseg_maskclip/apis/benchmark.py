@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gc
-import resource
 import statistics
 import time
+from pathlib import Path
 from typing import Callable, Sequence
 
 import torch
@@ -13,7 +13,16 @@ from mmcv import Config
 from torch import Tensor, nn
 
 from mmseg_maskclip.apis.build import build_model
-from mmseg_maskclip.clip import TextBank, TextEncoder, build_text_bank, get_spec, load_templates
+from mmseg_maskclip.apis.weights import load_tower
+from mmseg_maskclip.clip import (
+    ClipCheckpoint,
+    ClipSpec,
+    TextBank,
+    TextEncoder,
+    build_text_bank,
+    get_spec,
+    load_templates,
+)
 from mmseg_maskclip.clip.reference import random_checkpoint, reference_encoder
 from mmseg_maskclip.ops import ScoreMap, compose_resize, label_map
 
@@ -56,21 +65,21 @@ def random_bank(num_classes: int, width: int) -> TextBank:
     return TextBank(embeddings=rows, class_names=tuple(f'class {i}' for i in range(num_classes)))
 
 
-def random_maskclip(arch: str, num_classes: int, fidelity: str = 'clip') -> nn.Module:
-    """MaskCLIP with random weights and texts.
+def maskclip_of(checkpoint: ClipCheckpoint, spec: ClipSpec, num_classes: int) -> nn.Module:
+    """MaskCLIP with a checkpoint's tower and random texts, in clip fidelity.
 
     Args:
-        arch: Name of a CLIP model.
+        checkpoint: The weights.
+        spec: The model they are of.
         num_classes: K.
-        fidelity: Of the backbone.
     """
-    spec = get_spec(arch)
     kind = 'ClipViT' if spec.kind == 'vit' else 'ClipResNet'
     model = build_model(Config({'model': dict(
-        type='MaskClip', backbone=dict(type=kind, arch=arch, fidelity=fidelity),
+        type='MaskClip', backbone=dict(type=kind, arch=spec.name, fidelity='clip'),
         decode_head=dict(type='MaskClipHead', num_classes=num_classes,
                          text_channels=spec.embed_dim),
         test_cfg=dict(mode='whole'))}))
+    load_tower(model.backbone, checkpoint)
     model.decode_head.set_text_bank(random_bank(num_classes, spec.embed_dim))
     return model.eval()
 
@@ -96,8 +105,10 @@ def image_to_labels(arch: str, device: torch.device, dtype: str, repeats: int) -
     """
     torch.manual_seed(0)
     image = torch.randn(1, 3, *SIZE, device=device, dtype=_DTYPES[dtype])
-    model = random_maskclip(arch, CLASSES).to(device, _DTYPES[dtype])
-    reference = reference_encoder(get_spec(arch), SIZE).to(device, _DTYPES[dtype])
+    spec = get_spec(arch)
+    checkpoint = random_checkpoint(spec)
+    model = maskclip_of(checkpoint, spec, CLASSES).to(device, _DTYPES[dtype])
+    reference = reference_encoder(checkpoint, spec, SIZE).to(device, _DTYPES[dtype])
     seconds = median_times({'maskclip': _label(model, image),
                             'open_clip': lambda: reference(image)}, repeats, device)
     return {'what': f'{arch} image -> labels, {SIZE[0]} x {SIZE[1]}, K={CLASSES}, {dtype}',
@@ -143,8 +154,7 @@ def text_bank(arch: str, device: torch.device, num_classes: int, repeats: int) -
 def large_vocabulary(num_classes: int = 1000, side: int = 2048, stride: int = 16) -> dict:
     """Extra memory from a ViT's score grid to the label map of a large image.
 
-    Peak resident memory only grows, so this runs in a process of its own
-    (see ``tools/benchmark.py memory``).
+    Linux only: the peak is read from ``/proc``.
 
     Args:
         num_classes: K.
@@ -157,16 +167,27 @@ def large_vocabulary(num_classes: int = 1000, side: int = 2048, stride: int = 16
     """
     grid = side // stride
     scores = torch.randn(num_classes, grid, grid)
-    axis = compose_resize(grid, side, 0, side, side, side)
-    gc.collect()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _reset_peak()
     started = time.perf_counter()
+    axis = compose_resize(grid, side, 0, side, side, side)
     label_map([ScoreMap([scores], [axis], [axis])])
     seconds = time.perf_counter() - started
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     plain = 2 * num_classes * side * side * 4 / 2 ** 20
     return {'what': f'labels of {side} x {side} from scores of {num_classes} classes',
-            'extra_mb': (after - before) / 1024, 'plain_mb': plain, 'ours_s': seconds}
+            'extra_mb': _status_mb('VmHWM') - before, 'plain_mb': plain, 'ours_s': seconds}
+
+
+def _reset_peak() -> float:
+    """Set the process's peak resident memory back to what is resident now, in MB (Linux)."""
+    gc.collect()
+    Path('/proc/self/clear_refs').write_text('5')
+    return _status_mb('VmRSS')
+
+
+def _status_mb(name: str) -> float:
+    line = next(line for line in Path('/proc/self/status').read_text().splitlines()
+                if line.startswith(name))
+    return int(line.split()[1]) / 1024
 
 
 def table(rows: Sequence[dict]) -> str:

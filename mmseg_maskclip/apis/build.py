@@ -30,7 +30,7 @@ def _config_faults(what: str) -> Iterator[None]:
     except InputError:
         raise
     except (TypeError, KeyError, ValueError) as error:
-        cause = str(error).strip('"\'')
+        cause = str(error.args[0]) if error.args else ''
         if isinstance(error.__cause__, InputError) or isinstance(error.__context__, InputError):
             raise InputError(cause) from error
         if not _CONFIG_FAULT.search(cause):

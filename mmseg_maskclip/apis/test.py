@@ -5,28 +5,30 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import cv2
 import mmcv
 import numpy as np
 import torch
 from mmcv import Config
-from mmcv.image import tensor2imgs
 from mmcv.runner import get_dist_info
 from mmcv.utils import print_log
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Subset
 
 from mmseg_maskclip.apis.build import build_model, build_test_dataset
-from mmseg_maskclip.apis.distributed import (device_of_process, is_main,
-                                             merge_dicts, sum_over_processes)
+from mmseg_maskclip.apis.distributed import (
+    device_of_process,
+    is_main,
+    merge_dicts,
+    sum_over_processes,
+)
+from mmseg_maskclip.apis.inference import label_sample, picture_of, samples_of_process
 from mmseg_maskclip.apis.record import timestamp, versions, write_json
 from mmseg_maskclip.apis.visualize import add_legend, classes_present, overlay
 from mmseg_maskclip.apis.weights import describe_fidelity, load_weights
 from mmseg_maskclip.datasets import UnreadableSample
-from mmseg_maskclip.utils import (InputError, atomic_path, sha256_of,
-                                  writable_dir)
+from mmseg_maskclip.utils import InputError, atomic_path, progress_bar, sha256_of, writable_dir
 
 
 @dataclass
@@ -140,49 +142,23 @@ def _check_classes(model: nn.Module, dataset: Any, meta: dict) -> None:
                   level=30)
 
 
-def _samples(dataset: Any, config: Config) -> Iterator[tuple[int, Any]]:
-    """This process's samples with their indices."""
-    rank, world = get_dist_info()
-    indices = list(range(rank, len(dataset), world))
-    workers = config.data.get('test_dataloader', {}).get(
-        'workers_per_gpu', config.data.get('workers_per_gpu', 2))
-    loader = DataLoader(Subset(dataset, indices), batch_size=None, shuffle=False,
-                        num_workers=workers, collate_fn=_keep)
-    try:
-        yield from zip(indices, loader)
-    except InputError as error:
-        # A worker process puts its traceback before the sentence.
-        raise InputError(str(error).rstrip().rpartition('InputError: ')[2]) from error
-
-
-def _keep(sample: Any) -> Any:
-    """Samples stay as the pipeline made them: sizes differ, nothing is stacked."""
-    return sample
-
-
 def _run(model: nn.Module, dataset: Any, config: Config, options: TestOptions) -> _Totals:
     device = next(model.parameters()).device
     totals = _Totals(keep_maps=bool(options.out))
-    bar = mmcv.ProgressBar(len(dataset)) if is_main() else None
-    for index, sample in _samples(dataset, config):
-        if isinstance(sample, UnreadableSample):
-            totals.unreadable[sample.filename] = sample.reason
-        else:
-            images = [image[None].to(device, non_blocking=True) for image in sample['img']]
-            metas = [[meta.data] for meta in sample['img_metas']]
-            with torch.no_grad():
-                labels = model(return_loss=False, img=images, img_metas=metas)[0]
-            _use(labels, index, dataset, (images[0], metas[0]), totals, options)
-        if bar is not None:
-            for _ in range(min(get_dist_info()[1], len(dataset) - bar.completed)):
-                bar.update()
-    if bar is not None:
-        bar.file.write('\n')
-    _report_unreadable(totals, dataset)
+    world = get_dist_info()[1]
+    with progress_bar(len(dataset), 'test', 'image', shown=is_main()) as bar:
+        for index, sample in samples_of_process(dataset, config):
+            if isinstance(sample, UnreadableSample):
+                totals.unreadable[sample.filename] = sample.reason
+            else:
+                labels = label_sample(model, sample, device)
+                _use(labels, index, dataset, sample, totals, options)
+            bar.update(min(world, len(dataset) - bar.n))
+    _report_unreadable(totals, dataset, Path(options.work_dir))
     return totals
 
 
-def _use(labels: np.ndarray, index: int, dataset: Any, shown: tuple, totals: _Totals,
+def _use(labels: np.ndarray, index: int, dataset: Any, sample: dict, totals: _Totals,
          options: TestOptions) -> None:
     """Everything that is done with one label map."""
     if options.metrics:
@@ -190,7 +166,7 @@ def _use(labels: np.ndarray, index: int, dataset: Any, shown: tuple, totals: _To
     if totals.maps is not None:
         totals.maps[index] = labels.astype(np.uint8 if len(dataset.CLASSES) <= 256 else np.int16)
     if options.show_dir:
-        _draw(labels, shown, dataset, options)
+        _draw(labels, sample, dataset, options)
     if options.format_only:
         arguments = {'imgfile_prefix': str(Path(options.work_dir) / 'format_results'),
                      **options.eval_options}
@@ -201,24 +177,18 @@ def _use(labels: np.ndarray, index: int, dataset: Any, shown: tuple, totals: _To
                              'to write; use --out or --show-dir.') from error
 
 
-def _draw(labels: np.ndarray, shown: tuple, dataset: Any, options: TestOptions) -> None:
-    image, metas = shown
-    meta = metas[0]
-    picture = tensor2imgs(image.cpu(), **meta['img_norm_cfg'])[0]
-    height, width = meta['img_shape'][:2]
-    picture = picture[:height, :width]
-    if meta.get('flip'):
-        picture = mmcv.imflip(picture, meta['flip_direction'])
-    picture = cv2.resize(picture, labels.shape[::-1])
-    drawing = overlay(picture, labels, dataset.PALETTE, options.opacity)
+def _draw(labels: np.ndarray, sample: dict, dataset: Any, options: TestOptions) -> None:
+    drawing = overlay(picture_of(sample, labels.shape), labels, dataset.PALETTE, options.opacity)
     drawing = add_legend(drawing, classes_present(labels, len(dataset.CLASSES)), dataset.CLASSES,
                          dataset.PALETTE)
-    target = Path(options.show_dir) / meta['ori_filename']
+    target = Path(options.show_dir) / sample['img_metas'][0].data['ori_filename']
     with atomic_path(target) as name:
         cv2.imwrite(str(name), drawing)
 
 
-def _report_unreadable(totals: _Totals, dataset: Any) -> None:
+def _report_unreadable(totals: _Totals, dataset: Any, folder: Path) -> None:
+    """Name and count, over all processes, what could not be read."""
+    totals.unreadable = merge_dicts(totals.unreadable, folder, use_device=True) or {}
     if not totals.unreadable:
         return
     for filename, reason in totals.unreadable.items():

@@ -12,9 +12,14 @@ from mmcv import Config
 from mmcv.utils import DictAction
 from mmseg.utils import setup_multi_processes
 
-from mmseg_maskclip.apis.config import (load_config, set_aug_test, set_classes,
-                                        set_corruption, set_images,
-                                        set_img_scale)
+from mmseg_maskclip.apis.config import (
+    load_config,
+    set_aug_test,
+    set_classes,
+    set_corruption,
+    set_images,
+    set_img_scale,
+)
 from mmseg_maskclip.apis.distributed import init_processes
 from mmseg_maskclip.apis.test import TestOptions, test_model
 from mmseg_maskclip.utils import InputError

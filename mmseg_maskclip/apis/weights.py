@@ -10,10 +10,16 @@ from mmcv import Config
 from mmcv.utils import print_log
 from torch import nn
 
-from mmseg_maskclip.clip import (ClipCheckpoint, TextBank, bank_path,
-                                 cached_text_bank, is_mmseg_checkpoint,
-                                 load_vocabulary, read_clip_checkpoint,
-                                 weights_path)
+from mmseg_maskclip.clip import (
+    ClipCheckpoint,
+    TextBank,
+    bank_path,
+    cached_text_bank,
+    is_mmseg_checkpoint,
+    load_vocabulary,
+    read_clip_checkpoint,
+    weights_path,
+)
 from mmseg_maskclip.models import MaskClip
 from mmseg_maskclip.models.backbones import ClipBackbone
 from mmseg_maskclip.models.decode_heads import MaskClipHead
@@ -134,15 +140,16 @@ def find_bank(head: MaskClipHead, backbone: ClipBackbone, checkpoint: ClipCheckp
     """The bank of a head's vocabulary: prepared, cached or built now.
 
     A prepared ``{set}_{MODEL}_clip_text.pth`` is looked for beside the
-    checkpoint and in ``pretrain/``, for the published model and the default
-    prompts only.
+    checkpoint and in ``pretrain/``, for the published weights and the default
+    prompts only: other weights of the same architecture have other texts.
     """
     spec = backbone.spec
     if head.vocabulary is None:
         raise InputError("the config names no classes: set model.decode_head.vocabulary, or "
                          'give --classes to tools/test.py.')
     vocabulary = load_vocabulary(head.vocabulary)
-    if isinstance(head.vocabulary, str) and head.templates == 'imagenet85':
+    original = not checkpoint.text or Path(checkpoint.path).name == spec.filename
+    if original and isinstance(head.vocabulary, str) and head.templates == 'imagenet85':
         name = Path(bank_path(vocabulary.name, spec.short_name)).name
         for folder in (Path(checkpoint.path).parent, Path('pretrain')):
             if (folder / name).is_file():

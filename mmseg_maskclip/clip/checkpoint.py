@@ -13,7 +13,7 @@ from torch import Tensor
 from mmseg_maskclip.clip.facts import TowerFacts, text_facts, visual_facts
 from mmseg_maskclip.clip.key_maps import openai_to_backbone
 from mmseg_maskclip.clip.spec import ClipSpec
-from mmseg_maskclip.clip.weight_files import read_weights_file
+from mmseg_maskclip.clip.weight_files import is_torchscript, read_weights_file
 from mmseg_maskclip.clip.zoo import OPENAI_MODELS, get_spec, list_models
 from mmseg_maskclip.utils import InputError, sha256_of
 
@@ -162,6 +162,8 @@ def is_mmseg_checkpoint(path: str | Path) -> bool:
     Raises:
         InputError: If it is no weights file.
     """
+    if is_torchscript(path):
+        return False
     content, _ = read_weights_file(path)
     if not isinstance(content, Mapping):
         return False

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import http.client
 import os
+import socket
 import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
+from typing import BinaryIO
 
 from tqdm import tqdm
 
@@ -20,7 +22,9 @@ _CHUNK = 1 << 18
 _TIMEOUT = 30
 _ATTEMPTS = 3
 _PARTIAL = 206
-_DONE = 416
+_NO_MORE = 416
+# Before Python 3.10 a socket's timeout was an error of its own.
+_BROKEN = (http.client.HTTPException, ConnectionError, TimeoutError, socket.timeout)
 
 
 def download_clip(spec: ClipSpec, root: str | Path = 'pretrain', progress: bool = True) -> Path:
@@ -93,12 +97,12 @@ def download_file(url: str, target: str | Path, sha256: str | None = None, again
     repeat = f' Run again: {again}' if again else ''
     total = None
     for _ in range(_ATTEMPTS):
-        before = part.stat().st_size if part.exists() else 0
-        total = _fetch(url, part, total, repeat, progress)
-        after = part.stat().st_size
-        if total is None or after >= total or after <= before:
+        before = _size(part)
+        told = _fetch(url, part, repeat, progress)
+        total = total if told is None else told
+        if total is None or not before < _size(part) < total:
             break
-    size = part.stat().st_size
+    size = _size(part)
     if total is not None and size < total:
         raise InputError(f'the download of {url} stopped after {size} of {total} bytes; what came '
                          f'is kept.{repeat}')
@@ -115,49 +119,49 @@ def _fits(path: Path, sha256: str | None) -> bool:
     return sha256 is None or sha256_of(path).startswith(sha256)
 
 
-def _fetch(url: str, part: Path, total: int | None, repeat: str, progress: bool) -> int | None:
+def _fetch(url: str, part: Path, repeat: str, progress: bool) -> int | None:
     """Append what is missing to ``part``; returns the full size where told."""
-    have = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(url, headers={'Range': f'bytes={have}-'} if have else {})
+    have = _size(part)
     try:
+        request = urllib.request.Request(url, headers={'Range': f'bytes={have}-'} if have else {})
         with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
-            resumed = response.status == _PARTIAL
-            start = have if resumed else 0
+            start = have if response.status == _PARTIAL else 0
             length = response.headers.get('Content-Length')
-            total = start + int(length) if length is not None else total
-            with open(part, 'ab' if resumed else 'wb') as file:
+            total = None if length is None else start + int(length)
+            with open(part, 'ab' if start else 'wb') as file:
                 _copy(response, file, start, total, part.stem, progress)
+            return total
     except urllib.error.HTTPError as error:
-        if error.code == _DONE:
+        if error.code == _NO_MORE:
             return _size_told(error, have)
         raise InputError(f'{url} answered {error.code} {error.reason}; check the address, or set '
                          f'{BASE_URL} to a mirror.{repeat}') from error
-    except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
-        if not part.exists():
-            raise InputError(_unreachable(url, error, repeat)) from error
-    except (urllib.error.URLError, ValueError) as error:
+    except (urllib.error.URLError, *_BROKEN, ValueError) as error:
         raise InputError(_unreachable(url, getattr(error, 'reason', error), repeat)) from error
     except OSError as error:
         raise InputError(f'{part} can not be written: {error.strerror or error}.') from error
-    if not part.exists():
-        raise InputError(_unreachable(url, 'the connection broke', repeat))
-    return total
 
 
-def _copy(response: http.client.HTTPResponse, file, start: int, total: int | None, name: str,
-          progress: bool) -> None:
+def _copy(response: http.client.HTTPResponse, file: BinaryIO, start: int, total: int | None,
+          name: str, progress: bool) -> None:
+    """Write what comes until it ends or the connection breaks."""
     with tqdm(total=total, initial=start, unit='B', unit_scale=True, unit_divisor=1024,
               desc=name, disable=not progress) as bar:
         while True:
             try:
                 chunk = response.read(_CHUNK)
             except http.client.IncompleteRead as error:
-                file.write(error.partial)
+                chunk = error.partial
+            except _BROKEN:
                 return
             if not chunk:
                 return
             file.write(chunk)
             bar.update(len(chunk))
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _size_told(error: urllib.error.HTTPError, have: int) -> int:

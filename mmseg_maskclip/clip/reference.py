@@ -6,37 +6,52 @@ from pathlib import Path
 from typing import Callable
 
 import open_clip
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from mmseg_maskclip.clip.checkpoint import ClipCheckpoint
-from mmseg_maskclip.clip.key_maps import openai_to_backbone
+from mmseg_maskclip.clip.key_maps import backbone_to_openai, openai_to_backbone
 from mmseg_maskclip.clip.spec import ClipSpec
 
-
-def reference_encoder(spec: ClipSpec, size: tuple[int, int]) -> Callable[[Tensor], Tensor]:
-    """open_clip's visual forward of a model, with random weights.
-
-    Args:
-        spec: The model; its ``open_clip_name`` says which.
-        size: (height, width) the position table is built for.
-
-    Returns:
-        The image tower in eval mode: (B, 3, height, width) to (B, D).
-    """
-    model = open_clip.create_model(spec.open_clip_name, pretrained=None, force_image_size=size)
-    return model.visual.eval()
+_STRIDE = 32
 
 
 def random_checkpoint(spec: ClipSpec) -> ClipCheckpoint:
-    """A checkpoint of a model that no file holds: random weights.
+    """A checkpoint of a model that no file holds: open_clip's random start.
 
     Args:
         spec: The model; its ``open_clip_name`` says which.
     """
     state = open_clip.create_model(spec.open_clip_name, pretrained=None).state_dict()
+    for key in state:
+        # The last gain of every residual branch starts at zero, which no trained model has.
+        if key.endswith('bn3.weight'):
+            state[key] = torch.full_like(state[key], 0.5)
     visual = {key[len('visual.'):]: value for key, value in state.items()
               if key.startswith('visual.')}
     text = {key: value for key, value in state.items()
             if not key.startswith(('visual.', 'logit_'))}
     return ClipCheckpoint(Path('random'), 'random weights',
                           openai_to_backbone(visual, spec.kind), text)
+
+
+def reference_encoder(checkpoint: ClipCheckpoint, spec: ClipSpec,
+                      size: tuple[int, int]) -> Callable[[Tensor], Tensor]:
+    """open_clip's visual forward of a model, its position table cut to a size.
+
+    Args:
+        checkpoint: The weights.
+        spec: The model they are of.
+        size: (height, width) of the images.
+
+    Returns:
+        The image tower in eval mode: (B, 3, height, width) to (B, D).
+    """
+    visual = open_clip.create_model(spec.open_clip_name, pretrained=None).visual.eval()
+    visual.load_state_dict(backbone_to_openai(checkpoint.visual, spec.kind))
+    stride = spec.patch_size or _STRIDE
+    rows = (size[0] // stride) * (size[1] // stride) + 1
+    owner = visual if spec.kind == 'vit' else visual.attnpool
+    table = owner.positional_embedding
+    owner.positional_embedding = nn.Parameter(torch.randn(rows, table.shape[1]) * table.std())
+    return visual

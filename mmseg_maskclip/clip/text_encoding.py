@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm import tqdm
 
 from mmseg_maskclip.clip.checkpoint import ClipCheckpoint
 from mmseg_maskclip.clip.spec import ClipSpec
@@ -24,7 +23,7 @@ from mmseg_maskclip.clip.templates import (
 from mmseg_maskclip.clip.text import TextEncoder
 from mmseg_maskclip.clip.text_bank import TextBank
 from mmseg_maskclip.clip.vocabulary import Source, Vocabulary, load_vocabulary
-from mmseg_maskclip.utils import InputError, cache_dir
+from mmseg_maskclip.utils import InputError, cache_dir, progress_bar
 
 SYNONYMS = ('mean', 'separate')
 # Raised whenever the same input would give other embeddings than before.
@@ -148,7 +147,7 @@ def _row_means(encoder: TextEncoder, prompts: _Prompts, batch_size: int,
     device = encoder.mask.device
     # In double precision the order of summation is no longer seen in a float.
     sums = None
-    bar = tqdm(total=len(order), desc='text embeddings', unit='prompt', disable=not progress)
+    bar = progress_bar(len(order), 'text embeddings', 'prompt', shown=progress)
     for batch in order.split(batch_size):
         found = encoder(tokens[batch, :int(lengths[batch].max())].to(device))
         unit = F.normalize(found, dim=1).double()

@@ -45,7 +45,7 @@ def read_weights_file(path: str | Path, mend: str = '') -> tuple[Any, bool]:
         if _is_safetensors(path, head):
             from safetensors.torch import load_file
             return load_file(str(path), device='cpu'), False
-        if _is_torchscript(path):
+        if is_torchscript(path):
             return _read_torchscript(path), True
         return torch.load(path, map_location='cpu', weights_only=True), False
     except pickle.UnpicklingError as error:
@@ -83,7 +83,12 @@ def _is_safetensors(path: Path, head: bytes) -> bool:
     return struct.unpack('<Q', head[:8])[0] <= path.stat().st_size
 
 
-def _is_torchscript(path: Path) -> bool:
+def is_torchscript(path: str | Path) -> bool:
+    """Whether a file is a TorchScript archive, told without loading it.
+
+    Args:
+        path: The file.
+    """
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:

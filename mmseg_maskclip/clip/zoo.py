@@ -34,7 +34,7 @@ TINY_MODELS = {
         'heads': 8, 'embed_dim': 128, 'text': _TINY_TEXT,
         'filename': 'tiny_rn.pth', 'weights': str(_WEIGHTS / 'tiny_rn.pth')},
     'TinyViT': {
-        'kind': 'vit', 'image_size': 128, 'width': 128, 'layers': 4, 'heads': 4,
+        'kind': 'vit', 'image_size': 128, 'width': 192, 'layers': 2, 'heads': 6,
         'patch_size': 8, 'embed_dim': 128, 'text': _TINY_TEXT,
         'filename': 'tiny_vit.pth', 'weights': str(_WEIGHTS / 'tiny_vit.pth')},
 }

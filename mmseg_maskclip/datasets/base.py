@@ -148,6 +148,7 @@ class OpenVocabularyMixin:
                 path = self.image_path(current)
                 reason = why_unreadable(self.file_client, path)
                 if reason is None:
+                    self._check_label(current)
                     raise
                 if self.test_mode and self.on_unreadable == 'skip':
                     return UnreadableSample(path, reason, current)
@@ -156,6 +157,11 @@ class OpenVocabularyMixin:
                 self._warn_unreadable(path, reason)
         raise InputError(f'none of the {len(self)} images in {self.img_dir} can be read. '
                          f'{self.PREPARE}')
+
+    def _check_label(self, index: int) -> None:
+        """Raise the clear error if it was the label that made a training sample fail."""
+        if not self.test_mode and self.get_ann_info(index)['seg_map'] is not None:
+            read_label_map(self.file_client, self.label_path(index), self.PREPARE)
 
     def _warn_unreadable(self, path: str, reason: str) -> None:
         if path in self._unreadable:

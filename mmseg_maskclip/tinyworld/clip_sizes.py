@@ -14,7 +14,7 @@ TINY_RN = {
 TINY_VIT = {
     'embed_dim': 128,
     'quick_gelu': True,
-    'vision_cfg': {'image_size': 128, 'layers': 4, 'width': 128, 'head_width': 32,
+    'vision_cfg': {'image_size': 128, 'layers': 2, 'width': 192, 'head_width': 32,
                    'patch_size': 8},
     'text_cfg': _TEXT,
 }

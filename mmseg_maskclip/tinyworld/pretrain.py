@@ -62,7 +62,7 @@ class Recipe:
 
 RECIPES = {
     'TinyRN': Recipe(model='TinyRN'),
-    'TinyViT': Recipe(model='TinyViT', lr=1e-3, patch_dropout=0.5),
+    'TinyViT': Recipe(model='TinyViT', steps=800, lr=1e-3, patch_dropout=0.8),
 }
 
 

@@ -18,6 +18,7 @@ from mmseg_maskclip.utils import InputError, atomic_path, require_file, writable
 PathLike = Union[str, Path]
 FILES = {'TinyRN': 'tiny_rn.pth', 'TinyViT': 'tiny_vit.pth'}
 WEIGHTS_DIR = Path(__file__).parent / 'weights'
+SCRIPT = 'tools/maskclip_utils/pretrain_tiny_clip.py'
 
 
 def pretrain_to_file(recipe: Recipe, out: PathLike, workers: int = 0,
@@ -50,8 +51,8 @@ def pretrain_to_file(recipe: Recipe, out: PathLike, workers: int = 0,
     seconds = round(time.time() - start)
     model.load_state_dict(_full(packed, recipe.model))
     record = {
-        'recipe': recipe.as_dict(), 'sizes': SIZES[recipe.model], 'versions': _versions(),
-        'seconds': seconds, 'threads': torch.get_num_threads(),
+        'script': SCRIPT, 'recipe': recipe.as_dict(), 'sizes': SIZES[recipe.model],
+        'versions': _versions(), 'seconds': seconds, 'threads': torch.get_num_threads(),
         'retrieval': retrieval(model, recipe.seed), 'loss': log}
     with atomic_path(out) as path:
         torch.save(packed, path)
@@ -70,8 +71,8 @@ def load_tiny_clip(path: PathLike, model: str) -> torch.nn.Module:
     Raises:
         InputError: If the file is missing.
     """
-    path = require_file(path, 'tiny CLIP', 'Run: python tools/maskclip_utils/'
-                                           f'pretrain_tiny_clip.py --model {model} --out {path}')
+    path = require_file(path, 'tiny CLIP', f'Run: python {SCRIPT} --model {model} '
+                                           f'--out {path}')
     clip = build(Recipe(model=model))
     clip.load_state_dict(_full(torch.load(path, weights_only=True), model))
     return clip.eval()

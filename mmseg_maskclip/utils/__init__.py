@@ -1,9 +1,15 @@
 """What every layer may use: the error for bad input, and safe file writing."""
 
 from mmseg_maskclip.utils.errors import InputError
-from mmseg_maskclip.utils.files import (atomic_path, cache_dir, require_dir,
-                                        require_file, sha256_of,
-                                        writable_dir)
+from mmseg_maskclip.utils.files import (
+                                        atomic_path,
+                                        cache_dir,
+                                        require_dir,
+                                        require_file,
+                                        sha256_of,
+                                        writable_dir,
+)
+from mmseg_maskclip.utils.progress import progress_bar
 
-__all__ = ['InputError', 'atomic_path', 'cache_dir', 'require_dir',
+__all__ = ['InputError', 'atomic_path', 'cache_dir', 'progress_bar', 'require_dir',
            'require_file', 'sha256_of', 'writable_dir']

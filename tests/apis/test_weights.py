@@ -1,12 +1,13 @@
 import pytest
 import torch
-from helpers.tiny_clip import FORMS, make_tiny_clip, save_as, spec_of
 from mmcv import Config
 
 from mmseg_maskclip.apis.build import build_model
 from mmseg_maskclip.apis.weights import load_weights
 from mmseg_maskclip.clip import build_text_bank, read_clip_checkpoint
 from mmseg_maskclip.utils import InputError
+
+from helpers.tiny_clip import FORMS, make_tiny_clip, save_as, spec_of
 
 NAMES = ['cat', 'dog', 'grass']
 

@@ -1,11 +1,7 @@
 """The CLIP tools as a user runs them."""
 
-import importlib.util
-import os
-import subprocess
-import sys
+import functools
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -21,25 +17,18 @@ from mmseg_maskclip.utils import sha256_of
 
 from helpers.file_server import serve
 from helpers.tiny_clip import make_tiny_clip, save_as, spec_of
+from helpers.tools import assert_bad_input, call_tool, run_tool
 
-ROOT = Path(__file__).resolve().parents[2]
-TOOLS = ROOT / 'tools' / 'maskclip_utils'
-CONVERT, PROMPTS = TOOLS / 'convert_clip_weights.py', TOOLS / 'prompt_engineering.py'
-
-
-def _run(tool, *args, cwd, **env):
-    command = ['bash', str(tool)] if tool.suffix == '.sh' else [sys.executable, str(tool)]
-    return subprocess.run(
-        [*command, *map(str, args)], cwd=cwd, capture_output=True, text=True, check=False,
-        env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT), **env})
+CONVERT = 'tools/maskclip_utils/convert_clip_weights.py'
+PROMPTS = 'tools/maskclip_utils/prompt_engineering.py'
+DOWNLOAD = 'tools/maskclip_utils/download_weights.py'
 
 
-def _refused(result):
-    """The one sentence of a tool that ended well on bad input."""
-    assert result.returncode == 2, result.stderr
-    assert 'Traceback' not in result.stderr
-    (line,) = [line for line in result.stderr.splitlines() if line.startswith('error: ')]
-    return line
+@pytest.fixture
+def run(tmp_path, monkeypatch, capfd):
+    """Runs a tool in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return functools.partial(call_tool, capfd)
 
 
 @pytest.fixture(scope='module')
@@ -50,13 +39,13 @@ def tiny(tmp_path_factory):
     return model, save_as(model, tmp_path_factory.mktemp('clip') / 'clip.pt', 'openai')
 
 
-def test_convert_writes_both_files_under_the_published_names(tiny, tmp_path):
+def test_convert_writes_both_files_under_the_published_names(run, tiny, tmp_path):
     model, path = tiny
     for flags, name in (([], 'weights'), (['--backbone'], 'backbone')):
-        result = _run(CONVERT, '--model', 'TinyRN', '--checkpoint', path, *flags, cwd=tmp_path)
-        assert result.returncode == 0, result.stderr
+        done = run(CONVERT, '--model', 'TinyRN', '--checkpoint', path, *flags)
+        assert done.returncode == 0, done.stderr
         file = tmp_path / 'pretrain' / f'TinyRN_clip_{name}.pth'
-        assert str(file.relative_to(tmp_path)) in result.stdout
+        assert str(file.relative_to(tmp_path)) in done.stdout
     found = torch.load(file, weights_only=True)['state_dict']
     expected = openai_to_backbone(model.visual.state_dict(), 'resnet')
     assert found.keys() == {f'backbone.{key}' for key in expected}
@@ -66,9 +55,9 @@ def test_convert_writes_both_files_under_the_published_names(tiny, tmp_path):
 def test_prompt_engineering_writes_a_bank_of_several_sets(tiny, tmp_path):
     _, path = tiny
     (tmp_path / 'mine.txt').write_text('cat\nunicorn; horned horse\n')
-    result = _run(PROMPTS, '--model', 'TinyRN', '--checkpoint', path, '--class-set', 'voc',
-                  'mine.txt', '--templates', 'cifar18', '--out', 'banks', cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
+    done = run_tool(PROMPTS, '--model', 'TinyRN', '--checkpoint', path, '--class-set', 'voc',
+                    'mine.txt', '--templates', 'cifar18', '--out', 'banks', cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     bank = TextBank.load(tmp_path / 'banks' / 'voc_mine_TinyRN_cifar18_clip_text.pth')
     assert bank.class_names == (*load_vocabulary('voc').class_names, 'unicorn')
     assert bank.check(width=128, clip='TinyRN').templates == 'cifar18'
@@ -77,19 +66,19 @@ def test_prompt_engineering_writes_a_bank_of_several_sets(tiny, tmp_path):
 @pytest.mark.parametrize('args, name', [
     (['--class-set', 'mickey', '--no-prompt-eng'], 'mickey_TinyRN_npe_clip_text.pth'),
     (['--class-set', 'blur'], 'blur_TinyRN_clip_text.pth')])
-def test_the_single_template_on_request_and_for_blur(tiny, tmp_path, args, name):
+def test_the_single_template_on_request_and_for_blur(run, tiny, tmp_path, args, name):
     _, path = tiny
-    result = _run(PROMPTS, '--model', 'TinyRN', '--checkpoint', path, *args, cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
+    done = run(PROMPTS, '--model', 'TinyRN', '--checkpoint', path, *args)
+    assert done.returncode == 0, done.stderr
     assert TextBank.load(tmp_path / 'pretrain' / name).templates == 'single'
 
 
-def test_synonyms_kept_apart_have_a_name_of_their_own(tiny, tmp_path):
+def test_synonyms_kept_apart_have_a_name_of_their_own(run, tiny, tmp_path):
     _, path = tiny
     (tmp_path / 'mine.txt').write_text('cat; kitten\ndog\n')
-    result = _run(PROMPTS, '--model', 'TinyRN', '--checkpoint', path, '--class-set', 'mine.txt',
-                  '--no-prompt-eng', '--synonyms', 'separate', '--device', 'cpu', cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
+    done = run(PROMPTS, '--model', 'TinyRN', '--checkpoint', path, '--class-set', 'mine.txt',
+               '--no-prompt-eng', '--synonyms', 'separate', '--device', 'cpu')
+    assert done.returncode == 0, done.stderr
     bank = TextBank.load(tmp_path / 'pretrain' / 'mine_TinyRN_npe_synonyms_clip_text.pth')
     assert bank.row_class.tolist() == [0, 0, 1]
 
@@ -108,45 +97,42 @@ def test_synonyms_kept_apart_have_a_name_of_their_own(tiny, tmp_path):
     (PROMPTS, ['--device', 'abacus'], "device 'abacus'"),
     (PROMPTS, ['--model', 'TinyRN', '--checkpoint', 'clip.pt', '--batch-size', '0'],
      'batch_size is 0')])
-def test_bad_input_is_one_sentence_and_leaves_nothing(tiny, tmp_path, tool, args, phrase):
+def test_bad_input_is_one_sentence_and_leaves_nothing(run, tiny, tmp_path, tool, args, phrase):
     (tmp_path / 'clip.pt').write_bytes(tiny[1].read_bytes())
     (tmp_path / 'gaps.txt').write_text('cat\n\ndog\n')
     before = sorted(tmp_path.rglob('*'))
-    assert phrase in _refused(_run(tool, *args, cwd=tmp_path))
+    assert_bad_input(run(tool, *args), phrase)
     assert sorted(tmp_path.rglob('*')) == before
 
 
-@pytest.mark.parametrize('tool', [CONVERT, PROMPTS, ROOT / 'download_weights.sh'])
+@pytest.mark.parametrize('tool', [CONVERT, PROMPTS, 'download_weights.sh'])
 def test_help_answers_at_once(tool, tmp_path):
-    result = _run(tool, '--help', cwd=tmp_path)
-    assert result.returncode == 0
-    assert 'usage' in result.stdout
+    done = run_tool(tool, '--help', cwd=tmp_path)
+    assert done.returncode == 0
+    assert 'usage' in done.stdout
 
 
-def test_download_weights_reports_each_failure(tmp_path):
-    script, spec = ROOT / 'download_weights.sh', get_spec('RN50')
+def test_download_weights_reports_each_failure(run, tmp_path, monkeypatch):
+    spec = get_spec('RN50')
     with serve() as server:
-        mirror = {'MASKCLIP_BASE_URL': server.url}
-        result = _run(script, 'RN51', cwd=tmp_path, **mirror)
-        assert "unknown CLIP model 'RN51'" in _refused(result)
+        monkeypatch.setenv('MASKCLIP_BASE_URL', server.url)
+        assert_bad_input(run(DOWNLOAD, 'RN50', 'RN51'), "unknown CLIP model 'RN51'")
         assert server.requests == []
-        assert '404' in _refused(_run(script, 'RN50', cwd=tmp_path, **mirror))
+        assert_bad_input(run(DOWNLOAD, 'RN50'), '404')
         server.files[f'/{spec.sha256}/RN50.pt'] = b'something else' * 1000
-        assert 'damaged' in _refused(_run(script, 'RN50', cwd=tmp_path, **mirror))
+        assert_bad_input(run(DOWNLOAD, 'RN50'), 'damaged')
         server.break_after = 100
-        assert '300 of 14000 bytes' in _refused(_run(script, 'RN50', cwd=tmp_path, **mirror))
-    assert 'can not reach 127.0.0.1' in _refused(_run(script, 'RN50', cwd=tmp_path, **mirror))
+        assert_bad_input(run(DOWNLOAD, 'RN50'), '300 of 14000 bytes')
     assert [path.name for path in (tmp_path / 'pretrain').iterdir()] == ['RN50.pt.part']
 
 
-def _download_tool():
-    place = importlib.util.spec_from_file_location('download_tool', TOOLS / 'download_weights.py')
-    tool = importlib.util.module_from_spec(place)
-    place.loader.exec_module(tool)
-    return tool
+def test_the_shell_script_passes_on_the_answer(tmp_path):
+    assert_bad_input(run_tool('download_weights.sh', 'ViT-B/16', cwd=tmp_path,
+                              env={'MASKCLIP_BASE_URL': 'http://127.0.0.1:9'}),
+                     'can not reach 127.0.0.1:9', 'bash download_weights.sh ViT-B/16')
 
 
-def test_download_weights_downloads_converts_and_builds_banks(tmp_path, monkeypatch, capsys):
+def test_download_weights_downloads_converts_and_builds_banks(run, tmp_path, monkeypatch):
     """The published digests can't be served, so a tiny model stands in for RN50."""
     model = make_tiny_clip('resnet')
     source = save_as(model, tmp_path / 'source.pt', 'openai')
@@ -154,20 +140,17 @@ def test_download_weights_downloads_converts_and_builds_banks(tmp_path, monkeypa
                    url='http://nowhere', sha256=sha256_of(source))
     out = tmp_path / 'pretrain'
     monkeypatch.setattr('mmseg_maskclip.clip.get_spec', lambda name: spec)
-    monkeypatch.setattr(sys, 'argv', ['download_weights.sh', 'RN50', '--out', str(out),
-                                      '--class-set', 'voc', 'mickey', '--device', 'cpu'])
-    tool = _download_tool()
+    args = ['RN50', '--out', out, '--class-set', 'voc', 'mickey', '--device', 'cpu']
     with serve() as server:
         server.files[f'/{spec.sha256}/RN50.pt'] = source.read_bytes()
         monkeypatch.setenv('MASKCLIP_BASE_URL', server.url)
-        tool.main(tool.parse_args())
+        assert run(DOWNLOAD, *args).returncode == 0
         files = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
-        tool.main(tool.parse_args())
+        assert 'all files are there' in run(DOWNLOAD, *args).stdout
         assert len(server.requests) == 1
     assert sorted(files) == ['RN50.pt', 'RN50_clip_backbone.pth', 'RN50_clip_weights.pth',
                              'mickey_RN50_clip_text.pth', 'voc_RN50_clip_text.pth']
     assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == files
-    assert 'all files are there' in capsys.readouterr().out
     read_clip_checkpoint(out / 'RN50_clip_backbone.pth').check(spec)
     bank = TextBank.load(out / 'voc_RN50_clip_text.pth')
     assert bank.check(load_vocabulary('voc').class_names, 32, 'RN50').templates == 'imagenet85'

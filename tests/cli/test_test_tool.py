@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+
 from helpers.tiny_clip import make_tiny_clip, save_as
 from helpers.tools import ROOT, assert_bad_input, run_tool
 

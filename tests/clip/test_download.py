@@ -104,7 +104,7 @@ def test_a_part_of_another_file_is_removed(server, spec, tmp_path):
 
 def test_a_file_of_that_name_that_is_another_is_left_alone(server, spec, tmp_path):
     (tmp_path / 'model.pt').write_bytes(b'mine')
-    with pytest.raises(InputError, match='not the published file.*move'):
+    with pytest.raises(InputError, match=r'not the published file.*move'):
         download_clip(spec, tmp_path, progress=False)
     assert (tmp_path / 'model.pt').read_bytes() == b'mine'
     assert server.requests == []
@@ -141,5 +141,5 @@ def test_the_first_digits_of_a_digest_are_enough(server, tmp_path):
 def test_models_without_a_file_say_where_theirs_are(tmp_path):
     with pytest.raises(InputError, match='ship with this package'):
         download_clip(get_spec('TinyRN'), tmp_path)
-    with pytest.raises(InputError, match='no file to download.*open_clip'):
+    with pytest.raises(InputError, match=r'no file to download.*open_clip'):
         download_clip(get_spec('ViT-H-14:laion2b_s32b_b79k'), tmp_path)

@@ -1,10 +1,18 @@
 """Names, sizes and activations of the known CLIP models."""
 
+from pathlib import Path
+
 import open_clip
 import pytest
 import torch
 
-from mmseg_maskclip.clip import get_spec, list_models, make_spec
+from mmseg_maskclip.clip import (
+    build_text_bank,
+    get_spec,
+    list_models,
+    make_spec,
+    read_clip_checkpoint,
+)
 from mmseg_maskclip.utils import InputError
 
 # name: kind, image, width, layers, heads, patch, D; text width, heads (CLIP paper, tables 19, 20)
@@ -29,6 +37,8 @@ def test_openai_models_have_the_published_sizes(name):
     assert (spec.kind, spec.image_size, spec.width, spec.layers, spec.heads, spec.patch_size,
             spec.embed_dim, spec.text.width, spec.text.heads) == OPENAI[name]
     assert spec.activation == 'quick_gelu'
+    # open_clip builds exact GELU for the name without it.
+    assert spec.open_clip_name.endswith('-quickgelu')
     assert spec.ln_eps == 1e-5
     assert spec.text.layers == 12 and spec.text.context_length == 77
     assert [round(value * 255, 3) for value in spec.mean] == [122.771, 116.746, 104.094]
@@ -122,6 +132,18 @@ def test_embedded_models_match_the_sizes_they_are_trained_with():
             model.visual.transformer.resblocks[0].attn
         assert spec.heads == pool.num_heads
         assert spec.weights.endswith(spec.filename)
+
+
+@pytest.mark.parametrize('name', ['TinyRN', 'TinyViT'])
+def test_embedded_weights_are_those_of_their_model(name):
+    spec = get_spec(name)
+    if not Path(spec.weights).is_file():
+        pytest.skip(f'{spec.weights} is not there')
+    checkpoint = read_clip_checkpoint(spec.weights).check(spec)
+    assert checkpoint.identify() == [name]
+    bank = build_text_bank(checkpoint, spec, ['zebra', 'grass'], progress=False)
+    assert bank.embeddings.shape == (2, 128)
+    assert float(bank.embeddings[0] @ bank.embeddings[1]) < 0.9
 
 
 def test_sizes_can_be_given_by_hand():

@@ -223,6 +223,14 @@ def test_unreadable_image_in_training_gives_the_next(tree, caplog):
         dataset[0]
 
 
+def test_missing_label_in_training_is_named(tree):
+    (tree / 'SegmentationClass/a.png').unlink()
+    loaders = [*LOAD, {'type': 'LoadAnnotations', 'reduce_zero_label': True}]
+    dataset = voc20(tree, pipeline=loaders, test_mode=False)
+    with pytest.raises(InputError, match=r'label file .*a\.png can not be read.*voc_aug\.py'):
+        dataset[0]
+
+
 def test_defect_of_the_pipeline_is_not_taken_for_a_bad_image(tree):
     dataset = voc20(tree, on_unreadable='skip')
 
@@ -235,7 +243,10 @@ def test_defect_of_the_pipeline_is_not_taken_for_a_bad_image(tree):
 
 
 def test_iterating_ends(tree):
-    assert len(list(voc20(tree))) == 2
+    dataset = voc20(tree)
+    with pytest.raises(IndexError):
+        dataset[2]
+    assert len(list(dataset)) == 2
 
 
 def test_concatenated_training_set(tree):

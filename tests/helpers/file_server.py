@@ -41,6 +41,9 @@ class FileServer:
             handler.end_headers()
             return
         handler.send_response(206 if start else 200)
+        if start:  # curl takes no 206 without it
+            handler.send_header('Content-Range',
+                                f'bytes {start}-{len(content) - 1}/{len(content)}')
         handler.send_header('Content-Length', str(len(content) - start))
         handler.end_headers()
         body = content[start:]

@@ -1,11 +1,12 @@
 import pytest
 import torch
-from helpers.tiny_clip import make_tiny_clip, spec_of
 from mmseg.models import build_backbone
 
 from mmseg_maskclip.clip import get_spec, list_models, openai_to_backbone
 from mmseg_maskclip.models import ClipResNet, ClipViT
 from mmseg_maskclip.utils import InputError
+
+from helpers.tiny_clip import make_tiny_clip, spec_of
 
 IMAGENET = torch.tensor([[123.675, 116.28, 103.53], [58.395, 57.12, 57.375]])
 KINDS = ('vit', 'resnet')

@@ -152,7 +152,8 @@ def test_nothing_to_train():
     assert not [p for p in model.parameters() if p.requires_grad]
     with pytest.raises(InputError, match='training-free'):
         model(return_loss=True, img=torch.randn(1, 3, 32, 32),
-              img_metas=[_meta((32, 32), (32, 32))], gt_semantic_seg=torch.zeros(1, 1, 32, 32, dtype=torch.long))
+              img_metas=[_meta((32, 32), (32, 32))],
+              gt_semantic_seg=torch.zeros(1, 1, 32, 32, dtype=torch.long))
 
 
 def test_config_is_left_as_it_was():

@@ -28,7 +28,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--val-list', metavar='FILE', help='names of validation images')
     parser.add_argument('--nproc', type=int, default=1, metavar='N',
                         help='number of processes for .mat files (default: %(default)s)')
-    return parser.parse_args()
+    # Intermixed, so that JSON may stand behind the options.
+    return parser.parse_intermixed_args()
 
 
 def main(args: argparse.Namespace) -> None:

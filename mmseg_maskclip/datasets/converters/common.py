@@ -13,9 +13,8 @@ from typing import Callable, Union
 import numpy as np
 from PIL import Image
 from scipy.io import loadmat
-from tqdm import tqdm
 
-from mmseg_maskclip.utils import InputError, atomic_path, writable_dir
+from mmseg_maskclip.utils import InputError, atomic_path, progress_bar, writable_dir
 
 PathLike = Union[str, 'os.PathLike[str]']
 IGNORE = 255
@@ -91,7 +90,12 @@ def convert_all(tasks: Sequence[Task], read_labels: Callable[[Path], np.ndarray]
 
 
 def _with_progress(outcomes, total: int, what: str) -> list[bool | str]:
-    return list(tqdm(outcomes, total=total, desc=what, unit='file'))
+    with progress_bar(total, what, 'file') as bar:
+        found = []
+        for outcome in outcomes:
+            found.append(outcome)
+            bar.update()
+    return found
 
 
 def _convert(read_labels: Callable[[Path], np.ndarray], task: Task) -> bool | str:

@@ -9,8 +9,12 @@ import torch.nn.functional as F
 from mmseg.models.builder import BACKBONES
 from torch import Tensor, nn
 
-from mmseg_maskclip.models.backbones.base import (IMAGENET_MEAN, IMAGENET_STD,
-                                                  ClipBackbone, DenseFeatures)
+from mmseg_maskclip.models.backbones.base import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    ClipBackbone,
+    DenseFeatures,
+)
 from mmseg_maskclip.utils import InputError
 
 STRIDE = 32

@@ -9,9 +9,13 @@ import torch.nn.functional as F
 from mmseg.models.builder import BACKBONES
 from torch import Tensor, nn
 
-from mmseg_maskclip.models.backbones.base import (IMAGENET_MEAN, IMAGENET_STD,
-                                                  ClipBackbone, DenseFeatures,
-                                                  QuickGELU)
+from mmseg_maskclip.models.backbones.base import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    ClipBackbone,
+    DenseFeatures,
+    QuickGELU,
+)
 from mmseg_maskclip.models.backbones.readouts import READOUTS, AttentionReadout
 
 PAPER_LN_EPS = 1e-6

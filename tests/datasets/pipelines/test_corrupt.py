@@ -133,6 +133,7 @@ def test_defocus_of_an_edge_is_the_area_of_a_disk_beyond_it():
         share = np.clip((39.5 - np.arange(80)) / radius, -1, 1)
         segment = (np.arccos(share) - share * np.sqrt(1 - share**2)) / np.pi
         assert np.abs(row - segment).max() < 0.05
+        assert row[41 - radius] > 0, 'the disk reaches that far'
         assert row[39 - radius - 2] == 0 and row[40 + radius + 2] >= 254 / 255
 
 

@@ -1,0 +1,105 @@
+"""MaskCLIP on the embedded world in all its variants, as one table."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from pathlib import Path
+from typing import Iterator
+
+import numpy as np
+from mmcv import Config
+
+from mmseg_maskclip.apis.build import build_test_dataset
+from mmseg_maskclip.apis.config import load_config
+from mmseg_maskclip.apis.test import TestOptions, test_model
+from mmseg_maskclip.clip import get_spec
+from mmseg_maskclip.tinyworld import STUFF, THINGS
+
+TOWERS = {'TinyRN': 'maskclip_tinyrn_256x256_tinyworld',
+          'TinyViT': 'maskclip_tinyvit_256x256_tinyworld'}
+KEY_SMOOTHING = 1.0
+PROMPT_DENOISING = 0.5
+COLUMNS = ('mIoU', 'things', 'stuff', 'aAcc', 'mIoU(S)', 'mIoU(U)', 'hIoU')
+
+
+def variants(config: Config) -> Iterator[tuple[str, Config]]:
+    """Every variant of a tiny config with what it is called.
+
+    Args:
+        config: One of ``configs/tiny/maskclip_*``.
+    """
+    for fidelity in ('clip', 'paper'):
+        for smoothing in (0.0, KEY_SMOOTHING):
+            for denoising in (0.0, PROMPT_DENOISING):
+                name = ' + '.join([fidelity] + ['key smoothing'] * bool(smoothing)
+                                  + ['prompt denoising'] * bool(denoising))
+                yield name, _changed(config, {'backbone.fidelity': fidelity,
+                                              'decode_head.ks_thresh': smoothing,
+                                              'decode_head.pd_thresh': denoising})
+        yield (f'{fidelity}, attention left in place',
+               _changed(config, {'backbone.fidelity': fidelity, 'decode_head.attn_pooling': True}))
+        if config.model.backbone.type == 'ClipViT':
+            yield (f'{fidelity}, values without residual',
+                   _changed(config, {'backbone.fidelity': fidelity, 'backbone.readout': dict(
+                       type='ValueReadout', residual=False)}))
+
+
+def _changed(config: Config, options: dict) -> Config:
+    changed = copy.deepcopy(config)
+    changed.merge_from_dict({f'model.{key}': value for key, value in options.items()})
+    return changed
+
+
+def constant_guess(config: Config) -> dict:
+    """Figures of answering the most frequent class everywhere."""
+    dataset = build_test_dataset(config)
+    labels = [dataset.get_gt_seg_map_by_idx(index) for index in range(len(dataset))]
+    areas = np.bincount(np.concatenate([one.ravel() for one in labels]),
+                        minlength=len(dataset.CLASSES))
+    best = int(areas.argmax())
+    results = [np.full_like(one, best) for one in labels]
+    return _row(dataset.evaluate(results, logger='silent'))
+
+
+def _row(figures: dict) -> dict:
+    def mean(names: tuple[str, ...]) -> float:
+        return float(np.mean([figures[f'IoU.{name}'] for name in names]))
+
+    known = {**figures, 'things': mean(THINGS), 'stuff': mean(STUFF)}
+    return {name: 100 * known[name] for name in COLUMNS}
+
+
+def tinyworld_rows(root: Path, world: Path, work_dir: Path) -> list[dict]:
+    """Test all variants of both towers.
+
+    Args:
+        root: The project's root, where the configs are.
+        world: The written world.
+        work_dir: Where the records of the runs go.
+
+    Returns:
+        One dict a variant: tower, variant, figures in percent.
+    """
+    rows = []
+    logging.getLogger('mmseg').setLevel(logging.WARNING)
+    for tower, stem in TOWERS.items():
+        config = load_config(str(root / f'configs/tiny/{stem}.py'),
+                             {'data.test.data_root': str(world)})
+        for name, variant in variants(config):
+            figures = test_model(variant, get_spec(tower).weights, TestOptions(
+                metrics=['mIoU'], work_dir=str(work_dir)))
+            rows.append({'tower': tower, 'variant': name, **_row(figures)})
+    rows.append({'tower': '', 'variant': 'the most frequent class everywhere',
+                 **constant_guess(config)})
+    return rows
+
+
+def markdown(rows: list[dict]) -> str:
+    """The rows as a Markdown table, one decimal."""
+    lines = ['| tower | variant | ' + ' | '.join(COLUMNS) + ' |',
+             '| --- | --- |' + ' ---: |' * len(COLUMNS)]
+    for row in rows:
+        figures = ' | '.join(f'{row[name]:.1f}' for name in COLUMNS)
+        lines.append(f"| {row['tower']} | {row['variant']} | {figures} |")
+    return '\n'.join(lines) + '\n'

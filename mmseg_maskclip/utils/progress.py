@@ -1,0 +1,26 @@
+"""One progress bar for everything long: lively on a terminal, sparse in a log file."""
+
+from __future__ import annotations
+
+import sys
+
+from tqdm import tqdm
+
+_LOG_SECONDS = 10.0
+
+
+def progress_bar(total: int, what: str, unit: str, shown: bool = True) -> tqdm:
+    """A bar on stderr.
+
+    Args:
+        total: How many steps there will be.
+        what: What is going on.
+        unit: What one step is.
+        shown: False makes a bar that says nothing.
+
+    Returns:
+        The bar; call ``update()`` and ``close()``, or use it in ``with``.
+    """
+    interval = 0.1 if sys.stderr.isatty() else _LOG_SECONDS
+    return tqdm(total=total, desc=what, unit=unit, disable=not shown, mininterval=interval,
+                dynamic_ncols=True)

@@ -1,0 +1,34 @@
+"""MaskCLIP on the embedded world: both towers, both fidelities, both refinements.
+
+    python tools/maskclip_utils/tinyworld_table.py [--world data/tinyworld]
+
+Prints the table of docs/tinyworld.md.
+"""
+
+import argparse
+from pathlib import Path
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--world', default='data/tinyworld',
+                        help='as tools/dataset_converters/tinyworld.py writes it')
+    parser.add_argument('--work-dir', default='work_dirs/tinyworld_table')
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    from mmseg_maskclip.apis.tinyworld_table import markdown, tinyworld_rows
+    from mmseg_maskclip.utils import require_dir
+
+    world = require_dir(args.world, 'embedded world',
+                        'Make it with: python tools/dataset_converters/tinyworld.py')
+    root = Path(__file__).resolve().parents[2]
+    print(markdown(tinyworld_rows(root, world.resolve(), Path(args.work_dir))))
+
+
+if __name__ == '__main__':
+    arguments = parse_args()
+    from mmseg_maskclip.apis.cli import run_tool
+    run_tool(main, arguments)
