@@ -16,8 +16,11 @@ python tools/dataset_converters/tinyworld.py data/tinyworld
 echo; echo "2. MaskCLIP: a CLIP that never saw a mask labels every pixel"
 python tools/test.py configs/tiny/maskclip_tinyrn_256x256_tinyworld.py "$weights" \
   --eval mIoU --show-dir "$out/maskclip" --work-dir "$out"
+python tools/compare.py --model MaskCLIP configs/tiny/maskclip_tinyrn_256x256_tinyworld.py \
+  "$weights" --out "$out/comparison.png" > /dev/null
 
 echo
-echo "Pictures: $PWD/$out/maskclip"
+echo "Pictures: $PWD/$out/comparison.png (image, MaskCLIP, truth)"
+echo "          $PWD/$out/maskclip (every scene)"
 echo "Figures:  $(ls -t "$PWD/$out"/eval_single_scale_*.json | head -n 1)"
 echo "Next: your own pictures and class names, see README.md"

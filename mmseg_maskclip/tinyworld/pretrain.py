@@ -40,6 +40,9 @@ class Recipe:
         patch_dropout: Share of patches a ViT does not see in a step.
         seed: Of the pictures, the captions and the initial weights.
         log_every: Steps between two entries of the loss log.
+
+    Raises:
+        InputError: If it can't be run.
     """
 
     model: str = 'TinyRN'
@@ -50,6 +53,20 @@ class Recipe:
     patch_dropout: float = 0.0
     seed: int = 0
     log_every: int = 20
+
+    def __post_init__(self):
+        if self.model not in SIZES:
+            raise InputError(f"unknown tiny CLIP '{self.model}', expected one of "
+                             f"{', '.join(SIZES)}")
+        if self.steps < 1 or self.batch < 2:
+            raise InputError(f'can not train {self.steps} steps of {self.batch} pairs, '
+                             'expected at least 1 step of 2 pairs')
+        if not 0 <= self.patch_dropout < 1:
+            raise InputError(f'patch dropout is {self.patch_dropout}, expected 0 or more and '
+                             'less than 1')
+        if self.lr <= 0 or self.seed < 0:
+            raise InputError(f'learning rate is {self.lr} and seed {self.seed}, expected a '
+                             'rate above 0 and a seed of 0 or more')
 
     def changed(self, **changes) -> Recipe:
         """A copy with other values."""
@@ -110,13 +127,7 @@ def _jitter(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def build(recipe: Recipe) -> nn.Module:
-    """The untrained model of a recipe, an ``open_clip.CLIP``, from its seed.
-
-    Raises:
-        InputError: If the recipe names no known model.
-    """
-    if recipe.model not in SIZES:
-        raise InputError(f"unknown tiny CLIP '{recipe.model}', expected one of {', '.join(SIZES)}")
+    """The untrained model of a recipe, an ``open_clip.CLIP``, from its seed."""
     sizes = copy.deepcopy(SIZES[recipe.model])
     if 'patch_size' in sizes['vision_cfg']:
         sizes['vision_cfg']['patch_dropout'] = recipe.patch_dropout
@@ -137,13 +148,7 @@ def train(recipe: Recipe, workers: int = 0,
 
     Returns:
         The model in eval mode, and the log: (step, mean loss since the last entry).
-
-    Raises:
-        InputError: If the recipe can't be run.
     """
-    if recipe.steps < 1 or recipe.batch < 2:
-        raise InputError(f'can not train {recipe.steps} steps of {recipe.batch} pairs, '
-                         'expected at least 1 step of 2 pairs')
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         return _train(recipe, workers, on_step)

@@ -39,7 +39,7 @@ def pretrain_to_file(recipe: Recipe, out: PathLike, workers: int = 0,
         The record.
 
     Raises:
-        InputError: If the recipe can't be run or the file can't be written.
+        InputError: If the file can't be written.
     """
     out = Path(out)
     if out.suffix != '.pth':

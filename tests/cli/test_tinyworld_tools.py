@@ -63,7 +63,7 @@ def test_pretraining_writes_weights_and_record(tmp_path):
 
 
 def test_pretraining_refuses_no_steps(tmp_path):
-    done = run(PRETRAIN, '--model', 'TinyRN', '--steps', 0, '--out', tmp_path / 'tiny.pth')
+    done = run(PRETRAIN, '--model', 'TinyRN', '--steps', 0, '--out', tmp_path / 'new' / 'a.pth')
     assert '0 steps' in error_of(done)
     assert not list(tmp_path.iterdir())
 

@@ -6,6 +6,7 @@ Prints the table of docs/tinyworld.md.
 """
 
 import argparse
+import logging
 from pathlib import Path
 
 
@@ -14,6 +15,8 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--world', default='data/tinyworld',
                         help='as tools/dataset_converters/tinyworld.py writes it')
+    parser.add_argument('--towers', nargs='+', choices=['TinyRN', 'TinyViT'],
+                        default=['TinyRN', 'TinyViT'])
     parser.add_argument('--work-dir', default='work_dirs/tinyworld_table')
     return parser.parse_args()
 
@@ -24,8 +27,10 @@ def main(args: argparse.Namespace) -> None:
 
     world = require_dir(args.world, 'embedded world',
                         'Make it with: python tools/dataset_converters/tinyworld.py')
+    logging.disable(logging.INFO)
     root = Path(__file__).resolve().parents[2]
-    print(markdown(tinyworld_rows(root, world.resolve(), Path(args.work_dir))))
+    print(markdown(tinyworld_rows(root, world.resolve(), Path(args.work_dir),
+                                  args.towers)))
 
 
 if __name__ == '__main__':
