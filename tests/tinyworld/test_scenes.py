@@ -65,8 +65,9 @@ def test_masks_follow_the_drawn_pixels():
             continue
         red, _, blue = np.moveaxis(picture.image.astype(int), 2, 0)
         mask = picture.mask >= len(STUFF)
-        body = red > blue + 25
+        body, air = red > blue + 25, blue > red + 25
         assert (body & ~mask).sum() < 0.004 * mask.size
+        assert (air & mask).sum() < 0.004 * mask.size
         assert (body & mask).sum() > 0.4 * mask.sum()
         checked += 1
         if checked == 4:
@@ -101,10 +102,10 @@ def test_textures_are_in_the_order_of_the_classes():
 def test_scenes_are_quick():
     scene(0, 0)
     best = min(_seconds(lambda index=index: scene(0, index)) for index in range(20))
-    assert best < 0.03
+    assert best < 0.06
 
 
 def _seconds(call) -> float:
-    start = time.perf_counter()
+    start = time.thread_time()
     call()
-    return time.perf_counter() - start
+    return time.thread_time() - start
