@@ -1,7 +1,9 @@
 """Backbones, heads and segmentors, registered with mmsegmentation."""
 
 from mmseg_maskclip.models.backbones import ClipResNet, ClipViT
-from mmseg_maskclip.models.decode_heads import MaskClipHead
-from mmseg_maskclip.models.segmentors import MaskClip
+from mmseg_maskclip.models.decode_heads import ASPPHeadV2, MaskClipHead, MaskClipPlusHead
+from mmseg_maskclip.models.labeller import Labeller
+from mmseg_maskclip.models.segmentors import MaskClip, MaskClipPlus
 
-__all__ = ['ClipResNet', 'ClipViT', 'MaskClip', 'MaskClipHead']
+__all__ = ['ASPPHeadV2', 'ClipResNet', 'ClipViT', 'Labeller', 'MaskClip', 'MaskClipHead',
+           'MaskClipPlus', 'MaskClipPlusHead']

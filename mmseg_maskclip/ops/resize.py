@@ -157,8 +157,8 @@ def _tile_side(device: torch.device, num_classes: int) -> int:
     return max(8, math.isqrt(budget // (4 * num_classes)))
 
 
-def label_map(maps: Sequence[ScoreMap]) -> Tensor:
-    """Best class of every pixel, tile by tile.
+def best_classes(maps: Sequence[ScoreMap]) -> tuple[Tensor, Tensor]:
+    """Best class of every pixel and its score, tile by tile.
 
     One map: the arg-max of its scores. Several maps (flips and scales of one
     image): the arg-max of their mean softmax, as mmsegmentation averages
@@ -168,10 +168,12 @@ def label_map(maps: Sequence[ScoreMap]) -> Tensor:
         maps: Score maps of one image, all of one size and class count.
 
     Returns:
-        Class ids, (H, W) int64, on the scores' device.
+        Class ids (H, W) int64 and their scores (H, W) float32 (of several
+        maps, the mean probability), on the scores' device.
     """
     height, width = maps[0].size
     labels = torch.empty(height, width, dtype=torch.int64, device=maps[0].device)
+    best = torch.empty(height, width, device=maps[0].device)
     side = _tile_side(maps[0].device, maps[0].num_classes)
     for top in range(0, height, side):
         bottom = min(top + side, height)
@@ -182,5 +184,19 @@ def label_map(maps: Sequence[ScoreMap]) -> Tensor:
                 scores = scores.softmax(dim=2)
                 for other in maps[1:]:
                     scores += other.tile(top, bottom, left, right).softmax(dim=2)
-            labels[top:bottom, left:right] = scores.argmax(dim=2)
-    return labels
+                scores /= len(maps)
+            box = (slice(top, bottom), slice(left, right))
+            best[box], labels[box] = scores.max(dim=2)
+    return labels, best
+
+
+def label_map(maps: Sequence[ScoreMap]) -> Tensor:
+    """Best class of every pixel, see :func:`best_classes`.
+
+    Args:
+        maps: Score maps of one image.
+
+    Returns:
+        Class ids, (H, W) int64.
+    """
+    return best_classes(maps)[0]

@@ -6,15 +6,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def score_patches(features: Tensor, text_embeddings: Tensor) -> Tensor:
+def score_patches(features: Tensor, text_embeddings: Tensor, normalise: bool = True) -> Tensor:
     """Cosine score of every patch against every text row (MaskCLIP, Sec. 3.2).
 
     Args:
         features: Projected patch features, (B, D, H, W), any norm.
         text_embeddings: One unit-length row per text, (R, D).
+        normalise: Bring the features to unit length first; without it the
+            scores are plain dot products, as MaskCLIP+ students use them.
 
     Returns:
-        Scores in [-1, 1], (B, R, H, W).
+        Scores, in [-1, 1] if normalised, (B, R, H, W).
 
     Raises:
         ValueError: If the two disagree on D.
@@ -22,7 +24,8 @@ def score_patches(features: Tensor, text_embeddings: Tensor) -> Tensor:
     if features.shape[1] != text_embeddings.shape[1]:
         raise ValueError(f'features have {features.shape[1]} channels, the text embeddings '
                          f'{text_embeddings.shape[1]}: they come from different CLIP models')
-    features = F.normalize(features, dim=1)
+    if normalise:
+        features = F.normalize(features, dim=1)
     return F.conv2d(features, text_embeddings[:, :, None, None].to(features))
 
 

@@ -59,11 +59,12 @@ class TextClassifier(nn.Module):
             self._fill(torch.empty_like(embeddings, device=self.embeddings.device), row_class)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Cosine scores of patch features.
+    def forward(self, features: Tensor, normalise: bool = True) -> Tensor:
+        """Scores of patch features.
 
         Args:
             features: (B, D, h, w), any norm.
+            normalise: Cosines; without it plain dot products.
 
         Returns:
             (B, K, h, w).
@@ -74,7 +75,7 @@ class TextClassifier(nn.Module):
         if self.embeddings.shape[0] == 0:
             raise InputError('the head has no text embeddings yet: load a CLIP checkpoint '
                              'through mmseg_maskclip.apis, or set a text bank.')
-        scores = score_patches(features, self.embeddings)
+        scores = score_patches(features, self.embeddings, normalise)
         if self.synonyms:
             scores = pool_rows(scores, self.row_class, self.num_classes)
         return scores

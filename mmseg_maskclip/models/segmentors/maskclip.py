@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Sequence
 
 from mmseg.models.builder import SEGMENTORS
 from mmseg.models.segmentors import EncoderDecoder
@@ -52,6 +52,22 @@ class MaskClip(TiledInference, EncoderDecoder):
         """
         head = self.decode_head
         return self.backbone.dense(img, keys=head.needs_keys, attention=head.attn_pooling)
+
+    def score_classes(self, img: Tensor, classes: Sequence[int]) -> Tensor:
+        """Refined scores as if some of the classes were all there are.
+
+        Args:
+            img: (B, 3, H, W).
+            classes: Class ids, C of them; refinement sees these alone.
+
+        Returns:
+            (B, C, h, w).
+        """
+        dense = self.extract_feat(img)
+        scores = self.decode_head.text(dense.features)
+        if len(classes) < scores.shape[1]:
+            scores = scores[:, list(classes)]
+        return self.decode_head.refine(scores, dense.keys)
 
     def score_grid(self, img: Tensor, img_metas: list[dict]) -> Tensor:
         """Refined scores on the feature grid, (B, K, h, w)."""

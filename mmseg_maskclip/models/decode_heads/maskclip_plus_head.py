@@ -1,0 +1,145 @@
+"""The student's head of MaskCLIP+ (Sec. 3.4): any decoder, classified by text."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Sequence
+
+import torch
+import torch.nn.functional as F
+from mmseg.models.builder import HEADS, build_head
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from torch import Tensor, nn
+
+from mmseg_maskclip.clip import TextBank
+from mmseg_maskclip.models.decode_heads.text_classifier import TextClassifier
+from mmseg_maskclip.utils import InputError
+
+_OWN = ('dropout_ratio', 'conv_cfg', 'norm_cfg', 'act_cfg', 'align_corners')
+
+
+def _as_it_is(features: Tensor) -> Tensor:
+    """Stands in for a decoder's classifier."""
+    return features
+
+
+def build_decoder(config: dict, channels: int) -> nn.Module:
+    """A segmentation head of mmseg without its classifier and dropout.
+
+    Every head of mmseg ends in ``cls_seg(features)``; with that step taken
+    out it yields its features. The config is left as it is.
+
+    Args:
+        config: Config of the head.
+        channels: Width of the features wanted.
+
+    Returns:
+        The head; its forward gives (B, channels, h, w).
+
+    Raises:
+        InputError: If the config asks for another width.
+    """
+    config = copy.deepcopy(dict(config))
+    if config.setdefault('channels', channels) != channels:
+        raise InputError(f"the decoder has channels={config['channels']}, the text embeddings "
+                         f'{channels}: they are dotted with each other and must agree.')
+    config.setdefault('num_classes', 2)
+    config.setdefault('out_channels', config['num_classes'])
+    config['loss_decode'] = {'type': 'CrossEntropyLoss', 'avg_non_ignore': True}
+    config['init_cfg'] = None
+    decoder = build_head(config)
+    if not isinstance(decoder, BaseDecodeHead):
+        raise InputError(f'decoder {type(decoder).__name__} is no BaseDecodeHead of mmseg.')
+    del decoder.conv_seg, decoder.loss_decode
+    decoder.dropout = None
+    decoder.cls_seg = _as_it_is
+    return decoder
+
+
+@HEADS.register_module()
+class MaskClipPlusHead(BaseDecodeHead):
+    """Decoder features dotted with fixed text embeddings.
+
+    Args:
+        decoder: Config of any mmseg head; it may leave out ``in_channels``,
+            ``in_index``, ``input_transform`` and the norm and activation,
+            which this head's own then fill in.
+        num_classes: K, with the background where ``cls_bg``.
+        text_channels: D, the width of the text embeddings.
+        cls_bg: Learn an embedding of the background, class 0; the texts are
+            classes 1 to K - 1.
+        norm_feat: Bring the features to unit length before the dot product.
+        vocabulary: As in :class:`MaskClipHead`.
+        templates: As in :class:`MaskClipHead`.
+        synonyms: As in :class:`MaskClipHead`.
+        text_embeddings_path: As in :class:`MaskClipHead`.
+        kwargs: As in mmseg's ``BaseDecodeHead``.
+    """
+
+    def __init__(self, decoder: dict, num_classes: int, text_channels: int,
+                 cls_bg: bool = False, norm_feat: bool = False,
+                 vocabulary: str | Sequence[str] | None = None,
+                 templates: str | Sequence[str] = 'imagenet85', synonyms: str = 'mean',
+                 text_embeddings_path: str | None = None, **kwargs: Any) -> None:
+        kwargs = {'init_cfg': None, **kwargs}
+        shared = {key: kwargs[key] for key in (*_OWN, 'in_channels', 'in_index',
+                                               'input_transform') if key in kwargs}
+        super().__init__(channels=text_channels, num_classes=num_classes,
+                         out_channels=num_classes, threshold=0.5,
+                         **{'in_channels': text_channels, **kwargs})
+        del self.conv_seg
+        self.text_channels = text_channels
+        self.cls_bg = cls_bg
+        self.norm_feat = norm_feat
+        self.vocabulary = vocabulary
+        self.templates = templates
+        self.synonyms = synonyms
+        self.text_embeddings_path = text_embeddings_path
+        self.text = TextClassifier(num_classes - cls_bg)
+        self.decode_module = build_decoder({**shared, **decoder}, text_channels)
+        if cls_bg:
+            self.bg_embeddings = nn.Parameter(torch.randn(1, text_channels))
+
+    def set_text_bank(self, bank: TextBank) -> None:
+        """Take a text bank.
+
+        Args:
+            bank: Embeddings (R, text_channels) of the text classes.
+
+        Raises:
+            InputError: If width or number of classes differ.
+        """
+        bank.check(width=self.text_channels)
+        self.text.set_bank(bank)
+
+    def features(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Decoder features, (B, text_channels, h, w)."""
+        return self.decode_module(inputs)
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Class scores of decoder features.
+
+        Args:
+            features: (B, text_channels, h, w).
+
+        Returns:
+            (B, K, h, w), the background first where there is one.
+        """
+        if self.norm_feat:
+            features = F.normalize(features, dim=1)
+        scores = self.text(features, normalise=False)
+        if not self.cls_bg:
+            return scores
+        background = F.normalize(self.bg_embeddings, dim=1)[:, :, None, None]
+        return torch.cat([F.conv2d(features, background.to(features)), scores], dim=1)
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Class scores, (B, K, h, w).
+
+        Args:
+            inputs: The student backbone's feature maps.
+        """
+        features = self.features(inputs)
+        if self.dropout is not None:
+            features = self.dropout(features)
+        return self.classify(features)

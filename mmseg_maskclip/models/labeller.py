@@ -1,0 +1,152 @@
+"""Who completes the labels of a training step, and when (MaskCLIP+, Sec. 3.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Sequence
+
+import torch
+from torch import Tensor
+
+from mmseg_maskclip.ops import UNLABELLED, fill_unlabelled
+from mmseg_maskclip.utils import InputError
+
+OFF = (-1, -1)
+WINNERS = ('clip', 'self')
+
+
+@dataclass(frozen=True)
+class Window:
+    """Training iterations in which a stage is active, both ends included.
+
+    Attributes:
+        start: First iteration, counted from 1; negative is never.
+        end: Last iteration; negative is to the end of training.
+    """
+
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if self.start == 0 or 0 <= self.end < self.start:
+            raise InputError(f'a stage runs from iteration {self.start} to {self.end}; expected '
+                             '(first, last) counted from 1, last -1 for the end of training, or '
+                             '(-1, -1) for never.')
+
+    def active(self, iteration: int) -> bool:
+        """Whether the stage is active in an iteration, counted from 1."""
+        return 0 < self.start <= iteration and (self.end < 0 or iteration <= self.end)
+
+    def overlaps(self, other: Window) -> bool:
+        """Whether some iteration is in both."""
+        if self.start < 0 or other.start < 0:
+            return False
+        first, second = sorted((self, other), key=lambda window: window.start)
+        return first.end < 0 or second.start <= first.end
+
+
+class Labeller:
+    """Completes -1 pixels by the frozen teacher or by the student itself.
+
+    Args:
+        num_classes: K of the student.
+        clip_guided: (first, last) iteration of the teacher's labels.
+        self_train: (first, last) iteration of the student's own labels.
+        clip_classes: Class ids the teacher may give; None for all.
+        self_classes: Class ids the student may give; None for the teacher's.
+        conf_thresh: Unlabelled pixels whose best teacher score is below stay
+            unlabelled, i.e. out of the loss; 0 is off.
+        overlap: Who labels while both stages are active, ``'clip'`` or
+            ``'self'``; required if they overlap.
+
+    Raises:
+        InputError: On bad windows or class ids, or an overlap without a rule.
+    """
+
+    def __init__(self, num_classes: int, clip_guided: Sequence[int] = OFF,
+                 self_train: Sequence[int] = OFF, clip_classes: Sequence[int] | None = None,
+                 self_classes: Sequence[int] | None = None, conf_thresh: float = 0.0,
+                 overlap: str | None = None) -> None:
+        self.clip_guided = Window(*clip_guided)
+        self.self_train = Window(*self_train)
+        self.clip_classes = _class_ids(clip_classes, num_classes, 'clip_classes')
+        chosen = self_classes if self_classes is not None else clip_classes
+        self.self_classes = _class_ids(chosen, num_classes, 'self_classes')
+        self.conf_thresh = conf_thresh
+        self.overlap = overlap
+        if overlap not in (None, *WINNERS):
+            raise InputError(f'overlap is {overlap!r}, one of {WINNERS} was expected.')
+        if overlap is None and self.clip_guided.overlaps(self.self_train):
+            raise InputError(f'the stages clip_guided={tuple(clip_guided)} and '
+                             f'self_train={tuple(self_train)} overlap: say who labels meanwhile, '
+                             "overlap='clip' or 'self', or make them disjoint.")
+        self.unlabelled_classes = tuple(sorted({*self.clip_classes, *self.self_classes}))
+        self._tables: dict = {}
+
+    @property
+    def used(self) -> bool:
+        """Whether any stage is ever active."""
+        return self.clip_guided.start > 0 or self.self_train.start > 0
+
+    def stage(self, iteration: int) -> str | None:
+        """Who labels in an iteration: ``'clip'``, ``'self'`` or None.
+
+        Args:
+            iteration: Training iteration, counted from 1.
+        """
+        clip, own = self.clip_guided.active(iteration), self.self_train.active(iteration)
+        if clip and own:
+            return self.overlap
+        return 'clip' if clip else 'self' if own else None
+
+    def look(self, labels: Tensor) -> tuple[bool, bool]:
+        """Whether labels leak, and whether there is something to fill; one device sync.
+
+        Args:
+            labels: (B, H, W) int64.
+
+        Returns:
+            Whether a pixel carries the label of an unlabelled class, and
+            whether a pixel is unlabelled.
+        """
+        forbidden = self._table('forbidden', labels.device)
+        leaks = forbidden[labels.clamp(min=UNLABELLED)].any()
+        leak, empty = torch.stack([leaks, (labels == UNLABELLED).any()]).tolist()
+        return leak, empty
+
+    def fill(self, stage: str, labels: Tensor, scores: Tensor) -> Tensor:
+        """Complete labels by the scores of a stage's classes.
+
+        Args:
+            stage: ``'clip'`` or ``'self'``.
+            labels: (B, H, W) int64.
+            scores: (B, C, h, w), of ``clip_classes`` or ``self_classes``.
+
+        Returns:
+            (B, H, W) int64; -1 is left where a score was too low.
+        """
+        threshold = self.conf_thresh if stage == 'clip' else 0.0
+        return fill_unlabelled(labels, scores, self._table(stage, labels.device), threshold)
+
+    def _table(self, name: str, device: torch.device) -> Tensor:
+        """Class ids, or the table of forbidden labels, made once per device."""
+        key = (name, device)
+        if key not in self._tables:
+            if name == 'forbidden':
+                table = torch.zeros(257, dtype=torch.bool)
+                table[list(self.unlabelled_classes)] = True
+            else:
+                table = torch.tensor(self.clip_classes if name == 'clip' else self.self_classes)
+            self._tables[key] = table.to(device)
+        return self._tables[key]
+
+
+def _class_ids(classes: Sequence[int] | None, num_classes: int, name: str) -> tuple[int, ...]:
+    if classes is None:
+        return tuple(range(num_classes))
+    ids = tuple(classes)
+    wrong = [index for index in ids if not 0 <= index < num_classes]
+    if wrong or not ids or len(set(ids)) != len(ids):
+        raise InputError(f'{name} is {list(ids)}, different class ids from 0 to '
+                         f'{num_classes - 1} were expected.')
+    return ids

@@ -1,0 +1,178 @@
+"""MaskCLIP+: any segmentor, trained on labels that a frozen CLIP completes."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import torch
+from mmcv.runner import HOOKS, Hook
+from mmseg.core import add_prefix
+from mmseg.models.builder import SEGMENTORS, build_segmentor
+from mmseg.models.segmentors import EncoderDecoder
+from torch import Tensor, nn
+
+from mmseg_maskclip.models.labeller import Labeller
+from mmseg_maskclip.models.segmentors.maskclip import MaskClip
+from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
+from mmseg_maskclip.ops import ignore_unlabelled
+from mmseg_maskclip.utils import InputError
+
+
+class Aside:
+    """Keeps a module out of its owner's parameters, buffers and checkpoints.
+
+    Args:
+        module: The module, or None.
+    """
+
+    def __init__(self, module: nn.Module | None) -> None:
+        self.module = module
+
+
+@HOOKS.register_module()
+class IterationHook(Hook):
+    """Tells the segmentor which training iteration runs, counted from 1.
+
+    The stages follow the runner, which a resumed run restores and which no
+    evaluation moves.
+    """
+
+    def before_train_iter(self, runner: Any) -> None:
+        """Called by the runner."""
+        model = runner.model.module if hasattr(runner.model, 'module') else runner.model
+        model.iteration = runner.iter + 1
+
+
+@SEGMENTORS.register_module()
+class MaskClipPlus(TiledInference, EncoderDecoder):
+    """Student segmentor with a frozen MaskCLIP teacher (MaskCLIP, Sec. 3.4).
+
+    The teacher is :class:`MaskClip` itself. It is no submodule: no optimizer,
+    no DDP and no checkpoint sees it.
+
+    Args:
+        backbone: Config of the student's backbone.
+        decode_head: Config of a ``MaskClipPlusHead``.
+        teacher: Config of the ``MaskClip`` teacher, or None where no stage
+            asks for one.
+        labelling: Arguments of :class:`Labeller` but the number of classes;
+            None trains on the given labels alone.
+        kwargs: As in mmseg's ``EncoderDecoder``.
+
+    Raises:
+        InputError: If the parts don't fit each other.
+    """
+
+    def __init__(self, backbone: dict, decode_head: dict, teacher: dict | None = None,
+                 labelling: dict | None = None, **kwargs: Any) -> None:
+        super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
+        self.labeller = Labeller(self.decode_head.num_classes, **(labelling or {}))
+        guided = self.labeller.clip_guided.start > 0
+        if guided and teacher is None:
+            raise InputError('clip_guided is on, but the config has no teacher: set '
+                             'model.teacher to a MaskClip config.')
+        self.iteration = 0
+        self._aside = Aside(self._build_teacher(teacher) if guided else None)
+
+    def _build_teacher(self, config: dict) -> MaskClip:
+        teacher = build_segmentor(config)
+        if not isinstance(teacher, MaskClip):
+            raise InputError(f"the teacher is {type(teacher).__name__}, 'MaskClip' was expected.")
+        texts = self.decode_head.text.num_classes
+        if teacher.decode_head.num_classes != texts:
+            raise InputError(f'the teacher has {teacher.decode_head.num_classes} classes, the '
+                             f'student {texts} texts: both need the same vocabulary.')
+        if self.decode_head.cls_bg and 0 in self.labeller.clip_classes:
+            raise InputError('clip_classes holds class 0, the background, which CLIP has no text '
+                             'for: leave it out.')
+        return teacher.requires_grad_(False).eval()
+
+    @property
+    def teacher(self) -> MaskClip | None:
+        """The frozen teacher, None where no stage asks for one."""
+        return self._aside.module
+
+    def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> MaskClipPlus:
+        """Moves and casts take the teacher along."""
+        if self.teacher is not None:
+            self.teacher._apply(fn, *args, **kwargs)
+        return super()._apply(fn, *args, **kwargs)
+
+    def score_grid(self, img: Tensor, img_metas: list[dict]) -> Tensor:
+        """The student's scores on its own grid, (B, K, h, w)."""
+        return self.decode_head(self.extract_feat(img))
+
+    def forward_train(self, img: Tensor, img_metas: list[dict],
+                      gt_semantic_seg: Tensor) -> dict[str, Tensor]:
+        """One training step's losses.
+
+        Args:
+            img: (B, 3, H, W).
+            img_metas: One dict an image.
+            gt_semantic_seg: (B, 1, H, W), -1 is unlabelled, 255 ignored.
+
+        Returns:
+            Losses and what is logged with them, prefixed ``decode.``; with a
+            labeller also the share of pixels it filled.
+
+        Raises:
+            InputError: If a pixel carries the label of an unlabelled class.
+        """
+        head = self.decode_head
+        inputs = self.extract_feat(img)
+        features = head.features(inputs)
+        labels, filled = self.complete(gt_semantic_seg.squeeze(1).long(), img, img_metas,
+                                       features.detach())
+        if head.dropout is not None:
+            features = head.dropout(features)
+        losses = head.losses(head.classify(features), ignore_unlabelled(labels)[:, None])
+        if filled is not None:
+            losses['filled'] = filled
+        losses = add_prefix(losses, 'decode')
+        if self.with_auxiliary_head:
+            losses.update(self._auxiliary_head_forward_train(
+                inputs, img_metas, ignore_unlabelled(labels)[:, None]))
+        return losses
+
+    @torch.no_grad()
+    def complete(self, labels: Tensor, img: Tensor, img_metas: list[dict],
+                 features: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Complete the labels of a step by whoever is active in this iteration.
+
+        Args:
+            labels: (B, H, W) int64.
+            img: The images, (B, 3, H, W).
+            img_metas: One dict an image.
+            features: The student's decoder features, (B, D, h, w).
+
+        Returns:
+            Labels (B, H, W), and the share of pixels filled or None where
+            no labeller is in use.
+        """
+        if not self.labeller.used:
+            return labels, None
+        leak, empty = self.labeller.look(labels)
+        if leak:
+            self._refuse_leak(labels, img_metas)
+        stage = self.labeller.stage(self.iteration)
+        if not empty or stage is None:
+            return labels, labels.new_zeros((), dtype=torch.float32)
+        scores = self._candidate_scores(stage, img, features)
+        filled = self.labeller.fill(stage, labels, scores)
+        return filled, (filled != labels).float().mean()
+
+    def _candidate_scores(self, stage: str, img: Tensor, features: Tensor) -> Tensor:
+        """Scores of the classes a stage may give, (B, C, h, w)."""
+        if stage == 'self':
+            return self.decode_head.classify(features)[:, list(self.labeller.self_classes)]
+        shift = int(self.decode_head.cls_bg)
+        return self.teacher.score_classes(
+            img, [index - shift for index in self.labeller.clip_classes])
+
+    def _refuse_leak(self, labels: Tensor, img_metas: list[dict]) -> None:
+        for label, meta in zip(labels, img_metas):
+            ids = sorted(set(label.unique().tolist()) & set(self.labeller.unlabelled_classes))
+            if ids:
+                raise InputError(f"{meta.get('filename')} carries labels of classes {ids}, which "
+                                 'are to be unlabelled: list them in the suppress_labels of the '
+                                 'training pipeline.')
