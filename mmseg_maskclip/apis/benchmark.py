@@ -13,7 +13,6 @@ from mmcv import Config
 from torch import Tensor, nn
 
 from mmseg_maskclip.apis.build import build_model
-from mmseg_maskclip.apis.weights import load_tower
 from mmseg_maskclip.clip import (
     ClipCheckpoint,
     ClipSpec,
@@ -24,6 +23,7 @@ from mmseg_maskclip.clip import (
     load_templates,
 )
 from mmseg_maskclip.clip.reference import random_checkpoint, reference_encoder
+from mmseg_maskclip.models.clip_loading import load_tower
 from mmseg_maskclip.ops import ScoreMap, compose_resize, label_map
 
 SIZE = (512, 683)

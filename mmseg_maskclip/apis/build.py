@@ -55,13 +55,14 @@ def runs_sync_bn() -> bool:
     return torch.cuda.is_available() and dist.is_available() and dist.is_initialized()
 
 
-def build_model(config: Config) -> nn.Module:
+def build_model(config: Config, training: bool = False) -> nn.Module:
     """The segmentor of a config; the config itself is left as it is.
 
     Nothing is read from disk. SyncBN becomes BN where it can't run.
 
     Args:
-        config: With ``model``, optionally ``test_cfg``.
+        config: With ``model``, optionally ``train_cfg`` and ``test_cfg``.
+        training: Build also what only training needs, such as a teacher.
 
     Returns:
         The segmentor, on the CPU, in training mode.
@@ -70,7 +71,10 @@ def build_model(config: Config) -> nn.Module:
         InputError: If the model can't be built from the config.
     """
     settings = copy.deepcopy(config.model)
-    settings.pop('pretrained', None)
+    if not training:
+        for key in ('pretrained', 'teacher', 'labelling'):
+            settings.pop(key, None)
     with _config_faults('a model'):
-        model = build_segmentor(settings, test_cfg=config.get('test_cfg'))
+        model = build_segmentor(settings, config.get('train_cfg') if training else None,
+                                config.get('test_cfg'))
     return model if runs_sync_bn() else revert_sync_batchnorm(model)

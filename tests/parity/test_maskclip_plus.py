@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(not (FOLDER / 'plus_anno_free_vit.npz').is_file(
                                 reason=f'no recordings in {FOLDER}')
 
 
-def _model(case):
+def _model(case, training=True):
     tower = case.get('tower', VIT)
     kind = 'ClipViT' if tower['kind'] == 'vit' else 'ClipResNet'
     background = case.get('cls_bg', False)
@@ -55,7 +55,7 @@ def _model(case):
                          num_classes=7 + background, text_channels=32, cls_bg=background,
                          dropout_ratio=0, norm_cfg=NORM),
         teacher=teacher, labelling=labelling, train_cfg=dict(),
-        test_cfg=dict(mode='whole')))))
+        test_cfg=dict(mode='whole')))), training)
 
 
 def _load(model, stored):
@@ -140,3 +140,17 @@ def test_train_logits_equal_the_recording(name):
     expected = torch.from_numpy(stored['train_logits'])
     torch.testing.assert_close(logits, expected, rtol=1e-3,
                                atol=1e-5 * expected.abs().max().item())
+
+
+@pytest.mark.parametrize('name', ['anno_free_rn', 'zero_shot_bg_v3plus', 'zero_shot_self_stage'])
+@torch.no_grad()
+def test_released_checkpoint_loads_for_testing(name, tmp_path):
+    """The whole official state dict, its teacher dropped and told."""
+    from mmseg_maskclip.apis.weights import load_weights
+    stored = dict(np.load(FOLDER / f'plus_{name}.npz'))
+    state = {key[3:]: torch.from_numpy(stored[key]) for key in stored if key.startswith('sd/')}
+    torch.save({'state_dict': state, 'meta': {}}, tmp_path / 'released.pth')
+    model = _model(CASES[name], training=False)
+    load_weights(model, tmp_path / 'released.pth')
+    assert model.teacher is None
+    _same_evaluation(model, torch.from_numpy(stored['img']), stored)

@@ -8,7 +8,9 @@ from mmseg.models.builder import SEGMENTORS
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
+from mmseg_maskclip.clip import pick_device
 from mmseg_maskclip.models.backbones import ClipBackbone, DenseFeatures
+from mmseg_maskclip.models.clip_loading import load_clip
 from mmseg_maskclip.models.decode_heads import MaskClipHead
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
 from mmseg_maskclip.utils import InputError
@@ -21,6 +23,8 @@ class MaskClip(TiledInference, EncoderDecoder):
     Args:
         backbone: Config of a ``ClipViT`` or ``ClipResNet``.
         decode_head: Config of a ``MaskClipHead``.
+        clip_checkpoint: CLIP file that :meth:`init_weights` loads, in any
+            form; ``tools/test.py`` takes the one on its command line instead.
         kwargs: As in mmseg's ``EncoderDecoder``.
 
     Raises:
@@ -28,8 +32,10 @@ class MaskClip(TiledInference, EncoderDecoder):
             of CLIP's joint space.
     """
 
-    def __init__(self, backbone: dict, decode_head: dict, **kwargs: Any) -> None:
+    def __init__(self, backbone: dict, decode_head: dict, clip_checkpoint: str | None = None,
+                 **kwargs: Any) -> None:
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
+        self.clip_checkpoint = clip_checkpoint
         if not isinstance(self.backbone, ClipBackbone):
             raise InputError(f"the backbone is {type(self.backbone).__name__}, 'ClipViT' or "
                              "'ClipResNet' was expected.")
@@ -40,6 +46,15 @@ class MaskClip(TiledInference, EncoderDecoder):
         if spec.embed_dim != channels:
             raise InputError(f'text_channels is {channels}, CLIP model {spec.name} has '
                              f'{spec.embed_dim}: set model.decode_head.text_channels to that.')
+
+    def init_weights(self) -> None:
+        """Load ``clip_checkpoint``, if there is one.
+
+        Raises:
+            InputError: If it is missing, broken, or of another model.
+        """
+        if self.clip_checkpoint:
+            load_clip(self, self.clip_checkpoint, pick_device())
 
     def extract_feat(self, img: Tensor) -> DenseFeatures:
         """Dense features, with keys where key smoothing is on.

@@ -11,6 +11,8 @@ from mmseg.models.builder import SEGMENTORS, build_segmentor
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
+from mmseg_maskclip.clip import TextBank, pick_device
+from mmseg_maskclip.models.clip_loading import load_clip, load_text
 from mmseg_maskclip.models.labeller import Labeller
 from mmseg_maskclip.models.segmentors.maskclip import MaskClip
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
@@ -86,6 +88,27 @@ class MaskClipPlus(TiledInference, EncoderDecoder):
             raise InputError('clip_classes holds class 0, the background, which CLIP has no text '
                              'for: leave it out.')
         return teacher.requires_grad_(False).eval()
+
+    def init_weights(self) -> None:
+        """Load what training starts from: student, teacher, and the student's texts.
+
+        Raises:
+            InputError: If a file is missing or does not fit.
+        """
+        super().init_weights()
+        head = self.decode_head
+        if self.teacher is None:
+            if head.text_embeddings_path is None:
+                raise InputError('without a teacher the texts come from a file: set '
+                                 'model.decode_head.text_embeddings_path.')
+            head.set_text_bank(TextBank.load(head.text_embeddings_path))
+            return
+        if self.teacher.clip_checkpoint is None:
+            raise InputError('the teacher has no weights: set model.teacher.clip_checkpoint to a '
+                             'CLIP file, such as pretrain/ViT-B-16.pt (bash download_weights.sh).')
+        device = pick_device()
+        checkpoint = load_clip(self.teacher, self.teacher.clip_checkpoint, device)
+        load_text(head, self.teacher.backbone, checkpoint, device)
 
     @property
     def teacher(self) -> MaskClip | None:

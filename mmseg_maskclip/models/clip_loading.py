@@ -1,0 +1,159 @@
+"""From CLIP files to a model's tower and texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Union
+
+import torch
+from mmcv.runner import get_dist_info
+from mmcv.utils import print_log
+from torch import nn
+
+from mmseg_maskclip.clip import (
+    ClipCheckpoint,
+    TextBank,
+    bank_path,
+    cached_text_bank,
+    load_vocabulary,
+    read_clip_checkpoint,
+    weights_path,
+)
+from mmseg_maskclip.models.backbones import ClipBackbone
+from mmseg_maskclip.models.decode_heads import MaskClipHead, MaskClipPlusHead
+from mmseg_maskclip.utils import InputError, require_file
+
+POSITIONS = 'attnpool.positional_embedding'
+TextHead = Union[MaskClipHead, MaskClipPlusHead]
+_GET = 'bash download_weights.sh'
+
+
+def load_clip(model: nn.Module, path: str, device: str = 'cpu') -> ClipCheckpoint:
+    """Load a CLIP file into a ``MaskClip``: its tower, and the texts of its head.
+
+    Args:
+        model: A segmentor with a CLIP backbone and a ``MaskClipHead``.
+        path: A CLIP checkpoint in any form.
+        device: Where a missing text bank is encoded.
+
+    Returns:
+        What was read.
+
+    Raises:
+        InputError: If the file is missing, broken, or of another model.
+    """
+    require_file(path, 'CLIP checkpoint', f'Get it with: {_GET}')
+    checkpoint = read_clip_checkpoint(path)
+    load_tower(model.backbone, checkpoint)
+    load_text(model.decode_head, model.backbone, checkpoint, device)
+    return checkpoint
+
+
+def load_tower(backbone: ClipBackbone, checkpoint: ClipCheckpoint) -> None:
+    """Load CLIP's image tower, every parameter of it.
+
+    Args:
+        backbone: A CLIP backbone.
+        checkpoint: What :func:`read_clip_checkpoint` found.
+
+    Raises:
+        InputError: If the tower is of another kind, width or depth, or parts
+            are missing.
+    """
+    checkpoint.check(backbone.spec)
+    state = dict(checkpoint.visual)
+    missing = [key for key in backbone.state_dict() if key not in state]
+    if missing:
+        state.update(_projections(backbone, checkpoint))
+        missing = [key for key in backbone.state_dict() if key not in state]
+    if missing == [POSITIONS]:
+        # Earlier files dropped it; the dense read-out does without.
+        state[POSITIONS] = torch.zeros_like(backbone.state_dict()[POSITIONS])
+        backbone.attnpool.has_positions = False
+    elif missing:
+        raise InputError(f'{checkpoint.path} lacks {len(missing)} parameters of CLIP model '
+                         f'{backbone.spec.name} (such as {missing[:2]}): {_GET} '
+                         f'{backbone.spec.name}')
+    backbone.load_state_dict({key: state[key] for key in backbone.state_dict()})
+
+
+def _projections(backbone: ClipBackbone, checkpoint: ClipCheckpoint) -> dict:
+    """The projections beside an earlier ``*_clip_backbone.pth``, which has none."""
+    spec = backbone.spec
+    beside = Path(checkpoint.path).parent / Path(weights_path(spec.short_name)).name
+    if beside == Path(checkpoint.path):
+        return {}
+    require_file(beside, f'{checkpoint.path} holds the backbone alone; the projections',
+                 'Make them with: python tools/maskclip_utils/convert_clip_weights.py '
+                 f'--model {spec.short_name}')
+    other = read_clip_checkpoint(beside)
+    other.check(spec)
+    return {key: value for key, value in other.visual.items() if key not in checkpoint.visual}
+
+
+def load_text(head: TextHead, backbone: ClipBackbone, checkpoint: ClipCheckpoint,
+              device: str = 'cpu') -> None:
+    """Give a head its text bank: the named file, a prepared one, or a new one.
+
+    Args:
+        head: The head; its ``vocabulary``, ``templates``, ``synonyms`` and
+            ``text_embeddings_path`` say what is wanted.
+        backbone: The tower whose CLIP model the texts belong to.
+        checkpoint: The CLIP file, which may hold the text tower.
+        device: Where texts are encoded.
+
+    Raises:
+        InputError: If there is no bank and none can be built, or it is of
+            other classes or another CLIP model.
+    """
+    if head.text_embeddings_path:
+        bank = TextBank.load(head.text_embeddings_path)
+        names = load_vocabulary(head.vocabulary).class_names if head.vocabulary else None
+        bank.check(class_names=names, clip=backbone.spec.name)
+    else:
+        bank = find_bank(head, backbone, checkpoint, device)
+    head.set_text_bank(bank)
+
+
+def find_bank(head: TextHead, backbone: ClipBackbone, checkpoint: ClipCheckpoint,
+              device: str) -> TextBank:
+    """The bank of a head's vocabulary: prepared, cached or built now.
+
+    A prepared ``{set}_{MODEL}_clip_text.pth`` is looked for beside the
+    checkpoint and in ``pretrain/``, for the published weights and the default
+    prompts only: other weights of the same architecture have other texts.
+    """
+    spec = backbone.spec
+    if head.vocabulary is None:
+        raise InputError("the config names no classes: set model.decode_head.vocabulary, or "
+                         'give --classes to tools/test.py.')
+    vocabulary = load_vocabulary(head.vocabulary)
+    original = not checkpoint.text or Path(checkpoint.path).name == spec.filename
+    if original and isinstance(head.vocabulary, str) and head.templates == 'imagenet85':
+        name = Path(bank_path(vocabulary.name, spec.short_name)).name
+        for folder in (Path(checkpoint.path).parent, Path('pretrain')):
+            if (folder / name).is_file():
+                bank = TextBank.load(folder / name)
+                bank.check(class_names=vocabulary.class_names, clip=spec.name)
+                print_log(f'Text bank: {folder / name}', 'mmseg')
+                return bank
+    if not checkpoint.text:
+        checkpoint = _text_tower_beside(checkpoint, backbone, vocabulary.name)
+    with_bar = get_dist_info()[0] == 0
+    return cached_text_bank(checkpoint, spec, vocabulary, templates=head.templates,
+                            synonyms=head.synonyms, device=device, progress=with_bar)
+
+
+def _text_tower_beside(checkpoint: ClipCheckpoint, backbone: ClipBackbone,
+                       vocabulary: str) -> ClipCheckpoint:
+    """The full CLIP file beside one that holds the image tower alone."""
+    spec = backbone.spec
+    for folder in (Path(checkpoint.path).parent, Path('pretrain')):
+        if spec.filename and (folder / spec.filename).is_file():
+            other = read_clip_checkpoint(folder / spec.filename)
+            other.check(spec)
+            return other
+    raise InputError(f'there is no text bank of {vocabulary!r} for CLIP model {spec.name}, and '
+                     f'{checkpoint.path} holds no text tower to build it from: '
+                     f'python tools/maskclip_utils/prompt_engineering.py --model '
+                     f'{spec.short_name} --class-set {vocabulary}')
