@@ -9,66 +9,70 @@ set -euo pipefail
 
 MMCV_VERSION=1.7.2
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-cd "$root"
+help() { sed -n '2,7s/^# \{0,1\}//p' "$root/env_install.sh"; }
+fail() { echo "error: $*" >&2; exit 2; }
 
-here=0 full=0 extras=""
+here=0 full=0 dev=0
 for flag in "$@"; do
   case "$flag" in
     --here) here=1 ;;
     --full) full=1 ;;
-    --dev) extras="[dev]" ;;
-    -h|--help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
-    *) echo "error: unknown flag $flag; see: bash env_install.sh --help" >&2; exit 2 ;;
+    --dev) dev=1 ;;
+    -h|--help) help; exit 0 ;;
+    *) fail "unknown flag $flag; see: bash env_install.sh --help" ;;
   esac
 done
+cd "$root"
 
-fail() { echo "error: $*" >&2; exit 2; }
+recent() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; }
 
 if [ "$here" = 1 ]; then
   python=$(command -v python3 || command -v python) || fail "no python on the PATH"
+  recent "$python" || fail "$("$python" --version) is too old, Python 3.9 or newer was expected"
 else
-  base=${PYTHON:-python3}
-  if [ ! -x .venv/bin/python ]; then
-    command -v "$base" >/dev/null || fail "$base is not on the PATH; set PYTHON to a Python >= 3.9"
-    "$base" -m venv .venv || fail "$base has no venv module (Debian: apt-get install python3-venv)"
-  fi
   python="$root/.venv/bin/python"
+  if ! "$python" -m pip --version >/dev/null 2>&1 || ! recent "$python"; then
+    # None yet, or what an interrupted run or an old Python left.
+    base=${PYTHON:-python3}
+    command -v "$base" >/dev/null || fail "$base is not on the PATH; set PYTHON to a Python >= 3.9"
+    recent "$base" || fail "$("$base" --version 2>&1) is too old; set PYTHON to a Python >= 3.9"
+    rm -rf .venv
+    "$base" -m venv .venv || { rm -rf .venv; \
+      fail "$base has no venv module (Debian: apt-get install python3-venv)"; }
+  fi
 fi
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 9))' \
-  || fail "$("$python" --version) is too old, Python 3.9 or newer was expected"
 
 pip() { "$python" -m pip --disable-pip-version-check "$@"; }
+version_of() { "$python" -c "import importlib.metadata as m; print(m.version('$1'))" 2>/dev/null || true; }
+imports() { (cd / && "$python" -c 'import mmseg_maskclip' 2>/dev/null); }
 
-# What this run would install; when the stamp of the last run says the same, there is nothing to do.
-stamp=$("$python" - <<'PY'
-import sys
-from pathlib import Path
-print(Path(sys.prefix) / 'mmseg_maskclip.installed')
-PY
-)
-files="$(cksum setup.py env_install.sh | tr '\n' ' ')root=$root full=$full"
-want="$files extras=$extras"
-if [ -f "$stamp" ] && grep -qxF -e "$want" -e "$files extras=[dev]" "$stamp" \
-    && "$python" -c 'import importlib.metadata as m; m.version("mmseg_maskclip")' 2>/dev/null; then
-  echo "Already installed in $("$python" -c 'import sys; print(sys.prefix)')"
+# The stamp of the last finished run: what was asked for and of which sources it was made.
+stamp=$("$python" -c 'import sys; print(sys.prefix)')/mmseg_maskclip.installed
+sources="$(cksum setup.py env_install.sh | tr '\n' ' ')$root"
+has() { [ -f "$stamp" ] && grep -qF -- "$1" "$stamp"; }
+if has "$sources" && { [ "$dev" = 0 ] || has "dev=1"; } && { [ "$full" = 0 ] || has "full=1"; } \
+    && imports; then
+  echo "Already installed in $(dirname "$stamp")"
   exit 0
 fi
+has "dev=1" && dev=1
+rm -f "$stamp"
 
 # One resolver run for torch and torchvision: a torch of another build beside torchvision breaks it.
 # setuptools below 81 still has pkg_resources, which mmcv's setup.py imports.
 echo "Installing torch and the libraries (the download of torch is most of it) ..."
 pip install --upgrade --quiet pip
-pip install --quiet --progress-bar on 'setuptools>=64,<81' wheel torch torchvision opencv-python-headless
-pip install --quiet --progress-bar on --no-build-isolation -e ".$extras"
-
-mmcv_installed() { "$python" -c "import importlib.metadata as m; m.version('$1')" 2>/dev/null; }
+pip install --quiet 'setuptools>=64,<81' wheel torch torchvision opencv-python-headless
+extras=""
+[ "$dev" = 0 ] || extras="[dev]"
+pip install --quiet --no-build-isolation -e ".$extras"
 
 build_full_mmcv() {
-  # torch >= 2.14 needs C++20, mmcv's setup.py asks for C++17.
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
   pip download --quiet --no-deps --no-binary :all: --no-build-isolation -d "$work" "mmcv-full==$MMCV_VERSION"
   tar -xzf "$work/mmcv-full-$MMCV_VERSION.tar.gz" -C "$work"
+  # torch >= 2.14 needs C++20, mmcv's setup.py asks for less.
   "$python" - "$work/mmcv-full-$MMCV_VERSION/setup.py" <<'PY'
 import sys
 from pathlib import Path
@@ -81,17 +85,26 @@ if (major, minor) >= (2, 14):
     path.write_text(path.read_text().replace('-std=c++14', '-std=c++20')
                     .replace('-std=c++17', '-std=c++20'))
 PY
-  pip uninstall --quiet --yes mmcv || true
-  echo "Building mmcv-full $MMCV_VERSION (13 minutes on 2 cores) ..."
-  MMCV_WITH_OPS=1 pip install --quiet --no-build-isolation "$work/mmcv-full-$MMCV_VERSION"
+  echo "Building mmcv-full $MMCV_VERSION (about 28 minutes of processor time) ..."
+  MMCV_WITH_OPS=1 pip wheel --quiet --no-deps --no-build-isolation -w "$work/wheel" \
+    "$work/mmcv-full-$MMCV_VERSION"
+  # Only now that there is something to put in its place.
+  pip uninstall --quiet --yes mmcv mmcv-full
+  pip install --quiet "$work"/wheel/*.whl
 }
 
+full_version=$(version_of mmcv-full)
+if [ -n "$full_version" ] && [ "$full_version" != "$MMCV_VERSION" ]; then
+  pip uninstall --quiet --yes mmcv-full
+  full_version=""
+fi
 if [ "$full" = 1 ]; then
-  mmcv_installed mmcv-full || build_full_mmcv
-elif ! mmcv_installed mmcv-full && ! mmcv_installed mmcv; then
+  [ -n "$full_version" ] || build_full_mmcv
+elif [ -z "$full_version" ] && [ "$(version_of mmcv)" != "$MMCV_VERSION" ]; then
   MMCV_WITH_OPS=0 pip install --quiet --no-build-isolation "mmcv==$MMCV_VERSION"
 fi
+[ -z "$(version_of mmcv-full)" ] || full=1
 
-"$python" -c 'import mmseg_maskclip' 2>/dev/null || "$python" -c 'import mmseg_maskclip'
-echo "$want" > "$stamp"
-echo "Installed in $("$python" -c 'import sys; print(sys.prefix)')"
+imports || (cd / && "$python" -c 'import mmseg_maskclip')
+echo "$sources dev=$dev full=$full" > "$stamp" || true
+echo "Installed in $(dirname "$stamp")"

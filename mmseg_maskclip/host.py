@@ -17,6 +17,7 @@ import sys
 import types
 import warnings
 from importlib import metadata
+from pathlib import Path
 from typing import Iterator
 
 from mmseg_maskclip.utils import InputError
@@ -72,6 +73,23 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         remarks.setLevel(level)
+
+
+def prepare_host_or_leave() -> None:
+    """:func:`prepare_host`; one of the project's own tools ends here if it fails.
+
+    A tool can't catch what happens while this package is imported, and its
+    users are promised a sentence and exit code 2.
+    """
+    try:
+        prepare_host()
+    except InputError as error:
+        script = getattr(sys.modules['__main__'], '__file__', None)
+        tools = Path(__file__).resolve().parents[1] / 'tools'
+        if script is None or tools not in Path(script).resolve().parents:
+            raise
+        sys.stderr.write(f'error: {error}\n')
+        sys.exit(2)
 
 
 def prepare_host() -> None:

@@ -14,7 +14,7 @@ from mmseg_maskclip.apis.distributed import device_of_process
 from mmseg_maskclip.apis.inference import label_sample, picture_of
 from mmseg_maskclip.apis.visualize import add_legend, classes_present, overlay
 from mmseg_maskclip.apis.weights import load_weights
-from mmseg_maskclip.utils import InputError, atomic_path
+from mmseg_maskclip.utils import InputError, write_image
 
 _HEIGHT = 192
 _GAP = 4
@@ -56,8 +56,7 @@ def compare_models(models: Sequence[tuple[str, str, str]], out: str, count: int 
     present = classes_present(np.concatenate([truth.ravel() for truth in truths])[None],
                               len(dataset.CLASSES))
     drawing = add_legend(drawing, present, dataset.CLASSES, dataset.PALETTE)
-    with atomic_path(out) as name:
-        cv2.imwrite(str(name), drawing)
+    write_image(out, drawing)
     return Path(out)
 
 

@@ -26,14 +26,24 @@ def load_config(path: str, options: dict | None = None) -> Config:
     require_file(path, 'config', 'See configs/ for the shipped ones.')
     try:
         config = Config.fromfile(str(path))
-    except (SyntaxError, AttributeError, ImportError, OSError, KeyError) as error:
-        raise InputError(f'config {path} can not be read: {error}') from error
+    except Exception as error:
+        # A config is a program: whatever it raises is its author's to mend. mmcv may stumble
+        # once more while it cleans up, so the first of the chain is the cause.
+        cause: BaseException = error
+        while cause.__context__ is not None:
+            cause = cause.__context__
+        raise InputError(f'config {path} can not be read: {type(cause).__name__}: '
+                         f'{cause}') from error
     if options:
         try:
             config.merge_from_dict(options)
         except (TypeError, KeyError, IndexError, AssertionError) as error:
             raise InputError(f'--cfg-options {options} does not fit config {path}: '
                              f'{error}') from error
+    for key in ('model', 'data'):
+        if key not in config:
+            raise InputError(f"config {path} has no '{key}': it is a part of a config, not a "
+                             'whole one; see configs/ for the shipped ones.')
     return config
 
 

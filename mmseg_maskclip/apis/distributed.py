@@ -28,6 +28,10 @@ def init_processes(launcher: str) -> None:
         return
     if torch.cuda.is_available():
         _require_rank(launcher)
+        local = int(os.environ.get('LOCAL_RANK', 0))
+        if local >= torch.cuda.device_count():
+            raise InputError(f'process {local} of this machine has no GPU of its own, there are '
+                             f'{torch.cuda.device_count()}: start as many processes as GPUs.')
         init_dist(launcher, backend='nccl')
         return
     if launcher != 'pytorch':

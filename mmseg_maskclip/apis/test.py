@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import mmcv
 import numpy as np
 import torch
@@ -28,7 +27,14 @@ from mmseg_maskclip.apis.record import timestamp, versions, write_json
 from mmseg_maskclip.apis.visualize import add_legend, classes_present, overlay
 from mmseg_maskclip.apis.weights import describe_fidelity, load_weights
 from mmseg_maskclip.datasets import UnreadableSample
-from mmseg_maskclip.utils import InputError, atomic_path, progress_bar, sha256_of, writable_dir
+from mmseg_maskclip.utils import (
+    InputError,
+    atomic_path,
+    progress_bar,
+    sha256_of,
+    writable_dir,
+    write_image,
+)
 
 
 @dataclass
@@ -181,9 +187,7 @@ def _draw(labels: np.ndarray, sample: dict, dataset: Any, options: TestOptions) 
     drawing = overlay(picture_of(sample, labels.shape), labels, dataset.PALETTE, options.opacity)
     drawing = add_legend(drawing, classes_present(labels, len(dataset.CLASSES)), dataset.CLASSES,
                          dataset.PALETTE)
-    target = Path(options.show_dir) / sample['img_metas'][0].data['ori_filename']
-    with atomic_path(target) as name:
-        cv2.imwrite(str(name), drawing)
+    write_image(Path(options.show_dir) / sample['img_metas'][0].data['ori_filename'], drawing)
 
 
 def _report_unreadable(totals: _Totals, dataset: Any, folder: Path) -> None:

@@ -39,7 +39,10 @@ def parse_options(pairs: list[str]) -> dict:
         return {}
     parser = argparse.ArgumentParser()
     parser.add_argument('--options', nargs='+', action=DictAction)
-    return parser.parse_args(['--options', *pairs]).options
+    try:
+        return parser.parse_args(['--options', *pairs]).options
+    except (AssertionError, ValueError) as error:
+        raise InputError(f'options {pairs} can not be read: {error}') from error
 
 
 def read_test_config(args: argparse.Namespace) -> Config:

@@ -51,17 +51,27 @@ def _load_trained(model: nn.Module, path: str) -> dict:
     except pickle.UnpicklingError as error:
         raise InputError(f'{path} holds more than tensors and plain values, which is not loaded '
                          f'for safety: {str(error).splitlines()[0]}') from error
-    state, dropped = adapt_released(content['state_dict'])
+    state, dropped = adapt_released(content.get('state_dict', content))
     if dropped:
         print_log(f'{path} is a checkpoint of the official code: {dropped} parameters of its '
                   'frozen teacher are left out.', 'mmseg')
-    found = model.load_state_dict(state, strict=False)
+    try:
+        found = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise InputError(f'{path} does not fit the config: {_first_mismatch(error)}: give the '
+                         'config it was made with.') from error
     if found.missing_keys or found.unexpected_keys:
         raise InputError(f'{path} does not fit the config: {len(found.missing_keys)} parameters '
                          f'are missing (such as {found.missing_keys[:2]}), '
                          f'{len(found.unexpected_keys)} are not known (such as '
                          f'{found.unexpected_keys[:2]}): give the config it was made with.')
-    return content.get('meta', {})
+    return content.get('meta', {}) if 'state_dict' in content else {}
+
+
+def _first_mismatch(error: RuntimeError) -> str:
+    """The first shape torch complains of."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return next((line for line in lines if 'size mismatch' in line), lines[0]).rstrip('.')
 
 
 def describe_fidelity(config: Config) -> str | None:

@@ -2,11 +2,11 @@
 
 from mmseg_maskclip.evaluation.areas import count_areas, sum_areas
 from mmseg_maskclip.evaluation.metrics import (
-                                               METRICS,
-                                               Figures,
-                                               harmonic_mean,
-                                               json_ready,
-                                               segmentation_figures,
+    METRICS,
+    Figures,
+    harmonic_mean,
+    json_ready,
+    segmentation_figures,
 )
 from mmseg_maskclip.evaluation.tables import class_table, percent, summary_table
 

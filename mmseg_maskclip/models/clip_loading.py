@@ -12,9 +12,11 @@ from torch import nn
 
 from mmseg_maskclip.clip import (
     ClipCheckpoint,
+    ClipSpec,
     TextBank,
     bank_path,
     cached_text_bank,
+    list_vocabularies,
     load_vocabulary,
     read_clip_checkpoint,
     weights_path,
@@ -69,12 +71,22 @@ def load_tower(backbone: ClipBackbone, checkpoint: ClipCheckpoint) -> None:
     if missing == [POSITIONS]:
         # Earlier files dropped it; the dense read-out does without.
         state[POSITIONS] = torch.zeros_like(backbone.state_dict()[POSITIONS])
-        backbone.attnpool.has_positions = False
     elif missing:
         raise InputError(f'{checkpoint.path} lacks {len(missing)} parameters of CLIP model '
                          f'{backbone.spec.name} (such as {missing[:2]}): {_GET} '
                          f'{backbone.spec.name}')
-    backbone.load_state_dict({key: state[key] for key in backbone.state_dict()})
+    _load_strictly(backbone, state, checkpoint)
+
+
+def _load_strictly(backbone: ClipBackbone, state: dict, checkpoint: ClipCheckpoint) -> None:
+    own = backbone.state_dict()
+    wrong = [f'{key} {tuple(state[key].shape)} instead of {tuple(value.shape)}'
+             for key, value in own.items() if state[key].shape != value.shape]
+    wrong += [f'{key}, which the tower does not have' for key in state if key not in own]
+    if wrong:
+        raise InputError(f'{checkpoint.path} does not fit CLIP model {backbone.spec.name}: it '
+                         f'holds {wrong[0]}{f" and {len(wrong) - 1} more" if wrong[1:] else ""}.')
+    backbone.load_state_dict(state)
 
 
 def _projections(backbone: ClipBackbone, checkpoint: ClipCheckpoint) -> dict:
@@ -128,12 +140,13 @@ def find_bank(head: TextHead, backbone: ClipBackbone, checkpoint: ClipCheckpoint
         raise InputError("the config names no classes: set model.decode_head.vocabulary, or "
                          'give --classes to tools/test.py.')
     vocabulary = load_vocabulary(head.vocabulary)
-    original = not checkpoint.text or Path(checkpoint.path).name == spec.filename
-    if original and isinstance(head.vocabulary, str) and head.templates == 'imagenet85':
+    if _prepared_fits(head, checkpoint, spec):
         name = Path(bank_path(vocabulary.name, spec.short_name)).name
         for folder in (Path(checkpoint.path).parent, Path('pretrain')):
             if (folder / name).is_file():
                 bank = TextBank.load(folder / name)
+                if bank.templates not in (None, head.templates):
+                    continue
                 bank.check(class_names=vocabulary.class_names, clip=spec.name)
                 print_log(f'Text bank: {folder / name}', 'mmseg')
                 return bank
@@ -142,6 +155,14 @@ def find_bank(head: TextHead, backbone: ClipBackbone, checkpoint: ClipCheckpoint
     with_bar = get_dist_info()[0] == 0
     return cached_text_bank(checkpoint, spec, vocabulary, templates=head.templates,
                             synonyms=head.synonyms, device=device, progress=with_bar)
+
+
+def _prepared_fits(head: TextHead, checkpoint: ClipCheckpoint, spec: ClipSpec) -> bool:
+    """Whether a prepared bank may stand for what the head asks for."""
+    published = not checkpoint.text or (
+        spec.sha256 is not None and checkpoint.sha256.startswith(spec.sha256))
+    return (published and head.vocabulary in list_vocabularies() and head.synonyms == 'mean'
+            and head.templates == 'imagenet85')
 
 
 def _text_tower_beside(checkpoint: ClipCheckpoint, backbone: ClipBackbone,

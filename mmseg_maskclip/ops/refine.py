@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from mmseg_maskclip.ops.precision import full_precision
+
 LOGIT_SCALE = 100.0
 """Inverse temperature of the softmax inside both refinements (CLIP's own)."""
 
@@ -26,7 +28,8 @@ def denoise_prompts(scores: Tensor, threshold: float) -> Tensor:
     Returns:
         Scores, (B, K, H, W).
     """
-    probability = (LOGIT_SCALE * scores).softmax(dim=1)
+    with full_precision(scores):
+        probability = (LOGIT_SCALE * scores).softmax(dim=1)
     absent = probability.amax(dim=(2, 3), keepdim=True) < threshold
     return scores.masked_fill(absent, SUPPRESSED)
 
@@ -53,8 +56,10 @@ def smooth_keys(scores: Tensor, keys: Tensor, threshold: float) -> Tensor:
     batch, classes, height, width = scores.shape
     if keys.shape[1] != height * width:
         raise ValueError(f'{keys.shape[1]} keys for {height} x {width} positions')
-    probability = (LOGIT_SCALE * scores).softmax(dim=1).flatten(2).transpose(1, 2)
-    smoothed = keys @ (keys.transpose(1, 2) @ probability)
+    with full_precision(scores):
+        probability = (LOGIT_SCALE * scores).softmax(dim=1).flatten(2).transpose(1, 2)
+        keys = keys.to(probability)
+        smoothed = keys @ (keys.transpose(1, 2) @ probability)
     unsure = probability.amax(dim=2, keepdim=True) < threshold
     mixed = smoothed.where(unsure, probability)
     return mixed.transpose(1, 2).reshape(batch, classes, height, width)

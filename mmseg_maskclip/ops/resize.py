@@ -17,6 +17,8 @@ from typing import Sequence
 import torch
 from torch import Tensor
 
+from mmseg_maskclip.ops.precision import full_precision
+
 TILE_BYTES_CPU = 2 << 20
 """Scores of one tile on a CPU: about what a core's cache holds."""
 TILE_BYTES_GPU = 256 << 20
@@ -175,6 +177,13 @@ def best_classes(maps: Sequence[ScoreMap]) -> tuple[Tensor, Tensor]:
     labels = torch.empty(height, width, dtype=torch.int64, device=maps[0].device)
     best = torch.empty(height, width, device=maps[0].device)
     side = _tile_side(maps[0].device, maps[0].num_classes)
+    with full_precision(labels):
+        _fill_tiles(maps, side, labels, best)
+    return labels, best
+
+
+def _fill_tiles(maps: Sequence[ScoreMap], side: int, labels: Tensor, best: Tensor) -> None:
+    height, width = labels.shape
     for top in range(0, height, side):
         bottom = min(top + side, height)
         for left in range(0, width, side):
@@ -187,7 +196,6 @@ def best_classes(maps: Sequence[ScoreMap]) -> tuple[Tensor, Tensor]:
                 scores /= len(maps)
             box = (slice(top, bottom), slice(left, right))
             best[box], labels[box] = scores.max(dim=2)
-    return labels, best
 
 
 def label_map(maps: Sequence[ScoreMap]) -> Tensor:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from mmseg_maskclip.ops.precision import full_precision
 
 
 def score_patches(features: Tensor, text_embeddings: Tensor, normalise: bool = True) -> Tensor:
@@ -24,9 +27,11 @@ def score_patches(features: Tensor, text_embeddings: Tensor, normalise: bool = T
     if features.shape[1] != text_embeddings.shape[1]:
         raise ValueError(f'features have {features.shape[1]} channels, the text embeddings '
                          f'{text_embeddings.shape[1]}: they come from different CLIP models')
-    if normalise:
-        features = F.normalize(features, dim=1)
-    return F.conv2d(features, text_embeddings[:, :, None, None].to(features))
+    with full_precision(features):
+        features = features.float() if features.dtype != torch.float64 else features
+        if normalise:
+            features = F.normalize(features, dim=1)
+        return F.conv2d(features, text_embeddings[:, :, None, None].to(features))
 
 
 def pool_rows(scores: Tensor, row_class: Tensor, num_classes: int) -> Tensor:

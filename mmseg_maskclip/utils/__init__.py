@@ -2,14 +2,15 @@
 
 from mmseg_maskclip.utils.errors import InputError
 from mmseg_maskclip.utils.files import (
-                                        atomic_path,
-                                        cache_dir,
-                                        require_dir,
-                                        require_file,
-                                        sha256_of,
-                                        writable_dir,
+    atomic_path,
+    cache_dir,
+    require_dir,
+    require_file,
+    sha256_of,
+    writable_dir,
 )
+from mmseg_maskclip.utils.images import write_image
 from mmseg_maskclip.utils.progress import progress_bar
 
 __all__ = ['InputError', 'atomic_path', 'cache_dir', 'progress_bar', 'require_dir',
-           'require_file', 'sha256_of', 'writable_dir']
+           'require_file', 'sha256_of', 'writable_dir', 'write_image']

@@ -128,8 +128,8 @@ def test_given_and_ignored_labels_stay():
     labels = _unlabelled(1)
     labels[:, :, :20] = 255
     labels[:, :, 20:40] = 1
-    completed, filled = model.complete(labels[:, 0], torch.randn(1, 3, 64, 64), [{}], None)
-    assert filled == 0 and completed.equal(labels[:, 0])  # iteration 0: no stage yet
+    with pytest.raises(InputError, match='IterationHook'):
+        model.complete(labels[:, 0], torch.randn(1, 3, 64, 64), [{}], None)
     model.iteration = 1
     completed, filled = model.complete(labels[:, 0], torch.randn(1, 3, 64, 64), [{}], None)
     assert completed[:, :20].eq(255).all() and completed[:, 20:40].eq(1).all()

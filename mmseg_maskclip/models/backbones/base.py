@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, Sequence
+from typing import Any, Callable, NamedTuple, Optional, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -115,9 +115,10 @@ class ClipBackbone(BaseModule):
         Returns:
             (B, 3, H, W).
         """
+        img = img.to(self.input_scale.dtype)
         if not self.affine:
             return img
-        return torch.addcmul(self.input_shift.to(img), img, self.input_scale.to(img))
+        return torch.addcmul(self.input_shift, img, self.input_scale)
 
     def normalise_keys(self, keys: Tensor) -> Tensor:
         """Normalise keys for smoothing.
@@ -143,12 +144,19 @@ class ClipBackbone(BaseModule):
         """
         if table.requires_grad:
             return resize_positions(table, grid)
-        key = (grid, table.device, table.dtype, table.data_ptr(), table._version)
-        if key not in self._grids:
+        if grid not in self._grids:
             if len(self._grids) >= _KEPT_GRIDS:
                 self._grids.clear()
-            self._grids[key] = resize_positions(table, grid)
-        return self._grids[key]
+            self._grids[grid] = resize_positions(table, grid)
+        return self._grids[grid]
+
+    def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> ClipBackbone:
+        self._grids.clear()
+        return super()._apply(fn, *args, **kwargs)
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        self._grids.clear()
+        super()._load_from_state_dict(*args)
 
     def dense(self, img: Tensor, keys: bool = False, attention: bool = False) -> DenseFeatures:
         """Dense features of an image batch.

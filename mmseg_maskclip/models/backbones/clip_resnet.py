@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Any, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -60,8 +60,8 @@ class AttentionPool(nn.Module):
         embed_dim: Output width D.
 
     Attributes:
-        has_positions: False if the weights came without the position table,
-            as files of earlier converters do.
+        has_positions: False if the weights came without the position table
+            (all zeros), as files of earlier converters do.
     """
 
     def __init__(self, positions: int, width: int, heads: int, embed_dim: int) -> None:
@@ -74,6 +74,12 @@ class AttentionPool(nn.Module):
         self.k_proj = nn.Linear(width, width)
         self.v_proj = nn.Linear(width, width)
         self.c_proj = nn.Linear(width, embed_dim)
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
+        table = state_dict.get(f'{prefix}positional_embedding')
+        if table is not None:
+            self.has_positions = bool(table.any())
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def value(self, x: Tensor) -> Tensor:
         """c(v(x)): what a position says alone, (B, L, C) to (B, L, D)."""

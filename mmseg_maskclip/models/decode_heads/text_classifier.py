@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 import torch
 from torch import Tensor, nn
@@ -48,12 +48,21 @@ class TextClassifier(nn.Module):
         plain = torch.arange(self.num_classes)
         self.synonyms = not torch.equal(row_class.cpu(), plain)
 
+    def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> TextClassifier:
+        """Moves, but stays in single precision: see ``ops.precision``."""
+        kept = self.embeddings
+        super()._apply(fn, *args, **kwargs)
+        if self.embeddings.dtype in (torch.float16, torch.bfloat16):
+            self.embeddings = kept.to(self.embeddings.device)
+        return self
+
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
         """A checkpoint brings as many rows as it has."""
         embeddings = state_dict.get(f'{prefix}embeddings')
         if embeddings is not None:
             row_class = state_dict.get(f'{prefix}row_class')
-            if row_class is None or int(row_class.max()) + 1 != self.num_classes:
+            if (row_class is None or not len(row_class)
+                    or int(row_class.max()) + 1 != self.num_classes):
                 raise InputError(f'the checkpoint was made for another number of classes '
                                  f'than num_classes={self.num_classes}.')
             self._fill(torch.empty_like(embeddings, device=self.embeddings.device), row_class)

@@ -174,6 +174,9 @@ class MaskClipPlus(TiledInference, EncoderDecoder):
         """
         if not self.labeller.used:
             return labels, None
+        if self.iteration < 1:
+            raise InputError("the segmentor is not told the training iteration: add "
+                             "dict(type='IterationHook') to custom_hooks of the config.")
         leak, empty = self.labeller.look(labels)
         if leak:
             self._refuse_leak(labels, img_metas)

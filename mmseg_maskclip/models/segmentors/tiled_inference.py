@@ -25,6 +25,16 @@ def _overlap(size: int, window: int, starts: list[int]) -> tuple[int, ...]:
     return tuple(cover.tolist())
 
 
+def _slide_settings(test_cfg: dict) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Crop size and stride of sliding windows, checked."""
+    crop, stride = test_cfg.get('crop_size'), test_cfg.get('stride')
+    pairs = all(isinstance(value, (tuple, list)) and len(value) == 2 for value in (crop, stride))
+    if not pairs or not all(0 < step <= size for step, size in zip(stride, crop)):
+        raise InputError(f"test_cfg mode 'slide' has crop_size={crop} and stride={stride}, two "
+                         'positive numbers each were expected, no stride larger than the crop.')
+    return tuple(crop), tuple(stride)
+
+
 class TiledInference:
     """Label maps from score grids, for segmentors of mmsegmentation.
 
@@ -52,7 +62,7 @@ class TiledInference:
         if mode == 'whole':
             crop, stride = (height, width), (height, width)
         elif mode == 'slide':
-            crop, stride = self.test_cfg.crop_size, self.test_cfg.stride
+            crop, stride = _slide_settings(self.test_cfg)
         else:
             raise InputError(f"test_cfg.mode is {mode!r}, 'whole' or 'slide' was expected.")
         window = (min(crop[0], height), min(crop[1], width))

@@ -1,0 +1,29 @@
+"""Writing pictures, all of one or nothing."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from mmseg_maskclip.utils.errors import InputError
+from mmseg_maskclip.utils.files import PathLike, atomic_path
+
+
+def write_image(path: PathLike, image: np.ndarray) -> None:
+    """Write a picture in the format of its suffix.
+
+    Args:
+        path: The file.
+        image: (H, W, 3) uint8, BGR.
+
+    Raises:
+        InputError: If the suffix names no picture format, or it can't be written.
+    """
+    with atomic_path(path) as name:
+        try:
+            written = cv2.imwrite(str(name), image)
+        except cv2.error:
+            written = False
+        if not written:
+            raise InputError(f'picture {path} can not be written: a name ending in .png or .jpg '
+                             'was expected.')

@@ -1,0 +1,52 @@
+"""What needs a CUDA device: left out where there is none."""
+
+import pytest
+import torch
+from mmcv import Config
+
+from mmseg_maskclip.apis.build import build_model
+from mmseg_maskclip.apis.weights import load_weights
+
+pytestmark = pytest.mark.gpu
+META = dict(img_shape=(100, 140, 3), ori_shape=(100, 140, 3), flip=False)
+
+
+@pytest.fixture(params=['TinyRN', 'TinyViT'])
+def model(request):
+    from mmseg_maskclip.clip import get_spec
+    from mmseg_maskclip.tinyworld import CLASSES
+    kind = {'TinyRN': 'ClipResNet', 'TinyViT': 'ClipViT'}[request.param]
+    built = build_model(Config(dict(model=dict(
+        type='MaskClip', backbone=dict(type=kind, arch=request.param, fidelity='clip'),
+        decode_head=dict(type='MaskClipHead', text_channels=128, num_classes=14,
+                         vocabulary=list(CLASSES), ks_thresh=1.0, pd_thresh=0.3),
+        test_cfg=dict(mode='whole')))))
+    load_weights(built, get_spec(request.param).weights)
+    return built.eval()
+
+
+@torch.no_grad()
+def test_labels_equal_the_cpus(model):
+    image = torch.randn(1, 3, 100, 140)
+    expected = model.simple_test(image, [META])[0]
+    assert (model.cuda().simple_test(image.cuda(), [META])[0] == expected).mean() > 0.99
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+@torch.no_grad()
+def test_half_precision_agrees(model, dtype):
+    image = torch.randn(1, 3, 100, 140)
+    expected = model.simple_test(image, [META])[0]
+    model = model.cuda()
+    with torch.autocast('cuda', dtype=dtype):
+        assert (model.simple_test(image.cuda(), [META])[0] == expected).mean() > 0.9
+    cast = model.to(dtype).simple_test(image.cuda(), [META])[0]
+    assert (cast == expected).mean() > 0.9
+
+
+@torch.no_grad()
+def test_resized_positions_follow_the_device(model):
+    image = torch.randn(1, 3, 96, 160)
+    first = model.backbone.dense(image).features
+    second = model.cuda().backbone.dense(image.cuda()).features
+    torch.testing.assert_close(second.cpu(), first, rtol=1e-3, atol=1e-3)

@@ -1,0 +1,64 @@
+"""What the method is worth on the embedded world, held to thresholds with a margin."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mmseg_maskclip.apis.config import load_config
+from mmseg_maskclip.apis.test import TestOptions, test_model
+from mmseg_maskclip.apis.tinyworld_table import constant_guess, markdown
+from mmseg_maskclip.clip import get_spec
+from mmseg_maskclip.tinyworld.writer import World, write_world
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope='module')
+def world(tmp_path_factory):
+    root = tmp_path_factory.mktemp('learning')
+    write_world(root, World(train=0, val=40, seed=11))
+    return root
+
+
+def _mean_iou(tower, world, tmp_path, **options):
+    stem = {'TinyRN': 'tinyrn', 'TinyViT': 'tinyvit'}[tower]
+    config = load_config(str(ROOT / f'configs/tiny/maskclip_{stem}_256x256_tinyworld.py'), {
+        'data.test.data_root': str(world), 'data.workers_per_gpu': 0,
+        **{f'model.{key}': value for key, value in options.items()}})
+    figures = test_model(config, get_spec(tower).weights,
+                         TestOptions(['mIoU'], work_dir=str(tmp_path)))
+    return 100 * figures['mIoU'], config
+
+
+@pytest.mark.parametrize('fidelity', ['clip', 'paper'])
+def test_resnet_labels_the_world(fidelity, world, tmp_path):
+    """Scenes of a seed the table was not made on: at least 75, far above every baseline."""
+    dense, config = _mean_iou('TinyRN', world, tmp_path, **{'backbone.fidelity': fidelity})
+    ordinary, _ = _mean_iou('TinyRN', world, tmp_path, **{
+        'backbone.fidelity': fidelity, 'decode_head.attn_pooling': True})
+    assert dense >= 75
+    assert dense > ordinary + 50
+    assert dense > constant_guess(config)['mIoU'] + 50
+
+
+def test_vit_is_far_above_chance(world, tmp_path):
+    dense, config = _mean_iou('TinyViT', world, tmp_path)
+    ordinary, _ = _mean_iou('TinyViT', world, tmp_path, **{'decode_head.attn_pooling': True})
+    assert dense > 25 and dense > ordinary + 15
+    assert dense > constant_guess(config)['mIoU'] + 20
+
+
+def test_table_of_variants_has_a_row_each():
+    figures = dict.fromkeys(('mIoU', 'things', 'stuff', 'aAcc', 'mIoU(S)', 'mIoU(U)', 'hIoU'), 1.25)
+    row = {'tower': 'TinyRN', 'variant': 'clip', **figures}
+    assert '| TinyRN | clip | 1.2 |' in markdown([row])
+
+
+def test_links_in_the_documents_lead_somewhere():
+    documents = [ROOT / 'README.md', *(ROOT / 'docs').glob('*.md'),
+                 *(ROOT / 'configs').glob('*/README.md')]
+    for document in documents:
+        for link in re.findall(r'\]\(([^)#]+)[^)]*\)', document.read_text(encoding='utf-8')):
+            if not link.startswith('http'):
+                assert (document.parent / link).exists(), f'{document.name}: {link}'
