@@ -9,7 +9,7 @@ from mmcv import Config
 from mmcv.utils import print_log
 from torch import nn
 
-from mmseg_maskclip.clip import is_mmseg_checkpoint
+from mmseg_maskclip.clip import holds_teacher, is_mmseg_checkpoint
 from mmseg_maskclip.models import MaskClip
 from mmseg_maskclip.models.clip_loading import load_clip
 from mmseg_maskclip.models.released import adapt_released
@@ -36,7 +36,7 @@ def load_weights(model: nn.Module, path: str, device: str = 'cpu') -> dict:
         InputError: If the file is missing, broken, or of another model.
     """
     require_file(path, 'checkpoint', f'Get the weights of CLIP with: {_GET}')
-    if is_mmseg_checkpoint(path):
+    if is_mmseg_checkpoint(path) and not (isinstance(model, MaskClip) and holds_teacher(path)):
         return _load_trained(model, path)
     if not isinstance(model, MaskClip):
         raise InputError(f'{path} is a CLIP file, the config describes a '

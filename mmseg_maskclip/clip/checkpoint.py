@@ -22,6 +22,7 @@ _TEXT = ('token_embedding.', 'positional_embedding', 'transformer.resblocks.', '
          'text_projection')
 _NO_WEIGHTS = {'input_resolution', 'context_length', 'vocab_size', 'logit_scale', 'logit_bias',
                'attn_mask', 'text.attn_mask'}
+_TEACHER = 'decode_head.clip.'
 _PROJECTIONS = ('k_proj', 'q_proj', 'v_proj', 'c_proj')
 _WRAPPERS = ('state_dict', 'model_state_dict', 'model')
 
@@ -120,7 +121,7 @@ def read_clip_checkpoint(path: str | Path, mend: str = _MAKE) -> ClipCheckpoint:
     Known are OpenAI's TorchScript archives; state dicts of OpenAI's and
     open_clip's models (``.pt``, ``.bin``, ``.safetensors``; plain or wrapped);
     the earlier ``{MODEL}_clip_backbone.pth`` and ``{MODEL}_clip_weights.pth``;
-    and the embedded tiny files, which keep the token rows in use alone.
+    the frozen teacher inside a MaskCLIP+ checkpoint of the official code; and the embedded tiny files, which keep the token rows in use alone.
 
     Args:
         path: The file.
@@ -137,6 +138,9 @@ def read_clip_checkpoint(path: str | Path, mend: str = _MAKE) -> ClipCheckpoint:
     if 'clip' in content and isinstance(content['clip'], Mapping):
         return _checked(path, 'earlier weights file', *_from_weights_file(content), None, mend)
     state = _unwrap(content)
+    if any(key.startswith(_TEACHER) for key in state):
+        return _checked(path, 'teacher in a released MaskCLIP+ checkpoint',
+                        _from_released_student(state), {}, None, mend)
     _refuse_other_models(path, state, mend)
     token_ids = state.pop('token_ids', None)
     if any(key.startswith('backbone.') for key in state):
@@ -170,6 +174,17 @@ def is_mmseg_checkpoint(path: str | Path) -> bool:
     return any(key.startswith('decode_head.') for key in _unwrap(content))
 
 
+def holds_teacher(path: str | Path) -> bool:
+    """Whether a checkpoint of the official MaskCLIP+ code brings its frozen CLIP along.
+
+    Args:
+        path: The file; must exist and be readable.
+    """
+    content, _ = read_weights_file(path)
+    return isinstance(content, Mapping) and any(
+        key.startswith(_TEACHER) for key in _unwrap(content))
+
+
 def _unwrap(content: Mapping[str, Any]) -> dict[str, Tensor]:
     """The tensors of a checkpoint, without wrappers and prefixes of wrappers."""
     for wrapper in _WRAPPERS:
@@ -188,11 +203,9 @@ def _strip(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def _refuse_other_models(path: Path, state: Mapping[str, Tensor], mend: str) -> None:
     if any(key.startswith('decode_head.') for key in state):
-        student = any(key.startswith('decode_head.clip.') for key in state)
-        what = 'a trained MaskCLIP+ student' if student else 'a trained segmentor'
         raise InputError(
-            f'{path} is the checkpoint of {what}, not of a CLIP model: test it with the config '
-            f'it was trained with. For a CLIP model, {mend[:1].lower() + mend[1:]}')
+            f'{path} is the checkpoint of a trained segmentor, not of a CLIP model: test it with '
+            f'the config it was trained with. For a CLIP model, {mend[:1].lower() + mend[1:]}')
     if any(key.startswith(('vision_model.', 'text_model.')) for key in state):
         raise InputError(f"{path} is in transformers' CLIPModel form, which is not read: take "
                          f'the same model in OpenAI\'s or open_clip\'s form. {mend}')
@@ -228,6 +241,15 @@ def _from_weights_file(content: Mapping[str, Any]) -> tuple[dict, dict]:
             # Some copies of these files were saved with 1x1 convolution weights.
             visual[f'{prefix}.{key}'] = value.flatten(1) if key == 'weight' else value
     return visual, {}
+
+
+def _from_released_student(state: Mapping[str, Tensor]) -> dict:
+    """The teacher's image tower and projections in a student's checkpoint."""
+    visual = _strip(state, _TEACHER)
+    for name, prefix in [('proj', 'proj')] + [(p, f'attnpool.{p}') for p in _PROJECTIONS]:
+        for key, value in _strip(state, f'decode_head.{name}.').items():
+            visual[f'{prefix}.{key}'] = value.flatten(1) if key == 'weight' else value
+    return visual
 
 
 def _checked(path: Path, form: str, visual: dict, text: dict, token_ids: Tensor | None,

@@ -65,7 +65,7 @@ def load_tower(backbone: ClipBackbone, checkpoint: ClipCheckpoint) -> None:
     checkpoint.check(backbone.spec)
     state = dict(checkpoint.visual)
     missing = [key for key in backbone.state_dict() if key not in state]
-    if missing:
+    if missing and missing != [POSITIONS]:
         state.update(_projections(backbone, checkpoint))
         missing = [key for key in backbone.state_dict() if key not in state]
     if missing == [POSITIONS]:

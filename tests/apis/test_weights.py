@@ -147,3 +147,24 @@ def test_a_saved_segmentor_loads_strictly(tmp_path):
     torch.save({'state_dict': state}, tmp_path / 'holed.pth')
     with pytest.raises(InputError, match='does not fit the config'):
         load_weights(_segmentor(clip), tmp_path / 'holed.pth')
+
+
+def test_the_teacher_in_an_official_student_checkpoint_is_a_clip_file(clip, tmp_path):
+    """Its names are those of the two earlier files, under ``decode_head``."""
+    reference = _segmentor(clip)
+    full = save_as(clip, tmp_path / 'full.pth', 'state_dict')
+    load_weights(reference, full)
+    earlier = torch.load(save_as(clip, tmp_path / 'weights.pth', 'weights'), weights_only=True)
+    state = {f'decode_head.clip.{key.replace("backbone.", "")}': value
+             for key, value in earlier.pop('clip').items()}
+    for name, part in earlier.items():
+        for key, value in part.items():
+            value = value[..., None, None] if key == 'weight' else value
+            state[f'decode_head.{name}.{key}'] = value
+    state['backbone.stem.0.weight'] = torch.zeros(1)
+    torch.save({'state_dict': state, 'meta': {}}, tmp_path / 'released.pth')
+    bank = build_text_bank(read_clip_checkpoint(full), spec_of(clip), NAMES, progress=False)
+    bank.save(tmp_path / 'bank.pth')
+    model = _segmentor(clip, text_embeddings_path=str(tmp_path / 'bank.pth'))
+    load_weights(model, tmp_path / 'released.pth')
+    torch.testing.assert_close(_scores(model), _scores(reference))
