@@ -57,7 +57,7 @@ def label_sample(model: nn.Module, sample: dict, device: torch.device) -> np.nda
     Returns:
         Class ids at the size of the original image, (H, W).
     """
-    images = [image[None].to(device, non_blocking=True) for image in sample['img']]
+    images = [image[None].to(device) for image in sample['img']]
     metas = [[meta.data] for meta in sample['img_metas']]
     with torch.no_grad():
         return model(return_loss=False, img=images, img_metas=metas)[0]
@@ -67,14 +67,16 @@ def picture_of(sample: dict, size: tuple[int, int]) -> np.ndarray:
     """What the model saw of a sample, as a picture.
 
     Args:
-        sample: As for :func:`label_sample`.
+        sample: As for :func:`label_sample`; of several scales the largest
+            is shown.
         size: Wanted (height, width).
 
     Returns:
         (height, width, 3) uint8, BGR.
     """
-    meta = sample['img_metas'][0].data
-    picture = tensor2imgs(sample['img'][0][None].cpu(), **meta['img_norm_cfg'])[0]
+    index = max(range(len(sample['img'])), key=lambda i: sample['img'][i].shape[1])
+    meta = sample['img_metas'][index].data
+    picture = tensor2imgs(sample['img'][index][None].cpu(), **meta['img_norm_cfg'])[0]
     height, width = meta['img_shape'][:2]
     picture = picture[:height, :width]
     if meta.get('flip'):

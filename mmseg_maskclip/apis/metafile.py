@@ -34,6 +34,9 @@ def read_metafile(path: Path) -> list[dict]:
 def markdown_table(models: list[dict], link_root: str) -> str:
     """A Markdown table: model, data set, figures, source, config.
 
+    What tells the models apart beside their CLIP has a column where it is
+    stated: the student, and the setting it is trained in.
+
     Args:
         models: What :func:`read_metafile` returns.
         link_root: What leads from the document to the project's root.
@@ -42,13 +45,17 @@ def markdown_table(models: list[dict], link_root: str) -> str:
     for model in models:
         for result in model['Results']:
             metrics += [name for name in result['Metrics'] if name not in metrics]
-    header = ['CLIP', 'data set', *metrics, 'from', 'config']
+    facts = ['CLIP', *(fact for fact in ('Student', 'Setting')
+                       if any(fact in model['Metadata'] for model in models))]
+    header = ['CLIP', *(fact.lower() for fact in facts[1:]), 'data set', *metrics, 'from',
+              'config']
     lines = ['| ' + ' | '.join(header) + ' |', '|' + ' --- |' * len(header)]
     for model in models:
         for result in model['Results']:
             figures = [str(result['Metrics'].get(name, '')) for name in metrics]
             config = model['Config']
-            cells = [model['Metadata']['CLIP'], result['Dataset'], *figures, result['Source'],
+            cells = [*(model['Metadata'].get(fact, '') for fact in facts), result['Dataset'],
+                     *figures, result['Source'],
                      f'[{Path(config).stem}]({link_root}{config})']
             lines.append('| ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines) + '\n'

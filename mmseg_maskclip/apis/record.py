@@ -38,6 +38,19 @@ def timestamp() -> str:
     return time.strftime('%Y%m%d_%H%M%S', time.localtime())
 
 
+def unused_name(path: Path) -> Path:
+    """``path``, or the next of its kind if a run of the same second took it.
+
+    Args:
+        path: The name wanted.
+    """
+    found, count = path, 1
+    while found.exists():
+        found = path.with_name(f'{path.stem}_{count}{path.suffix}')
+        count += 1
+    return found
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON; what is not a number becomes null.
 

@@ -23,7 +23,7 @@ from mmseg_maskclip.apis.distributed import (
     sum_over_processes,
 )
 from mmseg_maskclip.apis.inference import label_sample, picture_of, samples_of_process
-from mmseg_maskclip.apis.record import timestamp, versions, write_json
+from mmseg_maskclip.apis.record import timestamp, unused_name, versions, write_json
 from mmseg_maskclip.apis.visualize import add_legend, classes_present, overlay
 from mmseg_maskclip.apis.weights import describe_fidelity, load_weights
 from mmseg_maskclip.datasets import UnreadableSample
@@ -222,7 +222,7 @@ def _write_maps(totals: _Totals, dataset: Any, options: TestOptions) -> None:
 def _write_record(figures: dict, config: Config, checkpoint: str, totals: _Totals,
                   seconds: float, options: TestOptions) -> None:
     scale = 'multi' if options.facts.get('aug_test') else 'single'
-    path = Path(options.work_dir) / f'eval_{scale}_scale_{timestamp()}.json'
+    path = unused_name(Path(options.work_dir) / f'eval_{scale}_scale_{timestamp()}.json')
     write_json(path, {
         'config': config.filename, 'checkpoint': str(checkpoint),
         'checkpoint_sha256': sha256_of(checkpoint), 'fidelity': describe_fidelity(config),

@@ -81,7 +81,6 @@ def run_test(args: argparse.Namespace) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         setup_multi_processes(config)
-    torch.backends.cudnn.benchmark = config.get('cudnn_benchmark', False)
     _choose_gpu(args)
     init_processes(args.launcher)
     work_dir = args.work_dir or config.get('work_dir') or os.path.join(

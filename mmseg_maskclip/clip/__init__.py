@@ -28,7 +28,8 @@ __all__ = [
     'ClipCheckpoint', 'ClipSpec', 'TextBank', 'TextEncoder', 'TextSpec', 'Vocabulary',
     'backbone_path', 'backbone_to_openai', 'bank_path', 'build_text_bank', 'cached_text_bank',
     'combine_vocabularies', 'download_clip', 'download_file', 'find_checkpoint', 'get_spec',
-    'holds_teacher', 'how_to_get', 'is_mmseg_checkpoint', 'list_models', 'list_templates', 'list_vocabularies',
+    'holds_teacher', 'how_to_get', 'is_mmseg_checkpoint', 'list_models', 'list_templates',
+    'list_vocabularies',
     'load_templates', 'load_vocabulary', 'make_spec', 'openai_to_backbone', 'pick_device',
     'read_clip_checkpoint', 'weights_path', 'write_backbone_file', 'write_weights_file',
 ]

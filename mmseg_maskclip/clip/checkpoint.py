@@ -121,7 +121,8 @@ def read_clip_checkpoint(path: str | Path, mend: str = _MAKE) -> ClipCheckpoint:
     Known are OpenAI's TorchScript archives; state dicts of OpenAI's and
     open_clip's models (``.pt``, ``.bin``, ``.safetensors``; plain or wrapped);
     the earlier ``{MODEL}_clip_backbone.pth`` and ``{MODEL}_clip_weights.pth``;
-    the frozen teacher inside a MaskCLIP+ checkpoint of the official code; and the embedded tiny files, which keep the token rows in use alone.
+    the frozen teacher inside a MaskCLIP+ checkpoint of the official code; and
+    the embedded tiny files, which keep the token rows in use alone.
 
     Args:
         path: The file.

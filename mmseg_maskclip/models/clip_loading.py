@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Union
 
 import torch
+import torch.distributed as dist
 from mmcv.runner import get_dist_info
 from mmcv.utils import print_log
 from torch import nn
@@ -152,9 +153,15 @@ def find_bank(head: TextHead, backbone: ClipBackbone, checkpoint: ClipCheckpoint
                 return bank
     if not checkpoint.text:
         checkpoint = _text_tower_beside(checkpoint, backbone, vocabulary.name)
-    with_bar = get_dist_info()[0] == 0
-    return cached_text_bank(checkpoint, spec, vocabulary, templates=head.templates,
-                            synonyms=head.synonyms, device=device, progress=with_bar)
+    rank, world = get_dist_info()
+    if world > 1 and rank > 0:
+        # The first process encodes the texts, the others take them from its cache.
+        dist.barrier()
+    bank = cached_text_bank(checkpoint, spec, vocabulary, templates=head.templates,
+                            synonyms=head.synonyms, device=device, progress=rank == 0)
+    if world > 1 and rank == 0:
+        dist.barrier()
+    return bank
 
 
 def _prepared_fits(head: TextHead, checkpoint: ClipCheckpoint, spec: ClipSpec) -> bool:

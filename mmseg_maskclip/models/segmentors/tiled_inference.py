@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from mmseg_maskclip.ops import ScoreMap, compose_resize, label_map
@@ -23,6 +24,11 @@ def _overlap(size: int, window: int, starts: list[int]) -> tuple[int, ...]:
     for start in starts:
         cover[start:start + window] += 1
     return tuple(cover.tolist())
+
+
+def _to_array(labels: Tensor) -> np.ndarray:
+    """A label map as mmseg hands them on; it crosses the bus in the smallest type."""
+    return labels.to(torch.int16).cpu().numpy().astype(np.int64)
 
 
 def _slide_settings(test_cfg: dict) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -102,7 +108,7 @@ class TiledInference:
         Returns:
             One (H, W) int64 array an image.
         """
-        return [label_map([scores]).cpu().numpy()
+        return [_to_array(label_map([scores]))
                 for scores in self._score_maps(img, img_meta, rescale)]
 
     def aug_test(self, imgs: list[Tensor], img_metas: list[list[dict]],
@@ -121,4 +127,4 @@ class TiledInference:
             raise InputError('flips and scales can only be averaged at the original image size.')
         augmented = [self._score_maps(img, metas, rescale)
                      for img, metas in zip(imgs, img_metas)]
-        return [label_map(maps).cpu().numpy() for maps in zip(*augmented)]
+        return [_to_array(label_map(maps)) for maps in zip(*augmented)]
