@@ -1,5 +1,7 @@
-"""Every shipped config loads, builds, dumps and loads again."""
+"""Every shipped config loads, builds, dumps and loads again, and is what its name says."""
 
+import functools
+import re
 from pathlib import Path
 
 import pytest
@@ -17,36 +19,170 @@ from mmseg_maskclip.clip import load_vocabulary
 ROOT = Path(__file__).parents[1]
 LEAVES = sorted(path for path in (ROOT / 'configs').glob('*/**/*.py')
                 if '_base_' not in path.parts)
+PLUS = [path for path in LEAVES if 'maskclip_plus_' in path.stem]
+NAMED = [path for path in PLUS if 'tiny' not in path.parts]
+MASKCLIP = [path for path in LEAVES if path not in PLUS]
+R101 = 'deeplabv2_r101-d8'
 PUBLISHED = [f'maskclip_{model}_{rest}.py' for model in ('r50', 'r50x16', 'vit16') for rest in (
     '512x512_voc12aug_20', '512x512_voc12aug', '520x520_pascal_context_59',
     '520x520_pascal_context', '512x512_coco-stuff164k', '512x512_ade20k',
     '1024x512_cityscapes')]
+# The published names of MaskCLIP+, by folder.
+ANNO_FREE = [
+    *(f'maskclip_plus_{model}_{R101}_{rest}' for model in ('r50', 'r50x16', 'vit16') for rest in (
+        '480x480_4k_pascal_context_59', '512x512_2k_voc12aug_20', '512x512_8k_coco-stuff164k')),
+    *(f'maskclip_plus_{model}_{R101}_512x512_8k_ade20k' for model in ('r50', 'r50x16')),
+    *(f'maskclip_plus_{model}_{R101}_512x1024_4k_cityscapes' for model in ('r50', 'vit16')),
+    *(f'{variant}_maskclip_plus_vit16_{R101}_{rest}' for variant in ('ks', 'pd', 'kspd')
+      for rest in ('480x480_4k_pascal_context_59', '512x512_8k_coco-stuff164k')),
+    *(f'maskclip_plus_{model}_segformer_{size}_480x480_8k_pascal_context_59'
+      for model in ('r50', 'vit16') for size in ('b0', 'b5')),
+]
+WEB_IMAGE = {'batman': 7, 'batman_ext': 26, 'blur': 20, 'car_brands': 23, 'gates': 7, 'mario': 7,
+             'mickey': 7, 'sports': 17}
+ZERO_SHOT = {
+    f'maskclip_plus_r50_{R101}_512x512_20k_voc12aug_20': range(15, 20),
+    f'maskclip_plus_r50_{R101}_512x512_20k_voc12aug': range(16, 21),
+    f'maskclip_plus_r50_{R101}_512x512_80k_coco-stuff164k': [
+        19, 23, 28, 29, 36, 51, 76, 88, 94, 112, 133, 136, 137, 157, 160],
+    **{f'maskclip_plus_{student}_480x480_40k_pascal_context': [
+        20, 34, 49, 15, 8, 25, 7, 55, 32, 1] for student in (
+            'r50_deeplabv3plus_r101-d8', 'vit16_deeplabv3plus_r101-d8', 'vit16_segformer_b0',
+            'vit16_segformer_b5', 'r50_segformer_b5')},
+}
+# Decoders and backbones that the names of students stand for.
+STUDENTS = {'deeplabv2': 'ASPPHeadV2', 'deeplabv3plus': 'DepthwiseSeparableASPPHead',
+            'segformer': 'SegformerHead', 'pspnet': 'PSPHead', 'upernet': 'UPerHead'}
+MIT_LAYERS = {'b0': [2, 2, 2, 2], 'b1': [2, 2, 2, 2], 'b2': [3, 4, 6, 3], 'b3': [3, 4, 18, 3],
+              'b4': [3, 8, 27, 3], 'b5': [3, 6, 40, 3]}
+TEACHERS = {'r50': ('RN50', 1024), 'r50x16': ('RN50x16', 768), 'vit16': ('ViT-B/16', 512),
+            'vit14': ('ViT-L/14', 768)}
+# Iterations between checkpoints and between evaluations, as published.
+INTERVALS = {'300': (300, None), '2k': (1000, 1000), '4k': (2000, 2000), '8k': (4000, 4000),
+             '20k': (2000, 2000), '40k': (4000, 4000), '80k': (8000, 8000)}
+NAME = re.compile(r'(?:(?P<variant>ks|pd|kspd)_)?maskclip_plus_(?P<teacher>[a-z0-9]+)_'
+                  r'(?P<student>[a-z0-9]+)_(?P<size>[a-z0-9-]+)_(?P<crop>\d+x\d+)_'
+                  r'(?P<length>\d+k?)_.+')
 METAFILES = sorted((ROOT / 'configs').glob('*/metafile.yml'))
+
+
+def build_on_meta(config, monkeypatch):
+    """The model with its teacher, without memory; MiT counts its stochastic depths on the CPU."""
+    monkeypatch.setattr(torch, 'linspace', functools.partial(torch.linspace, device='cpu'))
+    if config.model.backbone.type == 'TIMMBackbone':
+        config.model.backbone.pretrained = None
+    with torch.device('meta'):
+        return build_model(config, training=config.model.type == 'MaskClipPlus')
+
+
+def iterations(length):
+    return int(length.replace('k', '000'))
 
 
 def test_the_list_is_what_was_shipped():
     names = {path.name for path in LEAVES}
     assert set(PUBLISHED) <= names
-    assert len(LEAVES) >= 36
-    assert len(METAFILES) >= 2
+    assert len(MASKCLIP) >= 36 and len(PLUS) >= 50
+    assert len(METAFILES) >= 3
+    folder = ROOT / 'configs/maskclip_plus'
+    assert set(ANNO_FREE) <= {path.stem for path in (folder / 'anno_free').glob('*.py')}
+    assert set(ZERO_SHOT) <= {path.stem for path in (folder / 'zero_shot').glob('*.py')}
+    assert {f'maskclip_plus_vit16_{R101}_512x512_300_{name}' for name in WEB_IMAGE} <= {
+        path.stem for path in (folder / 'anno_free/web_image').glob('*.py')}
 
 
 @pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
-def test_loads_builds_dumps_and_loads_again(path, tmp_path):
+def test_loads_builds_dumps_and_loads_again(path, tmp_path, monkeypatch):
     config = load_config(str(path))
-    with torch.device('meta'):
-        model = build_model(config)
-    dataset = DATASETS.get(config.data.test.type)
-    classes = config.data.test.get('classes') or dataset.CLASSES
-    vocabulary = load_vocabulary(config.model.decode_head.vocabulary)
-    assert len(vocabulary.class_names) == len(classes) == model.decode_head.num_classes
+    copy = tmp_path / 'copy.py'
+    config.dump(str(copy))
+    assert Config.fromfile(str(copy))._cfg_dict == config._cfg_dict
+    head = build_on_meta(config, monkeypatch).decode_head
+    classes = config.data.test.get('classes') or DATASETS.get(config.data.test.type).CLASSES
+    if isinstance(classes, str):
+        classes = load_vocabulary(classes).class_names
+    assert head.num_classes == len(classes)
+    texts = len(load_vocabulary(config.model.decode_head.vocabulary))
+    assert texts + getattr(head, 'cls_bg', False) == head.num_classes
     for part in ('train', 'val', 'test'):
         settings = config.data[part]
         for one in settings if isinstance(settings, list) else [settings]:
             Compose(one.pipeline)
-    copy = tmp_path / 'copy.py'
-    config.dump(str(copy))
-    assert Config.fromfile(str(copy))._cfg_dict == config._cfg_dict
+
+
+@pytest.mark.parametrize('path', NAMED, ids=lambda path: path.stem)
+def test_student_and_teacher_are_what_the_name_says(path, monkeypatch):
+    config = load_config(str(path))
+    name = NAME.fullmatch(path.stem)
+    assert name, path.stem
+    model = build_on_meta(config, monkeypatch)
+    head, teacher = model.decode_head, model.teacher
+    arch, width = TEACHERS[name['teacher']]
+    assert teacher.backbone.spec.name == arch
+    assert head.text_channels == teacher.decode_head.text_channels == width
+    assert teacher.decode_head.num_classes == head.num_classes - head.cls_bg
+    assert teacher.decode_head.vocabulary == head.vocabulary
+    assert teacher.decode_head.templates == head.templates
+    assert (teacher.decode_head.ks_thresh, teacher.decode_head.pd_thresh) == (
+        float('ks' in (name['variant'] or '')), 0.5 * ('pd' in (name['variant'] or '')))
+    assert type(head.decode_module).__name__ == STUDENTS[name['student']]
+    assert not hasattr(head.decode_module, 'conv_seg')
+    if name['size'] == 'r101-d8':
+        assert [len(stage) for stage in (model.backbone.layer1, model.backbone.layer2,
+                                         model.backbone.layer3, model.backbone.layer4)] == [
+            3, 4, 23, 3]
+        assert config.model.pretrained == 'open-mmlab://resnet101_v1c'
+    if name['size'] in MIT_LAYERS:
+        assert [len(stage[1]) for stage in model.backbone.layers] == MIT_LAYERS[name['size']]
+        assert config.model.pretrained == f"pretrain/mit_{name['size']}_weight.pth"
+    assert config.custom_hooks[0].type == 'IterationHook'
+
+
+@pytest.mark.parametrize('path', NAMED, ids=lambda path: path.stem)
+def test_schedule_and_labels_are_what_the_name_says(path):
+    config = load_config(str(path))
+    name = NAME.fullmatch(path.stem)
+    assert config.runner.max_iters == iterations(name['length'])
+    evaluation = config.evaluation.interval if config.evaluation else None
+    assert (config.checkpoint_config.interval, evaluation) == INTERVALS[name['length']]
+    assert config.optimizer.type == ('AdamW' if name['student'] in ('segformer', 'upernet')
+                                     else 'SGD')
+    assert config.total_batch_size >= config.data.samples_per_gpu
+    train = {step.type: step for step in config.data.train.pipeline}
+    crop = tuple(int(side) for side in name['crop'].split('x'))
+    assert train['RandomCrop'].crop_size == train['Pad'].size == crop
+    labelling = config.model.labelling
+    if 'anno_free' in path.parts:
+        assert labelling == dict(clip_guided=(1, -1), self_train=(-1, -1))
+        labels = config.data.train.get('ann_dir')
+        assert labels is None or config.data.train.unlabelled == 'all'
+    else:
+        tenth = config.runner.max_iters // 10
+        assert labelling.clip_guided == (1, tenth - 1) and labelling.self_train == (tenth, -1)
+        assert config.data.train.unlabelled == 'unseen'
+
+
+@pytest.mark.parametrize('name', ZERO_SHOT)
+def test_zero_shot_splits(name):
+    config = load_config(str(ROOT / f'configs/maskclip_plus/zero_shot/{name}.py'))
+    dataset = DATASETS.get(config.data.train.type)
+    unseen = [index for index, label in enumerate(dataset.CLASSES) if label in dataset.UNSEEN]
+    assert config.model.labelling.clip_classes == unseen == sorted(ZERO_SHOT[name])
+    assert config.model.labelling.get('self_classes') is None
+    assert config.model.decode_head.cls_bg == (dataset.CLASSES[0] == 'background')
+
+
+@pytest.mark.parametrize('name', WEB_IMAGE)
+def test_web_images_name_one_folder_and_one_class_list(name):
+    config = load_config(str(ROOT / f'configs/maskclip_plus/anno_free/web_image/'
+                                    f'maskclip_plus_vit16_{R101}_512x512_300_{name}.py'))
+    assert config.model.decode_head.num_classes == WEB_IMAGE[name]
+    assert config.model.decode_head.vocabulary == name
+    for part in (config.data.train, config.data.val, config.data.test):
+        assert (part.img_dir, part.classes) == (f'data/web_image/{name}', name)
+    templates = {head.get('templates', 'imagenet85') for head in (
+        config.model.decode_head, config.model.teacher.decode_head)}
+    assert templates == {'single' if name == 'blur' else 'imagenet85'}
 
 
 @pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
@@ -60,6 +196,7 @@ def test_is_a_short_leaf(path):
 def test_metafile_names_configs_that_exist(path):
     for model in yaml.safe_load(path.read_text())['Models']:
         assert (ROOT / model['Config']).is_file()
+        assert Path(model['Config']).stem == model['Name']
         assert all(result['Source'] for result in model['Results'])
 
 
@@ -69,10 +206,12 @@ def test_scales_say_what_their_names_say():
         scale = load_config(str(path)).data.test.pipeline[1].img_scale
         if '512x512' in name:
             assert scale == (2048, 512), name
-        if '520x520' in name:
+        if '520x520' in name or '480x480' in name:
             assert scale == (520, 520), name
         if '1024x512' in name:
             assert scale == (1024, 512), name
+        if '512x1024' in name:
+            assert scale == (2048, 1024), name
 
 
 def test_tables_in_the_documents_are_up_to_date():

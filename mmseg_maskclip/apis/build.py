@@ -74,6 +74,9 @@ def build_model(config: Config, training: bool = False) -> nn.Module:
     if not training:
         for key in ('pretrained', 'teacher', 'labelling'):
             settings.pop(key, None)
+        if settings.get('backbone', {}).get('pretrained'):
+            # timm's wrapper would download in its constructor what the checkpoint replaces.
+            settings.backbone.pretrained = None
     with _config_faults('a model'):
         model = build_segmentor(settings, config.get('train_cfg') if training else None,
                                 config.get('test_cfg'))

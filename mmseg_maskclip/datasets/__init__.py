@@ -7,7 +7,7 @@ from mmseg_maskclip.datasets.base import OpenVocabularyMixin
 from mmseg_maskclip.datasets.cityscapes import Cityscapes19Dataset
 from mmseg_maskclip.datasets.image_folder import ImageFolderDataset
 from mmseg_maskclip.datasets.palettes import make_palette
-from mmseg_maskclip.datasets.pipelines import Corrupt
+from mmseg_maskclip.datasets.pipelines import Corrupt, LoadLabels
 from mmseg_maskclip.datasets.published import (
     ADE150Dataset,
     COCOStuff164kDataset,
@@ -21,7 +21,7 @@ from mmseg_maskclip.datasets.tinyworld import TinyWorldDataset
 
 __all__ = [
     'ADE150Dataset', 'COCOStuff164kDataset', 'Cityscapes19Dataset', 'Context59Dataset',
-    'Context60Dataset', 'Corrupt', 'ImageFolderDataset', 'OpenVocabularyMixin',
+    'Context60Dataset', 'Corrupt', 'ImageFolderDataset', 'LoadLabels', 'OpenVocabularyMixin',
     'TinyWorldDataset', 'UnreadableSample', 'VOC20Dataset', 'VOC21Dataset', 'make_palette',
     'read_class_names',
 ]

@@ -13,12 +13,19 @@ from mmseg.utils import get_root_logger
 
 from mmseg_maskclip.datasets.reading import (
     UnreadableSample,
+    check_paths,
     read_class_names,
     read_label_map,
     read_lines,
     why_unreadable,
 )
-from mmseg_maskclip.datasets.splits import raw_label_map, reduce_zero, remap, resolve_unseen
+from mmseg_maskclip.datasets.splits import (
+    raw_label_map,
+    reduce_zero,
+    remap,
+    resolve_classes,
+    resolve_unlabelled,
+)
 from mmseg_maskclip.evaluation import (
     Figures,
     class_table,
@@ -27,7 +34,7 @@ from mmseg_maskclip.evaluation import (
     sum_areas,
     summary_table,
 )
-from mmseg_maskclip.utils import InputError, require_dir, require_file
+from mmseg_maskclip.utils import InputError
 
 ON_UNREADABLE = ('raise', 'skip')
 
@@ -42,6 +49,11 @@ class OpenVocabularyMixin:
             'raise' an :class:`InputError`, or 'skip' for an
             :class:`UnreadableSample` in place of the sample. In training such
             an image is replaced by the next one, with a warning.
+        unlabelled: Classes whose labels training does not see: 'all' (the
+            annotation-free setting), 'unseen' (zero-shot), or names or ids.
+            Their pixels are -1; needs ``LoadLabels`` in the pipeline.
+        unlabel_ignored: Whether training does not see which pixels are
+            ignored either, such as background and void; -1 too.
         **kwargs: What the mmseg class takes.
 
     Raises:
@@ -56,20 +68,33 @@ class OpenVocabularyMixin:
     PREPARE = 'See docs/datasets.md for the layout of the data.'
 
     def __init__(self, *, unseen: Sequence[str | int] | None = None,
-                 on_unreadable: str = 'raise', **kwargs) -> None:
+                 on_unreadable: str = 'raise',
+                 unlabelled: str | Sequence[str | int] | None = None,
+                 unlabel_ignored: bool = False, **kwargs) -> None:
         if on_unreadable not in ON_UNREADABLE:
             raise InputError(f'on_unreadable is {on_unreadable!r}, expected one of '
                              f'{", ".join(map(repr, ON_UNREADABLE))}.')
         self.on_unreadable = on_unreadable
         self._unreadable: set[str] = set()
         kwargs['classes'] = self._checked_classes(kwargs.get('classes'))
-        self._check_paths(kwargs)
+        check_paths(kwargs, type(self).__name__, self.NEEDS_SPLIT, self.PREPARE)
         super().__init__(**kwargs)
         if unseen is None:
             unseen = [name for name in self.UNSEEN if name in self.CLASSES]
-        self.unseen_ids = resolve_unseen(unseen, self.CLASSES)
+        self.unseen_ids = resolve_classes(unseen, self.CLASSES)
         self.seen_ids = tuple(index for index in range(len(self.CLASSES))
                               if index not in self.unseen_ids)
+        self.unlabelled_ids = resolve_unlabelled(unlabelled, self.unseen_ids, self.CLASSES)
+        self.unlabel_ignored = unlabel_ignored
+        self._check_loader()
+
+    def _check_loader(self) -> None:
+        """Labels that are to be withheld must be loaded by a step that does so."""
+        withholds = self.unlabelled_ids or self.unlabel_ignored
+        steps = [type(step).__name__ for step in self.pipeline.transforms]
+        if withholds and not self.test_mode and 'LoadAnnotations' in steps:
+            raise InputError("unlabelled and unlabel_ignored are not known to 'LoadAnnotations': "
+                             "use 'LoadLabels' in the training pipeline in its place.")
 
     def _checked_classes(self, classes: str | Sequence[str] | None) -> list[str] | None:
         if classes is None:
@@ -83,23 +108,6 @@ class OpenVocabularyMixin:
             raise InputError(f'{unknown[0]!r} is no class of {type(self).__name__}, expected '
                              f'some of: {", ".join(known)}.')
         return [known[name] for name in names]
-
-    def _check_paths(self, kwargs: dict) -> None:
-        """Turn what mmseg would assert or trip over into an error with a remedy."""
-        backend = (kwargs.get('file_client_args') or {}).get('backend', 'disk')
-        if backend != 'disk':
-            return
-        root = kwargs.get('data_root') or ''
-        kind = type(self).__name__
-        if kwargs.get('img_dir') is None:
-            raise InputError(f'{kind} needs img_dir, the folder of images. {self.PREPARE}')
-        require_dir(osp.join(root, kwargs['img_dir']), 'image folder', self.PREPARE)
-        if kwargs.get('ann_dir') is not None:
-            require_dir(osp.join(root, kwargs['ann_dir']), 'label folder', self.PREPARE)
-        if kwargs.get('split') is None and self.NEEDS_SPLIT:
-            raise InputError(f'{kind} needs split, the list of images to use. {self.PREPARE}')
-        if kwargs.get('split') is not None:
-            require_file(osp.join(root, kwargs['split']), 'split list', self.PREPARE)
 
     def load_annotations(self, img_dir: str, img_suffix: str, ann_dir: str | None,
                          seg_map_suffix: str, split: str | None) -> list[dict]:
@@ -126,8 +134,10 @@ class OpenVocabularyMixin:
                 for name in names]
 
     def pre_pipeline(self, results: dict) -> None:
-        """Fill in what the loading steps of mmseg's pipelines read."""
+        """Fill in what the loading steps read: mmseg's, and :class:`LoadLabels`."""
         super().pre_pipeline(results)
+        results.update(reduce_zero_label=self.reduce_zero_label, num_classes=len(self.CLASSES),
+                       suppress_labels=self.unlabelled_ids, unlabel_ignored=self.unlabel_ignored)
         if results.get('label_map') is not None:
             results['label_map'] = raw_label_map(
                 results['label_map'], self.reduce_zero_label, self.ignore_index)

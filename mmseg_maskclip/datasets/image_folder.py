@@ -10,6 +10,7 @@ from mmseg.datasets import CustomDataset
 from mmseg.datasets.builder import DATASETS
 from mmseg.utils import get_root_logger
 
+from mmseg_maskclip.clip import list_vocabularies, load_vocabulary
 from mmseg_maskclip.datasets.base import OpenVocabularyMixin
 from mmseg_maskclip.datasets.palettes import BLACK, make_palette
 from mmseg_maskclip.datasets.reading import read_class_names, read_lines
@@ -23,8 +24,9 @@ class ImageFolderDataset(OpenVocabularyMixin, CustomDataset):
     """All images below a folder, without labels.
 
     Args:
-        classes: Class names, or a text file with one per line. A name may
-            hold synonyms (``'person; people'``): the first one is displayed.
+        classes: Class names, a text file with one per line, or the name of a
+            published vocabulary. A name may hold synonyms (``'person;
+            people'``): the first one is displayed.
         background_classes: Names that compete for pixels but are drawn black.
             Those that are not among ``classes`` are added behind them.
         palette: One RGB triple per class; by default distinct colours.
@@ -42,6 +44,8 @@ class ImageFolderDataset(OpenVocabularyMixin, CustomDataset):
     def __init__(self, *, classes: str | Sequence[str],
                  background_classes: str | Sequence[str] | None = None,
                  palette: Sequence[Sequence[int]] | None = None, **kwargs) -> None:
+        if isinstance(classes, str) and classes in list_vocabularies():
+            classes = load_vocabulary(classes).class_names
         names = read_class_names(classes, 'class list of the image folder')
         background = [] if not background_classes else read_class_names(
             background_classes, 'list of background classes')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
+import os.path as osp
 from collections.abc import Sequence
 from typing import Union
 
@@ -13,7 +14,7 @@ import mmcv
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from mmseg_maskclip.utils import InputError, require_file
+from mmseg_maskclip.utils import InputError, require_dir, require_file
 
 PathLike = Union[str, 'os.PathLike[str]']
 
@@ -31,6 +32,33 @@ class UnreadableSample:
     filename: str
     reason: str
     index: int = -1
+
+
+def check_paths(settings: dict, kind: str, needs_split: bool, mend: str) -> None:
+    """Turn what mmseg would assert or trip over into an error with a remedy.
+
+    Args:
+        settings: Arguments of the data set.
+        kind: Its type.
+        needs_split: Whether it must have a list of images.
+        mend: How to get the data, appended to the error.
+
+    Raises:
+        InputError: If a folder or list is missing or not given.
+    """
+    backend = (settings.get('file_client_args') or {}).get('backend', 'disk')
+    if backend != 'disk':
+        return
+    root = settings.get('data_root') or ''
+    if settings.get('img_dir') is None:
+        raise InputError(f'{kind} needs img_dir, the folder of images. {mend}')
+    require_dir(osp.join(root, settings['img_dir']), 'image folder', mend)
+    if settings.get('ann_dir') is not None:
+        require_dir(osp.join(root, settings['ann_dir']), 'label folder', mend)
+    if settings.get('split') is None and needs_split:
+        raise InputError(f'{kind} needs split, the list of images to use. {mend}')
+    if settings.get('split') is not None:
+        require_file(osp.join(root, settings['split']), 'split list', mend)
 
 
 def read_lines(path: PathLike, what: str, mend: str = '', keep_blank: bool = False) -> list[str]:

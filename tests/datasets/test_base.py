@@ -180,12 +180,13 @@ def test_suffix_in_the_middle_of_a_name(tmp_path):
     assert dataset.img_infos[0]['ann']['seg_map'] == 'x.jpg.y.png'
 
 
-def test_some_of_the_classes_in_another_order(tree):
+@pytest.mark.parametrize('loader', ['LoadAnnotations', 'LoadLabels'])
+def test_some_of_the_classes_in_another_order(tree, loader):
     dataset = voc20(tree, classes=['sheep', 'cat'])
     assert dataset.CLASSES == ['sheep', 'cat'] and dataset.unseen_ids == (0,)
     assert dataset.PALETTE == [[128, 64, 0], [64, 0, 0]]
     assert dataset.get_gt_seg_map_by_idx(0).tolist() == [[255, 1, 1], [255, 255, 0]]
-    loaders = [*LOAD, {'type': 'LoadAnnotations', 'reduce_zero_label': True}]
+    loaders = [*LOAD, {'type': loader, 'reduce_zero_label': True}]
     training = voc20(tree, classes=['sheep', 'cat'], pipeline=loaders, test_mode=False)
     assert training[0]['gt_semantic_seg'].tolist() == [[255, 1, 1], [255, 255, 0]]
 
@@ -210,7 +211,7 @@ def test_unreadable_image_in_a_test(tree, damage, reason):
 
 def test_unreadable_image_in_training_gives_the_next(tree, caplog):
     (tree / 'JPEGImages/b.jpg').write_bytes(b'')
-    loaders = [*LOAD, {'type': 'LoadAnnotations', 'reduce_zero_label': True}]
+    loaders = [*LOAD, {'type': 'LoadLabels'}]
     dataset = voc20(tree, pipeline=loaders, test_mode=False)
     logging.getLogger('mmseg').propagate = True
     with caplog.at_level('WARNING'):
@@ -225,7 +226,7 @@ def test_unreadable_image_in_training_gives_the_next(tree, caplog):
 
 def test_missing_label_in_training_is_named(tree):
     (tree / 'SegmentationClass/a.png').unlink()
-    loaders = [*LOAD, {'type': 'LoadAnnotations', 'reduce_zero_label': True}]
+    loaders = [*LOAD, {'type': 'LoadLabels'}]
     dataset = voc20(tree, pipeline=loaders, test_mode=False)
     with pytest.raises(InputError, match=r'label file .*a\.png can not be read.*voc_aug\.py'):
         dataset[0]
@@ -252,7 +253,7 @@ def test_iterating_ends(tree):
 def test_concatenated_training_set(tree):
     write_labels(tree / 'SegmentationClassAug/b.png', np.full((2, 3), 3))
     (tree / 'ImageSets/Segmentation/aug.txt').write_text('b\n')
-    loaders = [*LOAD, {'type': 'LoadAnnotations', 'reduce_zero_label': True}]
+    loaders = [*LOAD, {'type': 'LoadLabels'}]
     dataset = voc20(
         tree, pipeline=loaders, test_mode=False,
         ann_dir=['SegmentationClass', 'SegmentationClassAug'],

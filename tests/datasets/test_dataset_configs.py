@@ -5,6 +5,7 @@ from pathlib import Path
 import mmcv
 import numpy as np
 import pytest
+import torch
 from mmseg.datasets import DATASETS, build_dataset
 
 import mmseg_maskclip.datasets  # noqa: F401 registers the data sets
@@ -42,6 +43,8 @@ def test_facts_agree_with_the_class(path, tmp_path):
         assert len(config.vocabulary) == config.num_classes
     assert list(config.vocabulary) == list(kind.CLASSES or config.vocabulary) or isinstance(
         config.vocabulary, str)
+    unseen = [kind.CLASSES.index(name) for name in kind.UNSEEN]
+    assert config.get('unseen', []) == sorted(unseen)
     for part in (config.data.val, config.data.test):
         assert part.pipeline[1].img_scale == config.img_scale
     config.dump(str(tmp_path / 'dumped.py'))
@@ -51,13 +54,13 @@ def test_facts_agree_with_the_class(path, tmp_path):
 @pytest.mark.parametrize('name', SETTINGS)
 def test_published_settings(name):
     config = mmcv.Config.fromfile(str(FOLDER / f'{name}.py'))
-    scale, crop, reduce_zero, samples = SETTINGS[name]
+    scale, crop, _, samples = SETTINGS[name]
     train = {step.type: step for step in config.data.train.pipeline}
     assert config.data.test.pipeline[1].img_scale == scale
     assert train['Resize'].img_scale == scale and train['Resize'].ratio_range == (0.5, 2.0)
     assert train['RandomCrop'].crop_size == crop and train['RandomCrop'].cat_max_ratio == 0.75
     assert train['Pad'].size == crop and train['Pad'].seg_pad_val == 255
-    assert train['LoadAnnotations'].get('reduce_zero_label', False) == reduce_zero
+    assert train['LoadLabels'] == {'type': 'LoadLabels'}
     assert config.data.samples_per_gpu == samples
 
 
@@ -99,12 +102,36 @@ def test_training_and_test_samples(path, tmp_path):
     labels = np.unique(sample['gt_semantic_seg'].data.numpy()).tolist()
     test_set = build_dataset(config.data.val, {'test_mode': True})
     label = 3 - test_set.reduce_zero_label
+    if path.stem in SETTINGS:
+        assert test_set.reduce_zero_label == SETTINGS[path.stem][2]
     assert set(labels) <= {label, 255} and label in labels
     image = test_set[0]['img'][0]
     width, height = image.shape[2], image.shape[1]
     assert width <= max(config.img_scale) and height <= min(config.img_scale)
     assert width == max(config.img_scale) or height == min(config.img_scale)
     assert test_set.get_gt_seg_map_by_idx(0).shape == (40, 60)
+
+
+@pytest.mark.parametrize('name', SETTINGS)
+@pytest.mark.parametrize('withheld', [{'unlabelled': 'all'}, {'ann_dir': None}])
+def test_training_without_the_labels(name, withheld, tmp_path):
+    config = mmcv.Config.fromfile(str(FOLDER / f'{name}.py'))
+    config.data.train.update(withheld, data_root=str(tmp_path))
+    make_files(config.data.train, tmp_path)
+    sample = build_dataset(config.data.train)[0]
+    labels = sample['gt_semantic_seg'].data
+    assert labels.shape == (1, *config.crop_size) and labels.dtype == torch.int64
+    # The crop is padded with 255, where no pixel of the picture is.
+    assert set(labels.unique().tolist()) <= {-1, 255} and (labels == -1).any()
+
+
+def test_training_on_an_image_folder(tmp_path):
+    config = mmcv.Config.fromfile(str(FOLDER / 'image_folder.py'))
+    write_image(tmp_path / 'x.PNG', (400, 600))
+    config.data.train.img_dir = str(tmp_path)
+    sample = build_dataset(config.data.train)[0]
+    assert sample['img'].data.shape == (3, 512, 512)
+    assert (sample['gt_semantic_seg'].data == -1).any()
 
 
 def test_image_folder(tmp_path):

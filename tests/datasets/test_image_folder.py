@@ -41,6 +41,7 @@ def test_names_from_a_list_and_from_a_file(pictures, tmp_path):
     file = tmp_path / 'names.txt'
     file.write_text('person; people; a man\n  car \n\n', encoding='utf-8')
     assert folder(pictures, str(file)).CLASSES == ['person', 'car']
+    assert folder(pictures, 'gates').CLASSES[:3] == ['Bill Gates', 'Steve Jobs', 'building']
     assert folder(pictures, ['sky; the sky', 'tree']).CLASSES == ['sky', 'tree']
     assert folder(pictures, ['cow', 'dog'], unseen=['cow']).unseen_ids == (0,)
 

@@ -3,6 +3,7 @@ dataset_type = 'COCOStuff164kDataset'
 data_root = 'data/coco_stuff164k'
 num_classes = 171
 vocabulary = 'stuff'
+unseen = [19, 23, 28, 29, 36, 51, 76, 88, 94, 112, 133, 136, 137, 157, 160]
 img_scale = (2048, 512)
 crop_size = (512, 512)
 img_norm_cfg = dict(
@@ -10,7 +11,7 @@ img_norm_cfg = dict(
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
+    dict(type='LoadLabels'),
     dict(type='Resize', img_scale=img_scale, ratio_range=(0.5, 2.0)),
     dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
     dict(type='RandomFlip', prob=0.5),

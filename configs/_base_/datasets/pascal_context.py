@@ -3,6 +3,7 @@ dataset_type = 'Context60Dataset'
 data_root = 'data/VOCdevkit/VOC2010'
 num_classes = 60
 vocabulary = 'context60'
+unseen = [1, 7, 8, 15, 20, 25, 32, 34, 49, 55]
 img_scale = (520, 520)
 crop_size = (480, 480)
 img_norm_cfg = dict(
@@ -10,7 +11,7 @@ img_norm_cfg = dict(
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
+    dict(type='LoadLabels'),
     dict(type='Resize', img_scale=img_scale, ratio_range=(0.5, 2.0)),
     dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
     dict(type='RandomFlip', prob=0.5),

@@ -3,6 +3,7 @@ dataset_type = 'Context59Dataset'
 data_root = 'data/VOCdevkit/VOC2010'
 num_classes = 59
 vocabulary = 'context'
+unseen = [0, 6, 7, 14, 19, 24, 31, 33, 48, 54]
 img_scale = (520, 520)
 crop_size = (480, 480)
 img_norm_cfg = dict(
@@ -10,7 +11,7 @@ img_norm_cfg = dict(
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations', reduce_zero_label=True),
+    dict(type='LoadLabels'),
     dict(type='Resize', img_scale=img_scale, ratio_range=(0.5, 2.0)),
     dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
     dict(type='RandomFlip', prob=0.5),

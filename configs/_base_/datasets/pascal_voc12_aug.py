@@ -3,6 +3,7 @@ dataset_type = 'VOC21Dataset'
 data_root = 'data/VOCdevkit/VOC2012'
 num_classes = 21
 vocabulary = 'voc21'
+unseen = [16, 17, 18, 19, 20]
 img_scale = (2048, 512)
 crop_size = (512, 512)
 img_norm_cfg = dict(
@@ -10,7 +11,7 @@ img_norm_cfg = dict(
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
+    dict(type='LoadLabels'),
     dict(type='Resize', img_scale=img_scale, ratio_range=(0.5, 2.0)),
     dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
     dict(type='RandomFlip', prob=0.5),

@@ -3,6 +3,7 @@ dataset_type = 'VOC20Dataset'
 data_root = 'data/VOCdevkit/VOC2012'
 num_classes = 20
 vocabulary = 'voc'
+unseen = [15, 16, 17, 18, 19]
 img_scale = (2048, 512)
 crop_size = (512, 512)
 img_norm_cfg = dict(
@@ -10,7 +11,7 @@ img_norm_cfg = dict(
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations', reduce_zero_label=True),
+    dict(type='LoadLabels'),
     dict(type='Resize', img_scale=img_scale, ratio_range=(0.5, 2.0)),
     dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
     dict(type='RandomFlip', prob=0.5),

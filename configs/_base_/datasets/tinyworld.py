@@ -6,6 +6,7 @@ vocabulary = [
     'grass', 'sky', 'sand', 'water', 'bricks', 'forest', 'zebra', 'tiger', 'ladybird', 'giraffe',
     'cookie', 'strawberry', 'chessboard', 'melon',
 ]
+unseen = [3, 9, 11, 12]
 img_scale = (256, 256)
 crop_size = (256, 256)
 img_norm_cfg = dict(
@@ -13,7 +14,7 @@ img_norm_cfg = dict(
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
+    dict(type='LoadLabels'),
     dict(type='Resize', img_scale=img_scale, ratio_range=(0.5, 2.0)),
     dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
     dict(type='RandomFlip', prob=0.5),

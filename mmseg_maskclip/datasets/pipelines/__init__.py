@@ -2,5 +2,6 @@
 
 from mmseg_maskclip.datasets.pipelines.corrupt import Corrupt, corrupt_image
 from mmseg_maskclip.datasets.pipelines.corruptions import CORRUPTIONS
+from mmseg_maskclip.datasets.pipelines.load_labels import LoadLabels
 
-__all__ = ['CORRUPTIONS', 'Corrupt', 'corrupt_image']
+__all__ = ['CORRUPTIONS', 'Corrupt', 'LoadLabels', 'corrupt_image']

@@ -200,5 +200,5 @@ class MaskClipPlus(TiledInference, EncoderDecoder):
             ids = sorted(set(label.unique().tolist()) & set(self.labeller.unlabelled_classes))
             if ids:
                 raise InputError(f"{meta.get('filename')} carries labels of classes {ids}, which "
-                                 'are to be unlabelled: list them in the suppress_labels of the '
-                                 'training pipeline.')
+                                 "are to be unlabelled: set data.train.unlabelled to 'unseen', "
+                                 "'all' or the names of these classes.")

@@ -1,0 +1,13 @@
+_base_ = [
+    '../../_base_/models/maskclip_plus_r50_segformer_b5.py',
+    '../../_base_/datasets/pascal_context_59.py',
+    '../../_base_/schedules/schedule_8k_adamw.py',
+    '../../_base_/default_runtime.py',
+]
+model = dict(
+    decode_head=dict(num_classes={{_base_.num_classes}}, vocabulary={{_base_.vocabulary}}),
+    teacher=dict(decode_head=dict(
+        num_classes={{_base_.num_classes}}, vocabulary={{_base_.vocabulary}})))
+data = dict(samples_per_gpu=6, train=dict(unlabelled='all'))
+optimizer = dict(lr=6e-5)
+total_batch_size = 6

@@ -1,0 +1,14 @@
+_base_ = [
+    '../../../_base_/models/maskclip_plus_vit16_deeplabv2_r101-d8.py',
+    '../../../_base_/datasets/image_folder.py',
+    '../../../_base_/schedules/schedule_300.py',
+    '../../../_base_/default_runtime.py',
+]
+model = dict(
+    decode_head=dict(num_classes=26, vocabulary='batman_ext'),
+    teacher=dict(decode_head=dict(num_classes=26, vocabulary='batman_ext')))
+data = dict(
+    train=dict(img_dir='data/web_image/batman_ext', classes='batman_ext'),
+    val=dict(img_dir='data/web_image/batman_ext', classes='batman_ext'),
+    test=dict(img_dir='data/web_image/batman_ext', classes='batman_ext'))
+evaluation = None

@@ -1,0 +1,14 @@
+_base_ = [
+    '../../../_base_/models/maskclip_plus_vit16_deeplabv2_r101-d8.py',
+    '../../../_base_/datasets/image_folder.py',
+    '../../../_base_/schedules/schedule_300.py',
+    '../../../_base_/default_runtime.py',
+]
+model = dict(
+    decode_head=dict(num_classes=23, vocabulary='car_brands'),
+    teacher=dict(decode_head=dict(num_classes=23, vocabulary='car_brands')))
+data = dict(
+    train=dict(img_dir='data/web_image/car_brands', classes='car_brands'),
+    val=dict(img_dir='data/web_image/car_brands', classes='car_brands'),
+    test=dict(img_dir='data/web_image/car_brands', classes='car_brands'))
+evaluation = None

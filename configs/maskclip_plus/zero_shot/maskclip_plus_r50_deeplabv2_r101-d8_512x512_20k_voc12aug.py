@@ -1,0 +1,11 @@
+_base_ = [
+    '../../_base_/models/maskclip_plus_r50_deeplabv2_r101-d8.py',
+    '../../_base_/datasets/pascal_voc12_aug.py',
+    '../../_base_/schedules/schedule_20k.py',
+    '../../_base_/default_runtime.py',
+]
+model = dict(
+    decode_head=dict(num_classes={{_base_.num_classes}}, vocabulary='voc', cls_bg=True),
+    teacher=dict(decode_head=dict(num_classes=20, vocabulary='voc')),
+    labelling=dict(clip_guided=(1, 1999), self_train=(2000, -1), clip_classes={{_base_.unseen}}))
+data = dict(train=dict(unlabelled='unseen'))
