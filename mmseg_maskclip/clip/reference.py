@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Sequence
 
 import open_clip
 import torch
@@ -55,3 +55,26 @@ def reference_encoder(checkpoint: ClipCheckpoint, spec: ClipSpec,
     table = owner.positional_embedding
     owner.positional_embedding = nn.Parameter(torch.randn(rows, table.shape[1]) * table.std())
     return visual
+
+
+def reference_classifier(checkpoint: ClipCheckpoint, spec: ClipSpec, names: Sequence[str],
+                         templates: Sequence[str], device: torch.device) -> Callable[[], Tensor]:
+    """open_clip's own ``build_zero_shot_classifier``, one class at a time.
+
+    Args:
+        checkpoint: The weights.
+        spec: The model they are of.
+        names: K class names.
+        templates: Sentences with one ``{}``.
+        device: Where it encodes.
+
+    Returns:
+        A function without arguments that gives the classifier, (D, K).
+    """
+    model = open_clip.create_model(spec.open_clip_name, pretrained=None).eval()
+    model.load_state_dict(checkpoint.text, strict=False)
+    model = model.to(device)
+    tokenizer = open_clip.get_tokenizer(spec.open_clip_name)
+    return lambda: open_clip.build_zero_shot_classifier(
+        model, tokenizer, list(names), [template.format for template in templates],
+        num_classes_per_batch=1, device=device)
