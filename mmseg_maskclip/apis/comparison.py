@@ -12,6 +12,7 @@ from mmseg_maskclip.apis.build import build_model, build_test_dataset
 from mmseg_maskclip.apis.config import load_config
 from mmseg_maskclip.apis.distributed import device_of_process
 from mmseg_maskclip.apis.inference import label_sample, picture_of
+from mmseg_maskclip.apis.test import check_classes
 from mmseg_maskclip.apis.visualize import add_legend, classes_present, overlay
 from mmseg_maskclip.apis.weights import load_weights
 from mmseg_maskclip.utils import InputError, write_image
@@ -46,7 +47,7 @@ def compare_models(models: Sequence[tuple[str, str, str]], out: str, count: int 
     indices = range(min(count, len(dataset)))
     samples = [dataset[index] for index in indices]
     truths = [dataset.get_gt_seg_map_by_idx(index) for index in indices]
-    maps = [_labels(config, checkpoint, samples)
+    maps = [_labels(config, checkpoint, samples, dataset)
             for config, (_, _, checkpoint) in zip(configs, models)]
     titles = ['image', *(title for title, _, _ in models), 'truth']
     rows = [_row(sample, [*found, truth], dataset)
@@ -60,10 +61,11 @@ def compare_models(models: Sequence[tuple[str, str, str]], out: str, count: int 
     return Path(out)
 
 
-def _labels(config: Any, checkpoint: str, samples: list[dict]) -> list[np.ndarray]:
+def _labels(config: Any, checkpoint: str, samples: list[dict],
+            dataset: Any) -> list[np.ndarray]:
     device = device_of_process()
     model = build_model(config)
-    load_weights(model, checkpoint, str(device))
+    check_classes(model, dataset, load_weights(model, checkpoint, str(device)))
     model = model.to(device).eval()
     return [label_sample(model, sample, device) for sample in samples]
 

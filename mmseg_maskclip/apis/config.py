@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import gc
+import sys
 from pathlib import Path
 from typing import Any, Iterator, Sequence
 
@@ -9,6 +12,11 @@ from mmcv import Config
 
 from mmseg_maskclip.utils import InputError, require_dir, require_file
 
+_OPTIONAL_ROOTS = ('work_dir', 'load_from', 'resume_from', 'cudnn_benchmark', 'fp16', 'seed',
+                   'mp_start_method', 'opencv_num_threads', 'evaluation', 'optimizer',
+                   'optimizer_config', 'lr_config', 'runner', 'checkpoint_config', 'log_config',
+                   'custom_hooks', 'custom_imports', 'dist_params', 'log_level', 'test_cfg',
+                   'train_cfg', 'total_batch_size', 'accumulative_counts', 'find_unused_parameters')
 AUG_RATIOS = [0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
 
 
@@ -24,27 +32,51 @@ def load_config(path: str, options: dict | None = None) -> Config:
             names a key of something that is no dict.
     """
     require_file(path, 'config', 'See configs/ for the shipped ones.')
-    try:
-        config = Config.fromfile(str(path))
-    except Exception as error:
-        # A config is a program: whatever it raises is its author's to mend. mmcv may stumble
-        # once more while it cleans up, so the first of the chain is the cause.
-        cause: BaseException = error
-        while cause.__context__ is not None:
-            cause = cause.__context__
-        raise InputError(f'config {path} can not be read: {type(cause).__name__}: '
-                         f'{cause}') from error
+    config = _parse(path)
+    _check_roots(config, path, options or {})
     if options:
         try:
             config.merge_from_dict(options)
-        except (TypeError, KeyError, IndexError, AssertionError) as error:
+        except (TypeError, KeyError, IndexError, AssertionError, AttributeError) as error:
             raise InputError(f'--cfg-options {options} does not fit config {path}: '
                              f'{error}') from error
-    for key in ('model', 'data'):
-        if key not in config:
-            raise InputError(f"config {path} has no '{key}': it is a part of a config, not a "
-                             'whole one; see configs/ for the shipped ones.')
     return config
+
+
+def _parse(path: str) -> Config:
+    """Run a config file. It is a program: whatever it raises is its author's to mend."""
+    fault = None
+    hook = sys.unraisablehook
+    # mmcv's temporary file outlives its folder when a config fails, and says so.
+    sys.unraisablehook = lambda unraisable: None
+    try:
+        return Config.fromfile(str(path))
+    except Exception as error:
+        # mmcv may stumble once more while it cleans up: the first of the chain is the cause.
+        cause: BaseException = error
+        while cause.__context__ is not None:
+            cause = cause.__context__
+        fault = f'{type(cause).__name__}: {cause}'
+        del cause
+    finally:
+        gc.collect()
+        sys.unraisablehook = hook
+    raise InputError(f'config {path} can not be read: {fault}')
+
+
+def _check_roots(config: Config, path: str, options: dict) -> None:
+    """Parts every config has, and options that name none of its keys."""
+    for key in ('model', 'data'):
+        if not isinstance(config.get(key), dict):
+            raise InputError(f"config {path} has no dict '{key}': it is a part of a config, not a "
+                             'whole one; see configs/ for the shipped ones.')
+    known = {*config.keys(), *_OPTIONAL_ROOTS}
+    for key in options:
+        root = key.split('.')[0]
+        if root not in known:
+            near = difflib.get_close_matches(root, known, n=1)
+            hint = f', did you mean {near[0]!r}?' if near else '.'
+            raise InputError(f'--cfg-options {key}: config {path} has no {root!r}{hint}')
 
 
 def transforms_of(pipeline: Sequence[dict], name: str) -> Iterator[dict]:
@@ -93,6 +125,10 @@ def set_corruption(config: Config, name: str, severity: int) -> None:
 def set_images(config: Config, folder: str) -> None:
     """Test on a folder of pictures, as ``--img-dir`` does."""
     require_dir(folder, 'image folder')
+    if config.data.test.type != 'ImageFolderDataset':
+        raise InputError(f'--img-dir needs a config on a folder of images, not on '
+                         f'{config.data.test.type}: use '
+                         'configs/maskclip/maskclip_vit16_512x512_demo.py.')
     config.data.test.img_dir = str(Path(folder).resolve())
     config.data.test.data_root = None
 

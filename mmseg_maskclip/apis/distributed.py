@@ -44,7 +44,8 @@ def init_processes(launcher: str) -> None:
 def _require_rank(launcher: str) -> None:
     if launcher == 'pytorch' and 'RANK' not in os.environ:
         raise InputError("--launcher pytorch expects torchrun's environment: start it by "
-                         'tools/dist_test.sh CONFIG CHECKPOINT N.')
+                         'tools/dist_train.sh CONFIG N or tools/dist_test.sh CONFIG CHECKPOINT '
+                         'N.')
 
 
 def is_main() -> bool:

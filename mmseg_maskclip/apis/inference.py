@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Iterator
 
 import cv2
@@ -31,6 +32,7 @@ def samples_of_process(dataset: Any, config: Config) -> Iterator[tuple[int, Any]
     indices = list(range(rank, len(dataset), world))
     workers = config.data.get('test_dataloader', {}).get(
         'workers_per_gpu', config.data.get('workers_per_gpu', 2))
+    workers = min(workers, os.cpu_count() or 1)
     loader = DataLoader(Subset(dataset, indices), batch_size=None, shuffle=False,
                         num_workers=workers, collate_fn=_keep)
     try:

@@ -13,6 +13,7 @@ import torch
 from mmcv import Config
 from mmcv.runner import get_dist_info
 from mmcv.utils import print_log
+from mmseg.datasets import CustomDataset
 from torch import Tensor, nn
 
 from mmseg_maskclip.apis.build import build_model, build_test_dataset
@@ -26,7 +27,9 @@ from mmseg_maskclip.apis.inference import label_sample, picture_of, samples_of_p
 from mmseg_maskclip.apis.record import timestamp, unused_name, versions, write_json
 from mmseg_maskclip.apis.visualize import add_legend, classes_present, overlay
 from mmseg_maskclip.apis.weights import describe_fidelity, load_weights
+from mmseg_maskclip.clip import load_vocabulary
 from mmseg_maskclip.datasets import UnreadableSample
+from mmseg_maskclip.evaluation import check_metrics
 from mmseg_maskclip.utils import (
     InputError,
     atomic_path,
@@ -99,10 +102,11 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
     _prepare(options)
     dataset = build_test_dataset(config)
     dataset.on_unreadable = 'skip'
+    _check_wishes(dataset, options)
     model = build_model(config)
     device = device_of_process()
     meta = load_weights(model, checkpoint, str(device))
-    _check_classes(model, dataset, meta)
+    check_classes(model, dataset, meta)
     model.CLASSES, model.PALETTE = dataset.CLASSES, dataset.PALETTE
     started = time.time()
     totals = _run(model.to(device).eval(), dataset, config, options)
@@ -128,6 +132,8 @@ def _prepare(options: TestOptions) -> None:
         raise InputError(f'--out is {options.out}, a name ending in .pkl was expected.')
     if not 0 < options.opacity <= 1:
         raise InputError(f'--opacity is {options.opacity}, a number in (0, 1] was expected.')
+    if options.out and Path(options.out).is_dir():
+        raise InputError(f'--out {options.out} is a folder, a file was expected.')
     writable_dir(options.work_dir, 'work dir')
     if options.show_dir:
         writable_dir(options.show_dir, '--show-dir')
@@ -135,12 +141,47 @@ def _prepare(options: TestOptions) -> None:
         writable_dir(Path(options.out).parent, 'folder of --out')
 
 
-def _check_classes(model: nn.Module, dataset: Any, meta: dict) -> None:
+def _check_wishes(dataset: Any, options: TestOptions) -> None:
+    """What this data set can't do, told before the weights are loaded."""
+    name = type(dataset).__name__
+    if options.metrics:
+        if dataset.ann_dir is None:
+            raise InputError(f'--eval: {name} has no labels to compare with; use --show-dir or '
+                             '--out.')
+        check_metrics(options.metrics)
+    if options.format_only and type(dataset).format_results is CustomDataset.format_results:
+        raise InputError(f'--format-only: {name} has no format of its own to write; use --out or '
+                         '--show-dir.')
+    if options.show_dir:
+        shown, images = Path(options.show_dir).resolve(), Path(dataset.img_dir).resolve()
+        if shown == images or images in shown.parents:
+            raise InputError(f'--show-dir {options.show_dir} lies in the image folder {images}, '
+                             'whose pictures it would overwrite or add to: name another folder.')
+
+
+def check_classes(model: nn.Module, dataset: Any, meta: dict) -> None:
+    """Check that a model's classes are a data set's.
+
+    Args:
+        model: A segmentor.
+        dataset: A test set.
+        meta: Meta data of the checkpoint.
+
+    Raises:
+        InputError: If their number differs, or the names of one's own list.
+    """
     wanted, found = model.decode_head.num_classes, len(dataset.CLASSES)
     if wanted != found:
         raise InputError(f'the head has {wanted} classes, the dataset {type(dataset).__name__} '
                          f'{found}: set model.decode_head.num_classes and vocabulary to the '
                          "dataset's.")
+    vocabulary = getattr(model.decode_head, 'vocabulary', None)
+    if type(dataset).__name__ == 'ImageFolderDataset' and vocabulary is not None:
+        asked = load_vocabulary(vocabulary).class_names
+        wrong = [pair for pair in zip(asked, dataset.CLASSES) if pair[0] != pair[1]]
+        if wrong:
+            raise InputError(f'the head is asked for {wrong[0][0]!r} where data.test.classes says '
+                             f'{wrong[0][1]!r}: give both lists in one order, or --classes.')
     trained = meta.get('CLASSES')
     if trained and list(trained) != list(dataset.CLASSES):
         print_log('The checkpoint was made for classes of other names: '
@@ -178,9 +219,9 @@ def _use(labels: np.ndarray, index: int, dataset: Any, sample: dict, totals: _To
                      **options.eval_options}
         try:
             dataset.format_results([labels], indices=[index], **arguments)
-        except NotImplementedError as error:
-            raise InputError(f'--format-only: {type(dataset).__name__} has no format of its own '
-                             'to write; use --out or --show-dir.') from error
+        except (TypeError, OSError) as error:
+            raise InputError(f'--format-only with --eval-options {options.eval_options}: '
+                             f'{error}.') from error
 
 
 def _draw(labels: np.ndarray, sample: dict, dataset: Any, options: TestOptions) -> None:

@@ -100,6 +100,18 @@ def json_ready(figures: dict) -> dict:
             for name, value in figures.items()}
 
 
+def check_metrics(metrics: str | Sequence[str]) -> None:
+    """Refuse metrics that are not known, before anything is computed.
+
+    Args:
+        metrics: As for :func:`segmentation_figures`.
+
+    Raises:
+        InputError: If one is unknown, or there is none.
+    """
+    _figure_names(metrics)
+
+
 def _figure_names(metrics: str | Sequence[str]) -> list[str]:
     metrics = [metrics] if isinstance(metrics, str) else list(metrics)
     unknown = [metric for metric in metrics if metric not in METRICS]

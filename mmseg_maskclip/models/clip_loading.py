@@ -66,7 +66,7 @@ def load_tower(backbone: ClipBackbone, checkpoint: ClipCheckpoint) -> None:
     checkpoint.check(backbone.spec)
     state = dict(checkpoint.visual)
     missing = [key for key in backbone.state_dict() if key not in state]
-    if missing and missing != [POSITIONS]:
+    if missing and missing != [POSITIONS] and not checkpoint.text:
         state.update(_projections(backbone, checkpoint))
         missing = [key for key in backbone.state_dict() if key not in state]
     if missing == [POSITIONS]:
@@ -84,6 +84,10 @@ def _load_strictly(backbone: ClipBackbone, state: dict, checkpoint: ClipCheckpoi
     wrong = [f'{key} {tuple(state[key].shape)} instead of {tuple(value.shape)}'
              for key, value in own.items() if state[key].shape != value.shape]
     wrong += [f'{key}, which the tower does not have' for key in state if key not in own]
+    broken = [key for key, value in state.items() if not torch.isfinite(value).all()]
+    if broken:
+        raise InputError(f'{checkpoint.path} is damaged: {broken[0]} holds values that are no '
+                         f'numbers. {_GET} {backbone.spec.name}')
     if wrong:
         raise InputError(f'{checkpoint.path} does not fit CLIP model {backbone.spec.name}: it '
                          f'holds {wrong[0]}{f" and {len(wrong) - 1} more" if wrong[1:] else ""}.')
@@ -181,7 +185,8 @@ def _text_tower_beside(checkpoint: ClipCheckpoint, backbone: ClipBackbone,
             other = read_clip_checkpoint(folder / spec.filename)
             other.check(spec)
             return other
+    make = (f'python tools/maskclip_utils/prompt_engineering.py --model {spec.short_name} '
+            f'--class-set {vocabulary}') if vocabulary in list_vocabularies() else (
+            'give the full CLIP file as the checkpoint')
     raise InputError(f'there is no text bank of {vocabulary!r} for CLIP model {spec.name}, and '
-                     f'{checkpoint.path} holds no text tower to build it from: '
-                     f'python tools/maskclip_utils/prompt_engineering.py --model '
-                     f'{spec.short_name} --class-set {vocabulary}')
+                     f'{checkpoint.path} holds no text tower to build it from: {make}')

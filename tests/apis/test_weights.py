@@ -24,8 +24,8 @@ def _segmentor(clip, **head):
     kind = 'ClipViT' if sizes['kind'] == 'vit' else 'ClipResNet'
     return build_model(Config(dict(model=dict(
         type='MaskClip', backbone=dict(type=kind, arch=sizes, fidelity='clip'),
-        decode_head=dict(type='MaskClipHead', num_classes=len(NAMES), text_channels=32,
-                         **{'vocabulary': NAMES, **head}),
+        decode_head=dict(type='MaskClipHead', text_channels=32,
+                         **{'num_classes': len(NAMES), 'vocabulary': NAMES, **head}),
         test_cfg=dict(mode='whole'))))).eval()
 
 
@@ -70,12 +70,14 @@ def test_earlier_converted_files_find_each_other(clip, tmp_path):
             model.backbone.encode_image(torch.randn(1, 3, 64, 64))
 
 
-def test_a_file_without_texts_names_the_command(clip, tmp_path):
+def test_a_file_without_texts_says_what_to_do(clip, tmp_path):
     short = spec_of(clip).short_name
     save_as(clip, tmp_path / f'{short}_clip_weights.pth', 'weights')
     path = save_as(clip, tmp_path / f'{short}_clip_backbone.pth', 'backbone')
-    with pytest.raises(InputError, match='prompt_engineering.py'):
+    with pytest.raises(InputError, match='give the full CLIP file'):
         load_weights(_segmentor(clip), path)
+    with pytest.raises(InputError, match='prompt_engineering.py --model .* --class-set mario'):
+        load_weights(_segmentor(clip, vocabulary='mario', num_classes=7), path)
 
 
 def test_another_architecture_is_refused(tmp_path):

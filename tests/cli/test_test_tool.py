@@ -212,11 +212,20 @@ def test_label_outside_the_classes_is_named(tiny_world, tiny_rn, tmp_path, call_
     (['CONFIG', 'RN', '--cfg-options', 'model.backbone.type=Nothing'], ['Nothing']),
     (['CONFIG', 'RN', '--cfg-options', 'model.decode_head.num_classes=3'], ['14', '3']),
     (['CONFIG', 'RN', '--cfg-options', 'words'], ['KEY=VALUE']),
+    (['CONFIG', 'RN', '--cfg-options', 'modl.x=3'], ['modl', "'model'"]),
+    (['CONFIG', 'RN', '--cfg-options', 'model.decode_head.ks_thresh=abc'], ["'abc'"]),
+    (['CONFIG', 'RN', '--cfg-options', 'data=3'], ['data']),
+    (['CONFIG', 'RN', '--cfg-options', 'a=[1'], ["'a'"]),
+    (['BROKEN', 'RN'], ['BROKEN', 'ZeroDivisionError']),
+    (['CONFIG', 'RN', '--img-dir', 'EMPTY'], ['TinyWorldDataset']),
     (['CONFIG', 'RN', '--cfg-options', 'data.test.data_root=gone'], ['gone']),
 ])
 def test_bad_input_is_one_sentence(arguments, words, tiny_world, tiny_rn, tmp_path, call_tool):
     (tmp_path / 'EMPTY').mkdir()
-    known = {'CONFIG': CONFIG, 'DEMO': DEMO, 'RN': tiny_rn, 'EMPTY': tmp_path / 'EMPTY'}
+    broken = tmp_path / 'broken.py'
+    broken.write_text('a = 1 / 0\n')
+    known = {'BROKEN': broken, 'CONFIG': CONFIG, 'DEMO': DEMO, 'RN': tiny_rn,
+             'EMPTY': tmp_path / 'EMPTY'}
     arguments = [known.get(word, word) for word in arguments]
     if '--cfg-options' not in arguments:
         arguments += ['--cfg-options']
@@ -273,3 +282,24 @@ def test_interrupted_run_leaves_no_figures(tiny_world, tiny_rn, tmp_path):
     assert process.returncode == 130, errors
     assert not (tmp_path / 'maps.pkl').exists()
     assert not list((tmp_path / 'work').glob('*.json'))
+
+
+def test_pictures_are_never_overwritten(tiny_world, tiny_rn, tmp_path, call_tool):
+    images = tiny_world / 'JPEGImages'
+    before = {path.name: path.read_bytes() for path in images.iterdir()}
+    for folder in (images, images / 'drawn'):
+        done = call_tool(TOOL, CONFIG, tiny_rn, '--show-dir', folder, '--work-dir', tmp_path,
+                         *_options(tiny_world))
+        assert_bad_input(done, str(folder), 'another folder')
+    assert {path.name: path.read_bytes() for path in images.iterdir()
+            if path.is_file()} == before
+
+
+def test_damaged_weights_are_refused(tiny_world, tiny_rn, tmp_path, call_tool):
+    state = torch.load(tiny_rn, weights_only=True)
+    content = state.get('state_dict', state)
+    content['visual.layer2.0.conv1.weight'].fill_(float('nan'))
+    torch.save(state, tmp_path / 'nan.pth')
+    done = call_tool(TOOL, CONFIG, tmp_path / 'nan.pth', '--eval', 'mIoU', '--work-dir', tmp_path,
+                     *_options(tiny_world))
+    assert_bad_input(done, 'nan.pth', 'no numbers')

@@ -157,10 +157,12 @@ class ClipResNet(ClipBackbone):
 
     def _map(self, img: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """The stage-4 map as tokens, (B, h*w, C), and the grid (h, w)."""
-        if min(img.shape[2:]) < STRIDE:
-            raise InputError(f'image is {img.shape[2]} x {img.shape[3]} pixels, a CLIP ResNet '
-                             f'needs {STRIDE} x {STRIDE} at least: raise the test scale.')
-        x = self.stem(self.normalise(img))
+        img = self.normalise(img)
+        bottom, right = (max(STRIDE - size, 0) for size in img.shape[2:])
+        if bottom or right:
+            # A very thin picture has not one position: fill it up with the mean colour.
+            img = F.pad(img, (0, right, 0, bottom))
+        x = self.stem(img)
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return x.flatten(2).transpose(1, 2), (x.shape[2], x.shape[3])
 

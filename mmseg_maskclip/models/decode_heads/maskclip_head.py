@@ -125,8 +125,8 @@ def _check(num_classes: int, ks_thresh: float, pd_thresh: float, attn_pooling: b
     if num_classes < 1:
         raise InputError(f'num_classes is {num_classes}, at least 1 was expected.')
     for name, value in (('ks_thresh', ks_thresh), ('pd_thresh', pd_thresh)):
-        if not 0 <= value <= 1:
-            raise InputError(f'{name} is {value}, a number in [0, 1] was expected (0 is off).')
+        if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            raise InputError(f'{name} is {value!r}, a number in [0, 1] was expected (0 is off).')
     if attn_pooling and ks_thresh > 0:
         raise InputError('attn_pooling leaves no keys to smooth with: set ks_thresh=0 or '
                          'attn_pooling=False.')

@@ -38,8 +38,11 @@ class TextClassifier(nn.Module):
         if len(bank.class_names) != self.num_classes:
             raise InputError(
                 f'the text bank holds {len(bank.class_names)} classes, the head has '
-                f'num_classes={self.num_classes}: build the bank from the same vocabulary '
-                '(tools/maskclip_utils/prompt_engineering.py).')
+                f'num_classes={self.num_classes}: set num_classes to the number of classes in '
+                'the vocabulary, or give the bank of that vocabulary.')
+        if not torch.isfinite(bank.embeddings).all():
+            raise InputError('the text bank holds values that are no numbers: the CLIP file it was '
+                             'made from is damaged.')
         self._fill(bank.embeddings.to(self.embeddings), bank.row_class)
 
     def _fill(self, embeddings: Tensor, row_class: Tensor) -> None:
