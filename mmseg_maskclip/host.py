@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.machinery
 import importlib.util
 import logging
 import sys
@@ -115,5 +116,8 @@ def prepare_host() -> None:
     with _quiet():
         importlib.import_module('mmcv')
         if not has_compiled_ops():
-            sys.modules['mmcv._ext'] = _MissingOps('mmcv._ext')
+            placeholder = _MissingOps('mmcv._ext')
+            # By its loader mmcv learns, as in building an optimizer, that there are no operators.
+            placeholder.__spec__ = importlib.machinery.ModuleSpec('mmcv._ext', None)
+            sys.modules['mmcv._ext'] = placeholder
         importlib.import_module('mmcv.ops')

@@ -65,6 +65,10 @@ class MaskClipPlus(TiledInference, EncoderDecoder):
         InputError: If the parts don't fit each other.
     """
 
+    #: What labels in the student's place in its own stage: (B, 3, H, W) to scores
+    #: (B, K, h, w), such as a moving average of the student; None is the student itself.
+    self_labeller: Callable[[Tensor], Tensor] | None = None
+
     def __init__(self, backbone: dict, decode_head: dict, teacher: dict | None = None,
                  labelling: dict | None = None, **kwargs: Any) -> None:
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
@@ -190,7 +194,9 @@ class MaskClipPlus(TiledInference, EncoderDecoder):
     def _candidate_scores(self, stage: str, img: Tensor, features: Tensor) -> Tensor:
         """Scores of the classes a stage may give, (B, C, h, w)."""
         if stage == 'self':
-            return self.decode_head.classify(features)[:, list(self.labeller.self_classes)]
+            scores = (self.decode_head.classify(features) if self.self_labeller is None
+                      else self.self_labeller(img))
+            return scores[:, list(self.labeller.self_classes)]
         shift = int(self.decode_head.cls_bg)
         return self.teacher.score_classes(
             img, [index - shift for index in self.labeller.clip_classes])

@@ -1,0 +1,189 @@
+"""Training checkpoints: written whole or not at all, and found again."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any, Mapping
+
+import numpy as np
+import torch
+from mmcv.utils import print_log
+from torch import nn
+
+from mmseg_maskclip.utils import InputError, atomic_path, require_file
+
+LATEST = 'latest.pth'
+_NAME = re.compile(r'iter_(\d+)\.pth')
+_SHOWN = 2
+
+
+def write_checkpoint(path: Path, content: dict) -> None:
+    """Write a checkpoint; a killed process leaves no broken one.
+
+    Args:
+        path: The file.
+        content: Tensors, numbers, strings, lists and dicts.
+    """
+    with atomic_path(path) as name:
+        torch.save(content, name)
+        # A rename may reach the disk before the content does.
+        with open(name, 'rb') as file:
+            os.fsync(file.fileno())
+
+
+def link_latest(path: Path) -> None:
+    """Let ``latest.pth`` beside a checkpoint point to it."""
+    link = path.with_name(LATEST)
+    temporary = path.with_name(f'.{LATEST}.{os.getpid()}')
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(path.name)
+    os.replace(temporary, link)
+
+
+def read_checkpoint(path: str | Path) -> dict:
+    """Read a checkpoint of training, on the CPU.
+
+    Raises:
+        InputError: If it is missing, broken, or no checkpoint of training.
+    """
+    content = _load(path, 'checkpoint')
+    if not isinstance(content.get('state_dict'), Mapping):
+        raise InputError(f'{path} is no checkpoint that training wrote: it has no state_dict.')
+    return {'meta': {}, **content}
+
+
+def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
+    """Read named weights, whatever they are wrapped in, on the CPU.
+
+    Raises:
+        InputError: If the file is missing, broken, or holds none.
+    """
+    content = _load(path, 'weights')
+    for wrapper in ('state_dict', 'model'):
+        if isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+    return {key: value for key, value in content.items() if isinstance(value, torch.Tensor)}
+
+
+def _load(path: str | Path, what: str) -> Mapping:
+    require_file(path, what)
+    try:
+        content = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:
+        # Half a file can make the unpickler stumble over anything.
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f'{what} {path} can not be read: {reason}') from error
+    if not isinstance(content, Mapping):
+        raise InputError(f'{what} {path} holds a {type(content).__name__}, named tensors were '
+                         'expected.')
+    return content
+
+
+def latest_checkpoint(work_dir: str | Path) -> Path | None:
+    """The newest intact ``iter_N.pth`` of a folder, None without one.
+
+    That is the one ``latest.pth`` points to, since an earlier and longer run
+    may have left others; or else the one of the highest iteration.
+
+    Args:
+        work_dir: The folder, which may not exist.
+    """
+    found = {int(match[1]): path for path in Path(work_dir).glob('iter_*.pth')
+             if (match := _NAME.fullmatch(path.name))}
+    latest = (Path(work_dir) / LATEST).resolve()
+    ordered = sorted(found.items(), key=lambda item: (item[1].resolve() == latest, item[0]))
+    for _, path in reversed(ordered):
+        try:
+            read_checkpoint(path)
+        except InputError as error:
+            print_log(f'{error} The one before is tried.', 'mmseg', level=30)
+            continue
+        return path
+    return None
+
+
+def remove_leftovers(work_dir: Path) -> None:
+    """Delete the half-written files of a killed run."""
+    for pattern in ('.iter_*.*.pth', '.best_*.*.pth'):
+        for path in work_dir.glob(pattern):
+            path.unlink(missing_ok=True)
+
+
+def differing_keys(wanted: Any, found: Any, prefix: str = '') -> list[str]:
+    """Dotted names of the settings in which two configs differ.
+
+    Args:
+        wanted: Plain dicts, lists, numbers, strings.
+        found: The same.
+        prefix: Name of the two.
+    """
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        return [name for key in sorted({*wanted, *found})
+                for name in differing_keys(wanted.get(key), found.get(key),
+                                           f'{prefix}.{key}' if prefix else key)]
+    return [] if wanted == found else [prefix]
+
+
+def load_exactly(model: nn.Module, state: Mapping[str, torch.Tensor], path: str | Path) -> None:
+    """Load weights to go on training with.
+
+    Args:
+        model: The segmentor, not wrapped.
+        state: Its state dict.
+        path: Where it came from.
+
+    Raises:
+        InputError: If anything is missing, left over or of another shape.
+    """
+    own = model.state_dict()
+    faults = {
+        'missing': [key for key in own if key not in state],
+        'unknown': [key for key in state if key not in own],
+        'of another shape': [key for key in own
+                             if key in state and own[key].shape != state[key].shape]}
+    told = [f'{len(keys)} parameters are {kind} (such as {", ".join(keys[:_SHOWN])})'
+            for kind, keys in faults.items() if keys]
+    if told:
+        raise InputError(f'{path} is a checkpoint of another model: {"; ".join(told)}. Resume '
+                         'with the config it was made with, or start a new run from its '
+                         'weights with --load-from.')
+    model.load_state_dict(state)
+
+
+def load_fitting(model: nn.Module, state: Mapping[str, torch.Tensor], path: str | Path) -> None:
+    """Load the weights that fit, and say what does not.
+
+    Args:
+        model: The segmentor, not wrapped.
+        state: A state dict, e.g. of a model for other classes.
+        path: Where it came from.
+
+    Raises:
+        InputError: If less than half of the model's parameters would be loaded.
+    """
+    own = model.state_dict()
+    fitting = {key: value for key, value in state.items()
+               if key in own and own[key].shape == value.shape}
+    left = [key for key in own if key not in fitting]
+    if 2 * len(fitting) < len(own):
+        raise InputError(f'{path} has {len(fitting)} of the {len(own)} parameters of the model '
+                         f'(missing are such as {", ".join(left[:_SHOWN])}): give a checkpoint '
+                         'of the same student.')
+    model.load_state_dict(fitting, strict=False)
+    if left or len(fitting) < len(state):
+        print_log(f'{path}: {len(fitting)} parameters are loaded, {len(left)} of the model are '
+                  f'not in it (such as {left[:_SHOWN]}), {len(state) - len(fitting)} of it do '
+                  'not fit the model.', 'mmseg', level=30)
+
+
+def storable(value: Any) -> Any:
+    """A value in types that ``torch.load(weights_only=True)`` accepts."""
+    if isinstance(value, Mapping):
+        return {str(key): storable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [storable(item) for item in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    return value

@@ -1,0 +1,100 @@
+"""Pretrained weights of a student: there, and really of this student."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Iterator, Mapping
+from urllib.error import URLError
+
+from mmcv.runner import CheckpointLoader
+from mmcv.utils import print_log
+from torch import nn
+
+from mmseg_maskclip.utils import InputError, require_file
+
+_MAY_MISS = 0.25
+_SHOWN = 2
+
+
+def check_pretrained(model: nn.Module) -> None:
+    """Look at all weight files that ``init_weights`` is going to load.
+
+    mmcv loads what fits and says nothing of the rest, so that a file of
+    another layout means a random start.
+
+    Args:
+        model: A segmentor, before ``init_weights``.
+
+    Raises:
+        InputError: If a file is missing or broken, or lacks more than a
+            quarter of the module's parameters.
+    """
+    for name, module in model.named_modules():
+        for settings in _pretrained_settings(module):
+            _check(name or type(model).__name__, module, settings['checkpoint'],
+                   settings.get('prefix'))
+
+
+def without_pretrained(model: nn.Module) -> None:
+    """Let ``init_weights`` load no files into the student, as before resuming."""
+    for module in model.modules():
+        if any(True for _ in _pretrained_settings(module)):
+            module.init_cfg = None
+
+
+def _pretrained_settings(module: nn.Module) -> Iterator[Mapping]:
+    settings = getattr(module, 'init_cfg', None) or ()
+    for item in [settings] if isinstance(settings, Mapping) else settings:
+        if item.get('type') == 'Pretrained':
+            yield item
+
+
+def _check(name: str, module: nn.Module, source: str, prefix: str | None) -> None:
+    found = {re.sub(r'^module\.', '', key): value for key, value in _read(source, name).items()}
+    if prefix:
+        prefix = prefix.rstrip('.') + '.'
+        found = {key[len(prefix):]: value for key, value in found.items()
+                 if key.startswith(prefix)}
+    wanted = {key: value for key, value in module.state_dict().items()
+              if not key.endswith('num_batches_tracked')}
+    lacking = [key for key, value in wanted.items()
+               if key not in found or getattr(found[key], 'shape', None) != value.shape]
+    kind = type(module).__name__
+    if len(lacking) > _MAY_MISS * len(wanted):
+        raise InputError(
+            f'{source} lacks {len(lacking)} of the {len(wanted)} parameters of {name} ({kind}), '
+            f'such as {", ".join(lacking[:_SHOWN])}; it has such as '
+            f'{", ".join(list(found)[:_SHOWN]) or "nothing"}. {_remedy(kind, source)}')
+    print_log(f'{name} ({kind}) starts from {source}.', 'mmseg')
+    if lacking:
+        print_log(f'{source}: {len(lacking)} of {len(wanted)} parameters of {name} are not in it '
+                  f'and start at random, such as {lacking[:_SHOWN]}.', 'mmseg', level=30)
+
+
+def _read(source: str, name: str) -> Mapping:
+    if '://' not in source:
+        require_file(source, f'pretrained weights of {name},', _remedy(name, source))
+    try:
+        content = CheckpointLoader.load_checkpoint(source, map_location='cpu')
+    except (URLError, OSError) as error:
+        raise InputError(f'pretrained weights {source} of {name} can not be fetched: {error}. '
+                         'Download them elsewhere and set model.pretrained to the file.'
+                         ) from error
+    except KeyError as error:
+        raise InputError(f'pretrained weights {source} of {name}: there is no model '
+                         f'{error}.') from error
+    except Exception as error:
+        # Whatever torch.load trips over: it is the file that must be mended.
+        raise InputError(f'pretrained weights {source} of {name} can not be read: '
+                         f'{str(error).splitlines()[0]}') from error
+    return content.get('state_dict', content)
+
+
+def _remedy(kind: str, source: str) -> str:
+    if kind == 'MixVisionTransformer' or 'mit_b' in Path(source).name:
+        size = re.search(r'mit_b(\d)', source)
+        raw = f'mit_b{size[1]}.pth' if size else 'mit_bN.pth'
+        return (f"Download SegFormer's ImageNet weights {raw} and convert them: python "
+                f'tools/model_converters/mit2mmseg.py {raw} {source}')
+    return 'Set model.pretrained to the weights of this very backbone.'

@@ -1,0 +1,117 @@
+"""What a training config must say, and what flags change in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmcv import Config
+from mmcv.runner import get_dist_info
+from mmcv.utils import print_log
+
+from mmseg_maskclip.utils import InputError
+
+AMP = ('fp16', 'bf16')
+_BASE = 'Take configs/_base_/schedules/ as a base.'
+
+
+def check_settings(config: Config, amp: str | None) -> None:
+    """Find what can't be trained before anything is loaded.
+
+    Args:
+        config: A training config.
+        amp: ``'fp16'``, ``'bf16'`` or None.
+
+    Raises:
+        InputError: If a part is missing or of another kind.
+    """
+    for key in ('optimizer', 'lr_config', 'runner'):
+        if not config.get(key):
+            raise InputError(f"the config has no '{key}', which training needs. {_BASE}")
+    if 'train' not in config.data:
+        raise InputError("the config has no 'data.train'.")
+    runner = config.runner
+    if runner.get('type') != 'IterBasedRunner' or _positive(runner.get('max_iters')) is None:
+        raise InputError(f'runner is {dict(runner)}, '
+                         "dict(type='IterBasedRunner', max_iters=N) was expected: stages and "
+                         'resuming count iterations.')
+    workflow = [tuple(flow) for flow in config.get('workflow', [('train', 1)])]
+    if workflow != [('train', 1)]:
+        raise InputError(f"workflow is {workflow}, [('train', 1)] was expected; validation is "
+                         "set by 'evaluation'.")
+    for key, value in (('data.samples_per_gpu', config.data.get('samples_per_gpu')),
+                       ('accumulative_counts', accumulation_of(config))):
+        if _positive(value) is None:
+            raise InputError(f'{key} is {value!r}, a whole number from 1 was expected.')
+    _check_amp(amp)
+    _check_step(config, amp)
+
+
+def _positive(value: Any) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
+
+
+def _check_amp(amp: str | None) -> None:
+    if amp not in (None, *AMP):
+        raise InputError(f'--amp is {amp!r}, one of {AMP} was expected.')
+    if amp == 'fp16' and not torch.cuda.is_available():
+        raise InputError('--amp fp16 needs a GPU: use --amp bf16 on the CPU.')
+    if amp == 'bf16' and torch.cuda.is_available() and not torch.cuda.is_bf16_supported():
+        raise InputError(f'--amp bf16: {torch.cuda.get_device_name()} has no bfloat16, use '
+                         '--amp fp16.')
+
+
+def _check_step(config: Config, amp: str | None) -> None:
+    kind = (config.get('optimizer_config') or {}).get('type', 'OptimizerHook')
+    if kind == 'OptimizerHook':
+        return
+    if 'Fp16' in kind or 'Cumulative' in kind:
+        raise InputError(f'optimizer_config.type is {kind}: leave it out and use --amp for mixed '
+                         "precision, and 'accumulative_counts' of the config for accumulation.")
+    if amp or accumulation_of(config) != 1:
+        raise InputError(f'optimizer_config.type is {kind}, which --amp and accumulative_counts '
+                         'do not work with.')
+
+
+def accumulation_of(config: Config) -> int:
+    """Batches whose gradients make one step of the optimizer."""
+    return config.get('accumulative_counts', 1)
+
+
+def settle_batch(config: Config, auto_scale: bool) -> int:
+    """Compare the total batch with the one the learning rate was chosen for.
+
+    Args:
+        config: With ``total_batch_size``, the batch its ``optimizer.lr``
+            assumes; ``optimizer.lr`` is changed where ``auto_scale``.
+        auto_scale: Scale the learning rate linearly, and nothing else.
+
+    Returns:
+        Images in one step of this run, over all processes.
+
+    Raises:
+        InputError: If ``auto_scale`` and there is nothing to scale by.
+    """
+    per_process, processes = config.data.samples_per_gpu, get_dist_info()[1]
+    accumulation = accumulation_of(config)
+    total = per_process * processes * accumulation
+    assumed = config.get('total_batch_size')
+    if assumed is None or 'lr' not in config.optimizer:
+        if auto_scale:
+            raise InputError('--auto-scale-lr needs total_batch_size and optimizer.lr in the '
+                             'config: the batch, and the learning rate chosen for it.')
+        return total
+    if _positive(assumed) is None:
+        raise InputError(f'total_batch_size is {assumed!r}, a whole number from 1 was expected.')
+    if total == assumed:
+        return total
+    given, scaled = config.optimizer.lr, config.optimizer.lr * total / assumed
+    count = (f'{total} images a step ({per_process} x {processes} processes x {accumulation} '
+             f'accumulated) where the config assumes {assumed}')
+    if auto_scale:
+        config.optimizer.lr = scaled
+        print_log(f'{count}: learning rate {given:g} becomes {scaled:g}.', 'mmseg')
+    else:
+        print_log(f'{count}: learning rate {given:g} is kept; --auto-scale-lr would make it '
+                  f'{scaled:g}, accumulative_counts a larger batch.', 'mmseg', level=30)
+    return total

@@ -1,0 +1,123 @@
+"""Where a training run starts: from the beginning, or where it was interrupted."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmcv import Config
+from mmcv.utils import print_log
+from mmseg.apis import init_random_seed
+
+from mmseg_maskclip.apis.checkpoints import differing_keys, latest_checkpoint
+from mmseg_maskclip.apis.config import plain
+from mmseg_maskclip.apis.distributed import device_of_process, is_main
+from mmseg_maskclip.utils import InputError, require_file
+
+_STARTS_FROM = ('pretrained', 'clip_checkpoint', 'text_embeddings_path', 'init_cfg', 'test_cfg')
+_SEEDS = 2**32
+
+
+@dataclass
+class TrainOptions:
+    """How a training run is started.
+
+    Attributes:
+        work_dir: Folder of checkpoints, logs and the config.
+        load_from: Checkpoint whose fitting weights a new run starts from.
+        resume_from: Checkpoint that is gone on with.
+        auto_resume: Go on with the newest intact checkpoint of the work dir,
+            if there is one.
+        validate: Evaluate as ``evaluation`` of the config says.
+        seed: Seed of everything random; None takes the resumed run's or
+            draws one.
+        diff_seed: Different dropout in every process.
+        deterministic: Slower algorithms that give the same bits every time.
+        amp: ``'fp16'``, ``'bf16'`` or None. Student and teacher run under the
+            same autocast; scores against text are computed in single precision.
+        auto_scale_lr: Scale the learning rate with the total batch.
+    """
+
+    work_dir: str
+    load_from: str | None = None
+    resume_from: str | None = None
+    auto_resume: bool = False
+    validate: bool = True
+    seed: int | None = None
+    diff_seed: bool = False
+    deterministic: bool = False
+    amp: str | None = None
+    auto_scale_lr: bool = False
+
+
+def resumed_path(options: TrainOptions) -> Path | None:
+    """The checkpoint to go on with, None for a new run.
+
+    Raises:
+        InputError: If a checkpoint that is named does not exist.
+    """
+    if options.load_from:
+        require_file(options.load_from, 'checkpoint of --load-from')
+    if options.resume_from:
+        return require_file(options.resume_from, 'checkpoint of --resume-from')
+    if options.auto_resume:
+        return latest_checkpoint(options.work_dir)
+    left = list(Path(options.work_dir).glob('iter_*.pth'))
+    if left and is_main():
+        print_log(f'{options.work_dir} holds {len(left)} checkpoints of an earlier run, which '
+                  'are overwritten one by one; --auto-resume would go on with it.', 'mmseg',
+                  level=30)
+    return None
+
+
+def check_same_model(config: Config, content: dict, path: str | Path) -> None:
+    """Refuse to go on with another model, whose curve would be neither's.
+
+    Args:
+        config: Of this run.
+        content: The checkpoint.
+        path: Its file.
+
+    Raises:
+        InputError: If the model is built otherwise; where it starts from and
+            how it is tested may differ.
+    """
+    recorded = content['meta'].get('model')
+    if recorded is None:
+        return
+    wanted = json.loads(describe_model(config))
+    names = [name for name in differing_keys(wanted, json.loads(recorded))
+             if not any(part in _STARTS_FROM for part in name.split('.'))]
+    if names:
+        raise InputError(f'{path} was trained with another config, it differs in '
+                         f'model.{", model.".join(names[:3])}: resume with the config in its '
+                         'folder, or start a new run from its weights with --load-from.')
+
+
+def describe_model(config: Config) -> str:
+    """The model of a config, as checkpoints record it."""
+    return json.dumps(plain(config.model), sort_keys=True, default=str)
+
+
+def choose_seed(config: Config, options: TrainOptions, resumed: dict | None) -> int:
+    """The seed given, the resumed run's, or one drawn for all processes.
+
+    Args:
+        config: May have ``seed``.
+        options: May have it too, and goes first.
+        resumed: The checkpoint gone on with, or None.
+
+    Raises:
+        InputError: If it is no whole number of 32 bits.
+    """
+    given = options.seed if options.seed is not None else config.get('seed')
+    recorded = resumed['meta'].get('seed') if resumed else None
+    if given is None and recorded is not None:
+        return recorded
+    if given is not None and not (isinstance(given, int) and 0 <= given < _SEEDS):
+        raise InputError(f'the seed is {given!r}, a whole number from 0 to 2^32 - 1 was expected.')
+    if None not in (given, recorded) and given != recorded:
+        print_log(f'Resumed with seed {given}, the run began with {recorded}: the order of the '
+                  'images changes.', 'mmseg', level=30)
+    return init_random_seed(given, device=str(device_of_process()))

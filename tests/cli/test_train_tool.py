@@ -1,0 +1,168 @@
+"""tools/train.py and its launcher as a user runs them, on the embedded world."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from helpers.tools import ROOT, assert_bad_input, run_tool
+from helpers.training import curve, write_training_config
+
+TOOL = 'tools/train.py'
+ITERATIONS = 8
+
+
+@pytest.fixture(scope='module')
+def config(tiny_world, tmp_path_factory):
+    """With worker processes, dropout and two stages."""
+    return write_training_config(tmp_path_factory.mktemp('config') / 'tiny.py', tiny_world,
+                                 ITERATIONS, workers=2)
+
+
+@pytest.fixture(scope='module')
+def groups(tiny_world, tmp_path_factory):
+    """Without dropout, normalised by groups: two processes are one with their batches."""
+    return write_training_config(tmp_path_factory.mktemp('config') / 'groups.py', tiny_world, 4,
+                                 norm='GN')
+
+
+def _state(path):
+    return torch.load(path, weights_only=True)['state_dict']
+
+
+def _kill_after(config, work_dir, file):
+    """Start a run and kill it, with its workers, as soon as it has written a file."""
+    run = subprocess.Popen(
+        [sys.executable, str(ROOT / TOOL), str(config), '--work-dir', str(work_dir), '--seed',
+         '4'], cwd=ROOT, env={**os.environ, 'OMP_NUM_THREADS': '1'}, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True, start_new_session=True)
+    end = time.monotonic() + 120
+    while not (work_dir / file).exists():
+        assert run.poll() is None, f'the run ended by itself: {run.stderr.read()}'
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.communicate()
+
+
+def test_killed_and_resumed_it_ends_the_same(config, call_tool, tmp_path):
+    """Killed in the first stage; the uninterrupted run has no workers and no evaluation."""
+    killed, whole = tmp_path / 'killed', tmp_path / 'whole'
+    _kill_after(config, killed, 'iter_2.pth')
+    assert not (killed / f'iter_{ITERATIONS}.pth').exists()
+    done = call_tool(TOOL, config, '--work-dir', killed, '--auto-resume')
+    assert done.returncode == 0, done.stderr
+    done = call_tool(TOOL, config, '--work-dir', whole, '--seed', 4, '--no-validate',
+                     '--cfg-options', 'data.workers_per_gpu=0')
+    assert done.returncode == 0, done.stderr
+    expected = curve(whole)
+    assert sorted(expected) == list(range(1, ITERATIONS + 1))
+    assert curve(killed) == expected
+    assert curve(killed, 'lr') == curve(whole, 'lr')
+    final = [_state(folder / f'iter_{ITERATIONS}.pth') for folder in (killed, whole)]
+    assert all(torch.equal(value, final[1][key]) for key, value in final[0].items())
+    assert not list(killed.glob('.iter_*'))
+
+
+def test_two_processes_are_one_with_twice_the_batch(groups, call_tool, tmp_path):
+    options = ['model.decode_head.dropout_ratio=0', 'evaluation.interval=4', 'optimizer.lr=0.01']
+    single, double = tmp_path / 'single', tmp_path / 'double'
+    done = run_tool('tools/dist_train.sh', groups, 2, '--work-dir', double, '--seed', 2,
+                    '--cfg-options', *options, 'data.samples_per_gpu=2', 'total_batch_size=4',
+                    env={'PORT': '29643'})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'Processes: 2' in done.stdout + done.stderr
+    assert 'images a step' not in done.stdout + done.stderr
+    done = call_tool(TOOL, groups, '--work-dir', single, '--seed', 2, '--cfg-options', *options,
+                     'data.samples_per_gpu=4', 'total_batch_size=4')
+    assert done.returncode == 0, done.stderr
+    # Sums in another order: the last bits differ, and with them a few arg-max labels.
+    assert curve(single)[1] == pytest.approx(curve(double)[1], abs=2e-5)
+    assert curve(single) == pytest.approx(curve(double), rel=2e-4)
+    assert len(set(curve(single).values())) == 4
+    states = [_state(folder / 'iter_4.pth') for folder in (single, double)]
+    for key, value in states[0].items():
+        torch.testing.assert_close(states[1][key], value, rtol=1e-3, atol=1e-4, msg=key)
+    figures = [json.loads((folder / 'evaluations.json').read_text())['4']['figures']
+               for folder in (single, double)]
+    assert figures[0] == pytest.approx(figures[1], abs=2e-3)
+
+
+def test_trained_checkpoint_is_tested(config, call_tool, tmp_path):
+    done = call_tool(TOOL, config, '--work-dir', tmp_path, '--seed', 0, '--amp', 'bf16',
+                     '--no-validate', '--cfg-options', 'runner.max_iters=1',
+                     'data.workers_per_gpu=0', 'total_batch_size=16')
+    assert done.returncode == 0, done.stderr
+    assert '2 images a step' in done.stdout + done.stderr
+    done = call_tool('tools/test.py', config, tmp_path / 'latest.pth', '--eval', 'mIoU',
+                     '--work-dir', tmp_path / 'test', '--cfg-options', 'data.workers_per_gpu=0')
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / 'test').glob('eval_*.json'))
+
+
+def test_help_answers_at_once():
+    started = time.monotonic()
+    done = run_tool(TOOL, '--help')
+    assert done.returncode == 0
+    assert time.monotonic() - started < 3
+    for flag in ('--work-dir', '--load-from', '--resume-from', '--auto-resume', '--no-validate',
+                 '--seed', '--diff-seed', '--deterministic', '--cfg-options', '--launcher',
+                 '--gpu-id', '--amp', '--auto-scale-lr'):
+        assert flag in done.stdout
+
+
+@pytest.mark.parametrize(('flags', 'words'), [
+    (['--resume-from', 'none.pth'], ['checkpoint of --resume-from', 'none.pth']),
+    (['--load-from', 'none.pth'], ['checkpoint of --load-from', 'none.pth']),
+    (['--work-dir', '/dev/null/x'], ['work dir', '/dev/null/x']),
+    (['--seed', '-1'], ['seed is -1']),
+    (['--launcher', 'pytorch'], ['dist_train.sh']),
+    (['--cfg-options', 'model.pretrained=pretrain/none.pth'], ['pretrain/none.pth', 'exist']),
+    (['--cfg-options', 'model.decode_head.num_classes=3'], ['3']),
+    (['--cfg-options', 'model.labelling.self_train=(2,-1)'], ['overlap']),
+    (['--cfg-options', 'optimizer.type=Nothing'], ['Nothing', 'registry']),
+    (['--cfg-options', 'custom_hooks.0.type=NoHook'], ['NoHook', 'registry']),
+    (['--cfg-options', 'data.train.data_root=none'], ['none', 'does not exist']),
+])
+def test_bad_input_is_one_sentence(config, call_tool, tmp_path, monkeypatch, flags, words):
+    monkeypatch.chdir(tmp_path)
+    work_dir = [] if '--work-dir' in flags else ['--work-dir', tmp_path / 'work']
+    done = call_tool(TOOL, config, *work_dir, *flags)
+    assert_bad_input(done, *words)
+
+
+def test_config_without_a_schedule_is_told(call_tool, tmp_path):
+    done = call_tool(TOOL, ROOT / 'configs/tiny/maskclip_tinyrn_256x256_tinyworld.py',
+                     '--work-dir', tmp_path)
+    assert_bad_input(done, "no 'optimizer'", 'schedules')
+
+
+def test_missing_config_and_arguments_are_told(call_tool, tmp_path):
+    assert_bad_input(call_tool(TOOL, tmp_path / 'none.py'), 'none.py', 'does not exist')
+    assert run_tool('tools/dist_train.sh', 'config.py').returncode == 2
+    assert 'usage' in run_tool('tools/slurm_train.sh', 'part').stderr
+
+
+@pytest.mark.parametrize(('script', 'arguments', 'started'), [
+    ('slurm_train.sh', ['c.py', '--seed', '1'], 'tools/train.py c.py --launcher slurm --seed 1'),
+    ('slurm_test.sh', ['c.py', 'w.pth', '--eval', 'mIoU'],
+     'tools/test.py c.py w.pth --launcher slurm --eval mIoU'),
+])
+def test_slurm_starts_a_process_a_gpu(tmp_path, script, arguments, started):
+    srun = tmp_path / 'srun'
+    srun.write_text('#!/bin/sh\necho "$@"\n')
+    srun.chmod(0o755)
+    done = subprocess.run(
+        ['bash', str(ROOT / 'tools' / script), 'queue', 'job', *arguments], capture_output=True,
+        text=True, env={**os.environ, 'GPUS': '16', 'SRUN_ARGS': '--qos=high --time=9',
+                        'PATH': f'{tmp_path}{os.pathsep}{os.environ["PATH"]}'})
+    assert done.returncode == 0, done.stderr
+    assert started in done.stdout
+    for flag in ('--partition=queue', '--job-name=job', '--gres=gpu:8', '--ntasks=16',
+                 '--ntasks-per-node=8', '--qos=high', '--time=9'):
+        assert flag in done.stdout.split()
