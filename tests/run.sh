@@ -12,6 +12,8 @@ else
   python=.venv/bin/python
 fi
 export PATH="$(cd "$(dirname "$python")" && pwd):$PATH"
+# One thread: equal runs are equal to the last bit, and tests with several processes don't crowd.
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 "$python" -m ruff check .
 lint-imports --no-cache
 exec "$python" -m pytest -q "$@"
