@@ -35,6 +35,7 @@ ANNO_FREE = [
     *(f'maskclip_plus_{model}_{R101}_512x1024_4k_cityscapes' for model in ('r50', 'vit16')),
     *(f'{variant}_maskclip_plus_vit16_{R101}_{rest}' for variant in ('ks', 'pd', 'kspd')
       for rest in ('480x480_4k_pascal_context_59', '512x512_8k_coco-stuff164k')),
+    f'distill_maskclip_plus_vit16_{R101}_480x480_4k_pascal_context_59',
     *(f'maskclip_plus_{model}_segformer_{size}_480x480_8k_pascal_context_59'
       for model in ('r50', 'vit16') for size in ('b0', 'b5')),
 ]
@@ -60,7 +61,7 @@ TEACHERS = {'r50': ('RN50', 1024), 'r50x16': ('RN50x16', 768), 'vit16': ('ViT-B/
 # Iterations between checkpoints and between evaluations, as published.
 INTERVALS = {'300': (300, None), '2k': (1000, 1000), '4k': (2000, 2000), '8k': (4000, 4000),
              '20k': (2000, 2000), '40k': (4000, 4000), '80k': (8000, 8000)}
-NAME = re.compile(r'(?:(?P<variant>ks|pd|kspd)_)?maskclip_plus_(?P<teacher>[a-z0-9]+)_'
+NAME = re.compile(r'(?:(?P<variant>ks|pd|kspd|distill)_)?maskclip_plus_(?P<teacher>[a-z0-9]+)_'
                   r'(?P<student>[a-z0-9]+)_(?P<size>[a-z0-9-]+)_(?P<crop>\d+x\d+)_'
                   r'(?P<length>\d+k?)_.+')
 METAFILES = sorted((ROOT / 'configs').glob('*/metafile.yml'))
@@ -153,7 +154,9 @@ def test_schedule_and_labels_are_what_the_name_says(path):
     assert train['RandomCrop'].crop_size == train['Pad'].size == crop
     labelling = config.model.labelling
     if 'anno_free' in path.parts:
-        assert labelling == dict(clip_guided=(1, -1), self_train=(-1, -1))
+        distils = name['variant'] == 'distill'
+        assert labelling == dict(clip_guided=(-1 if distils else 1, -1), self_train=(-1, -1))
+        assert (config.model.get('distill') is not None) == distils
         labels = config.data.train.get('ann_dir')
         assert labels is None or config.data.train.unlabelled == 'all'
     else:

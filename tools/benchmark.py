@@ -4,13 +4,16 @@
     python tools/benchmark.py labels          image -> label map against open_clip's visual forward
     python tools/benchmark.py text            text bank in batches against one class at a time
     python tools/benchmark.py memory          peak memory of a large vocabulary
+    python tools/benchmark.py train           MaskCLIP+ step against a supervised step and a teacher
 
 Weights are random: nothing needs to be downloaded.
 """
 
 import argparse
 
-PARTS = ('labels', 'text', 'memory')
+PARTS = ('labels', 'text', 'memory', 'train')
+TRAIN_CONFIG = ('configs/maskclip_plus/anno_free/'
+                'maskclip_plus_vit16_deeplabv2_r101-d8_480x480_4k_pascal_context_59.py')
 
 
 def parse_args() -> argparse.Namespace:
@@ -23,15 +26,38 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--repeats', type=int, default=5, help='timed runs, the median counts')
     parser.add_argument('--text-classes', type=int, default=None,
                         help='classes of the text bank (default: 171 on a GPU, 8 on a CPU)')
+    parser.add_argument('--train-config', default=TRAIN_CONFIG, metavar='CONFIG',
+                        help='MaskCLIP+ config of the training step (default: %(default)s)')
+    parser.add_argument('--train-batch', type=int, default=None,
+                        help='images of a training step (default: 8 on a GPU, 2 on a CPU)')
+    parser.add_argument('--train-size', type=int, nargs=2, default=None, metavar=('H', 'W'),
+                        help='crops of a training step (default: 480 480, on a CPU 224 224)')
     parser.add_argument('--device', help='default: the GPU if there is one')
     parser.add_argument('--out', metavar='FILE.json', help='also write the figures here')
     args = parser.parse_args()
     unknown = [part for part in args.parts if part not in PARTS]
     if unknown:
         parser.error(f'{unknown[0]!r} is none of: {", ".join(PARTS)}')
-    if args.repeats < 1:
-        parser.error(f'--repeats is {args.repeats}, at least 1 was expected')
+    for name, values in (('repeats', [args.repeats]), ('train-batch', [args.train_batch]),
+                         ('train-size', args.train_size or [])):
+        for value in values:
+            if value is not None and value < 1:
+                parser.error(f'--{name} is {value}, at least 1 was expected')
     return args
+
+
+def train_rows(args: argparse.Namespace, device) -> list:
+    from mmseg_maskclip.apis import benchmark_train
+    from mmseg_maskclip.apis.config import load_config
+
+    on_gpu = device.type == 'cuda'
+    config = load_config(args.train_config)
+    batch = args.train_batch or (8 if on_gpu else 2)
+    size = tuple(args.train_size or ((480, 480) if on_gpu else (224, 224)))
+    rows = [benchmark_train.data_pipeline(config, args.repeats)]
+    for amp in (None, 'bf16', 'fp16') if on_gpu else (None,):
+        rows += benchmark_train.training_step(config, batch, size, amp, device, args.repeats)
+    return rows
 
 
 def main(args: argparse.Namespace) -> None:
@@ -57,6 +83,8 @@ def main(args: argparse.Namespace) -> None:
     if 'text' in parts:
         rows.append(benchmark.text_bank(args.models[0], device,
                                         args.text_classes or (171 if on_gpu else 8), 1))
+    if 'train' in parts:
+        rows += train_rows(args, device)
     print(benchmark.table(rows))
     print(f'{device}, {torch.get_num_threads()} threads, torch {torch.__version__}')
     if args.out:

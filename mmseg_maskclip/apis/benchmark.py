@@ -27,6 +27,7 @@ from mmseg_maskclip.ops import ScoreMap, compose_resize, label_map
 
 SIZE = (512, 683)
 CLASSES = 171
+_UNITS = {'s': '{:.3f} s', 'mb': '{:.0f} MB', 'per_s': '{:.1f} a second'}
 _DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16}
 
 
@@ -170,6 +171,22 @@ def large_vocabulary(num_classes: int = 1000, side: int = 2048, stride: int = 16
             'extra_mb': _status_mb('VmHWM') - before, 'plain_mb': plain, 'ours_s': seconds}
 
 
+def peak_mb(call: Callable[[], object], device: torch.device) -> float:
+    """Peak memory during a call in MB: of the GPU, or resident on the CPU (Linux).
+
+    Args:
+        call: What is measured, after it ran once.
+        device: Where it allocates.
+    """
+    if device.type == 'cuda':
+        torch.cuda.reset_peak_memory_stats(device)
+        call()
+        return torch.cuda.max_memory_allocated(device) / 2 ** 20
+    _reset_peak()
+    call()
+    return _status_mb('VmHWM')
+
+
 def _reset_peak() -> float:
     """Set the process's peak resident memory back to what is resident now, in MB (Linux)."""
     gc.collect()
@@ -187,7 +204,7 @@ def table(rows: Sequence[dict]) -> str:
     """Figures as a text table.
 
     Args:
-        rows: What the functions above return.
+        rows: What the functions above and those of ``benchmark_train`` return.
     """
     from prettytable import PrettyTable
 
@@ -197,7 +214,8 @@ def table(rows: Sequence[dict]) -> str:
         if 'extra_mb' in row:
             shown.add_row([row['what'], f"{row['extra_mb']:.0f} MB", 'all scores at once',
                            f"{row['plain_mb']:.0f} MB", f"{row['extra_mb'] / row['plain_mb']:.3f}"])
-        else:
-            shown.add_row([row['what'], f"{row['ours_s']:.3f} s", row['reference'],
-                           f"{row['reference_s']:.3f} s", f"{row['ratio']:.2f}"])
+            continue
+        key, shape = next((key, shape) for key, shape in _UNITS.items() if f'ours_{key}' in row)
+        shown.add_row([row['what'], shape.format(row[f'ours_{key}']), row['reference'],
+                       shape.format(row[f'reference_{key}']), f"{row['ratio']:.2f}"])
     return shown.get_string()

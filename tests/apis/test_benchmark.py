@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import torch
 
@@ -8,6 +9,8 @@ from mmseg_maskclip.apis import benchmark
 from mmseg_maskclip.clip import get_spec
 from mmseg_maskclip.clip.reference import random_checkpoint, reference_encoder
 from mmseg_maskclip.models.backbones.base import IMAGENET_MEAN, IMAGENET_STD
+
+ROOT = Path(__file__).parents[2]
 
 
 @torch.no_grad()
@@ -54,3 +57,36 @@ def test_table_shows_ratios():
 def test_unknown_part_is_an_error(call_tool):
     done = call_tool('tools/benchmark.py', 'nothing')
     assert done.returncode == 2 and 'nothing' in done.stderr
+
+
+def test_training_step_and_pipeline_have_a_row_each():
+    from mmseg_maskclip.apis import benchmark_train
+    from mmseg_maskclip.apis.config import load_config
+    config = load_config(str(ROOT / 'configs/maskclip_plus/anno_free/maskclip_plus_vit16_segformer_'
+                                    'b0_480x480_8k_pascal_context_59.py'))
+    rows = benchmark_train.training_step(config, 1, (64, 64), None, torch.device('cpu'), 1)
+    assert [('ours_s' in row, 'ours_mb' in row) for row in rows] == [(True, False), (False, True)]
+    rows.append(benchmark_train.data_pipeline(config, 1))
+    assert all(0.2 < row['ratio'] < 5 for row in rows)
+    assert 'a second' in benchmark.table(rows)
+
+
+def test_training_steps_differ_in_who_labels():
+    """The reference learns from given labels, ours from the teacher's; both move the student."""
+    from mmseg_maskclip.apis.benchmark_train import Steps
+
+    from helpers.students import build_student
+    model = build_student()
+    model.iteration = 1
+    steps = Steps(model, 2, (32, 32), None, torch.device('cpu'))
+    seen = []
+    complete = model.complete
+    model.complete = lambda *args: seen.append(complete(*args)) or seen[-1]
+    weight = model.backbone.layer1[0].conv1.weight
+    before = weight.detach().clone()
+    steps.labelled_by_teacher()
+    after = weight.detach().clone()
+    steps.supervised_and_teacher()
+    assert not torch.equal(before, after) and not torch.equal(after, weight)
+    assert seen[0][1] == 1 and seen[1][1] is None
+    assert torch.equal(seen[1][0], steps.given[:, 0])

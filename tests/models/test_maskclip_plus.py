@@ -3,88 +3,33 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from mmcv import Config
 from mmcv.runner import build_optimizer
 
 from mmseg_maskclip.apis.build import build_model
-from mmseg_maskclip.clip import TextBank
 from mmseg_maskclip.models import Labeller, MaskClip
 from mmseg_maskclip.models.labeller import Window
 from mmseg_maskclip.models.segmentors import IterationHook
 from mmseg_maskclip.ops import fill_unlabelled
 from mmseg_maskclip.utils import InputError
 
-NORM = dict(type='BN', requires_grad=True)
-RESNET = dict(type='ResNetV1c', depth=18, base_channels=8, stem_channels=8, norm_cfg=NORM)
-DECODERS = {
-    'deeplabv2': (RESNET, dict(type='ASPPHeadV2', in_channels=64, in_index=3)),
-    'deeplabv3plus': (RESNET, dict(type='DepthwiseSeparableASPPHead', in_channels=64, in_index=3,
-                                   dilations=(1, 12), c1_in_channels=8, c1_channels=4)),
-    'psp': (RESNET, dict(type='PSPHead', in_channels=64, in_index=3, pool_scales=(1, 2))),
-    'segformer': (dict(type='MixVisionTransformer', embed_dims=8, num_heads=[1, 1, 1, 1],
-                       num_layers=[1, 1, 1, 1]),
-                  dict(type='SegformerHead', in_channels=[8, 8, 8, 8], in_index=[0, 1, 2, 3])),
-    'convnext': (dict(type='TIMMBackbone', model_name='convnext_atto', features_only=True,
-                      pretrained=False),
-                 dict(type='FCNHead', in_channels=320, in_index=3, num_convs=1)),
-}
-CLASSES = 5
-
-
-def _teacher(num_classes=CLASSES):
-    return dict(type='MaskClip', backbone=dict(type='ClipViT', arch=dict(
-        width=32, layers=2, heads=2, patch_size=8, image_size=32, embed_dim=16)),
-        decode_head=dict(type='MaskClipHead', num_classes=num_classes, text_channels=16),
-        test_cfg=dict(mode='whole'))
-
-
-def _bank(num_classes=CLASSES):
-    torch.manual_seed(5)
-    return TextBank(embeddings=F.normalize(torch.randn(num_classes, 16), dim=1),
-                    class_names=tuple(map(str, range(num_classes))))
-
-
-def _config(student='deeplabv2', labelling=None, teacher=None, **head):
-    backbone, decoder = DECODERS[student]
-    return Config(dict(model=dict(
-        type='MaskClipPlus', backbone=backbone,
-        decode_head=dict(**{**dict(
-            type='MaskClipPlusHead', decoder=decoder, num_classes=CLASSES, text_channels=16,
-            norm_cfg=NORM, dropout_ratio=0), **head}),
-        teacher=teacher or _teacher(),
-        labelling=labelling if labelling is not None else dict(clip_guided=(1, -1)),
-        train_cfg=dict(), test_cfg=dict(mode='whole'))))
-
-
-def _model(*args, **kwargs):
-    torch.manual_seed(0)
-    model = build_model(_config(*args, **kwargs), training=True)
-    texts = model.decode_head.text.num_classes
-    model.decode_head.set_text_bank(_bank(texts))
-    if model.teacher is not None:
-        model.teacher.decode_head.set_text_bank(_bank(texts))
-    return model.train()
-
-
-def _step(model, labels, iteration=1):
-    torch.manual_seed(1)
-    image = torch.randn(*labels.shape[:1], 3, *labels.shape[2:])
-    model.iteration = iteration
-    metas = [dict(filename=f'{index}.jpg') for index in range(len(image))]
-    return model.forward_train(image, metas, labels), image
-
-
-def _unlabelled(batch=2, size=64):
-    return torch.full((batch, 1, size, size), -1)
+from helpers.students import (
+    CLASSES,
+    DECODERS,
+    build_student,
+    student_config,
+    teacher_config,
+    train_step,
+    unlabelled,
+)
 
 
 @pytest.mark.parametrize('student', DECODERS)
 def test_any_student_trains_and_predicts(student):
-    config = _config(student)
+    config = student_config(student)
     before = copy.deepcopy(config.model)
-    model = _model(student)
+    model = build_student(student)
     assert build_model(config, training=True) and config.model == before
-    losses, image = _step(model, _unlabelled())
+    losses, image = train_step(model, unlabelled())
     losses['decode.loss_ce'].backward()
     assert losses['decode.filled'] == 1
     without = [name for name, value in model.named_parameters() if value.grad is None]
@@ -95,7 +40,7 @@ def test_any_student_trains_and_predicts(student):
 
 
 def test_teacher_is_in_no_optimizer_checkpoint_or_gradient():
-    model = _model()
+    model = build_student()
     assert isinstance(model.teacher, MaskClip)
     teacher = {id(value) for value in model.teacher.parameters()}
     assert not teacher & {id(value) for value in model.parameters()}
@@ -103,20 +48,20 @@ def test_teacher_is_in_no_optimizer_checkpoint_or_gradient():
     assert not teacher & {id(p) for group in optimizer.param_groups for p in group['params']}
     assert all(key.startswith(('backbone.', 'decode_head.')) for key in model.state_dict())
     assert not any('teacher' in key or 'clip' in key for key in model.state_dict())
-    losses, _ = _step(model, _unlabelled())
+    losses, _ = train_step(model, unlabelled())
     losses['decode.loss_ce'].backward()
     assert all(value.grad is None for value in model.teacher.parameters())
     assert not any(module.training for module in model.teacher.modules())
 
 
 def test_teacher_moves_with_the_model():
-    model = _model().double()
+    model = build_student().double()
     assert next(model.teacher.parameters()).dtype == torch.float64
 
 
 def test_teachers_labels_are_those_of_the_test_path():
-    model = _model()
-    labels, image = _unlabelled(1), torch.randn(1, 3, 64, 64)
+    model = build_student()
+    labels, image = unlabelled(1), torch.randn(1, 3, 64, 64)
     model.iteration = 1
     completed, _ = model.complete(labels[:, 0], image, [{}], None)
     meta = dict(img_shape=(64, 64, 3), ori_shape=(64, 64, 3), flip=False)
@@ -124,8 +69,8 @@ def test_teachers_labels_are_those_of_the_test_path():
 
 
 def test_given_and_ignored_labels_stay():
-    model = _model(labelling=dict(clip_guided=(1, -1), clip_classes=[3, 4]))
-    labels = _unlabelled(1)
+    model = build_student(labelling=dict(clip_guided=(1, -1), clip_classes=[3, 4]))
+    labels = unlabelled(1)
     labels[:, :, :20] = 255
     labels[:, :, 20:40] = 1
     with pytest.raises(InputError, match='IterationHook'):
@@ -138,17 +83,17 @@ def test_given_and_ignored_labels_stay():
 
 
 def test_without_a_stage_unlabelled_pixels_do_not_count():
-    model = _model(labelling=dict(clip_guided=(5, 6)))
-    losses, _ = _step(model, _unlabelled(), iteration=1)
+    model = build_student(labelling=dict(clip_guided=(5, 6)))
+    losses, _ = train_step(model, unlabelled(), iteration=1)
     assert losses['decode.loss_ce'] == 0 and losses['decode.filled'] == 0
-    losses, _ = _step(model, _unlabelled(), iteration=5)
+    losses, _ = train_step(model, unlabelled(), iteration=5)
     assert losses['decode.loss_ce'] > 0
 
 
 def test_plain_supervised_use():
-    model = _model(labelling=dict())
+    model = build_student(labelling=dict())
     assert model.teacher is None
-    losses, _ = _step(model, torch.randint(0, CLASSES, (2, 1, 64, 64)))
+    losses, _ = train_step(model, torch.randint(0, CLASSES, (2, 1, 64, 64)))
     assert losses['decode.loss_ce'] > 0 and 'decode.filled' not in losses
 
 
@@ -160,8 +105,8 @@ def test_published_windows_at_their_boundaries(iteration, stage):
 
 
 def test_evaluation_between_steps_moves_no_stage():
-    model = _model(labelling=dict(clip_guided=(1, 2), self_train=(3, -1)))
-    _, image = _step(model, _unlabelled(), iteration=2)
+    model = build_student(labelling=dict(clip_guided=(1, 2), self_train=(3, -1)))
+    _, image = train_step(model, unlabelled(), iteration=2)
     meta = dict(img_shape=(64, 64, 3), ori_shape=(64, 64, 3), flip=False)
     model.eval().simple_test(image, [meta] * 2)
     assert model.iteration == 2 and model.labeller.stage(model.iteration) == 'clip'
@@ -185,8 +130,8 @@ def test_overlapping_stages_need_a_rule():
 
 
 def test_self_training_gives_the_students_own_best_class():
-    model = _model(labelling=dict(self_train=(1, -1), self_classes=[1, 3]))
-    labels, image = _unlabelled(1), torch.randn(1, 3, 64, 64)
+    model = build_student(labelling=dict(self_train=(1, -1), self_classes=[1, 3]))
+    labels, image = unlabelled(1), torch.randn(1, 3, 64, 64)
     features = model.decode_head.features(model.extract_feat(image)).detach()
     model.iteration = 1
     completed, _ = model.complete(labels[:, 0], image, [{}], features)
@@ -205,19 +150,19 @@ def test_confidence_touches_unlabelled_pixels_alone():
 
 
 def test_leaking_label_is_refused_with_its_file():
-    model = _model(labelling=dict(clip_guided=(1, -1), clip_classes=[4]))
+    model = build_student(labelling=dict(clip_guided=(1, -1), clip_classes=[4]))
     labels = torch.zeros(2, 1, 64, 64, dtype=torch.long)
     labels[1, 0, 3, 3] = 4
     with pytest.raises(InputError, match=r'1\.jpg carries labels of classes \[4\]'):
-        _step(model, labels)
+        train_step(model, labels)
 
 
 def test_background_is_learned_and_comes_first():
-    model = _model(labelling=dict(clip_guided=(1, -1), clip_classes=[4, 5]),
+    model = build_student(labelling=dict(clip_guided=(1, -1), clip_classes=[4, 5]),
                    num_classes=CLASSES + 1, cls_bg=True)
-    labels = _unlabelled()
+    labels = unlabelled()
     labels[:, :, :32] = 0
-    losses, _ = _step(model, labels)
+    losses, _ = train_step(model, labels)
     losses['decode.loss_ce'].backward()
     assert model.decode_head.bg_embeddings.grad.abs().sum() > 0
     features = torch.zeros(1, 16, 1, 1)
@@ -228,22 +173,22 @@ def test_background_is_learned_and_comes_first():
 
 def test_features_are_normalised_only_if_asked():
     features = torch.randn(1, 16, 2, 2)
-    plain, cosine = _model().decode_head, _model(norm_feat=True).decode_head
+    plain, cosine = build_student().decode_head, build_student(norm_feat=True).decode_head
     torch.testing.assert_close(plain.classify(2 * features), 2 * plain.classify(features))
     torch.testing.assert_close(cosine.classify(2 * features), cosine.classify(features))
 
 
 @pytest.mark.parametrize(('make', 'words'), [
-    (lambda: _model(labelling=dict(clip_guided=(1, -1), clip_classes=[9])),
+    (lambda: build_student(labelling=dict(clip_guided=(1, -1), clip_classes=[9])),
      r'clip_classes is \[9\]'),
-    (lambda: _model(labelling=dict(clip_guided=(0, 5))), 'counted from 1'),
-    (lambda: _model(labelling=dict(clip_guided=(9, 5))), 'from iteration 9 to 5'),
-    (lambda: _model(teacher=_teacher(3)), 'the teacher has 3 classes'),
-    (lambda: _model(num_classes=CLASSES + 1, cls_bg=True), 'class 0, the background'),
-    (lambda: _model(decoder=dict(type='ASPPHeadV2', in_channels=64, in_index=3, channels=8)),
+    (lambda: build_student(labelling=dict(clip_guided=(0, 5))), 'counted from 1'),
+    (lambda: build_student(labelling=dict(clip_guided=(9, 5))), 'from iteration 9 to 5'),
+    (lambda: build_student(teacher=teacher_config(3)), 'the teacher has 3 classes'),
+    (lambda: build_student(num_classes=CLASSES + 1, cls_bg=True), 'class 0, the background'),
+    (lambda: build_student(decoder=dict(type='ASPPHeadV2', in_channels=64, in_index=3, channels=8)),
      'channels=8'),
-    (lambda: _model().init_weights(), 'clip_checkpoint'),
-    (lambda: _model(labelling=dict()).init_weights(), 'text_embeddings_path'),
+    (lambda: build_student().init_weights(), 'clip_checkpoint'),
+    (lambda: build_student(labelling=dict()).init_weights(), 'text_embeddings_path'),
 ])
 def test_bad_input_is_one_sentence(make, words):
     with pytest.raises(InputError, match=words):

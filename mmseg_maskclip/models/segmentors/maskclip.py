@@ -68,17 +68,16 @@ class MaskClip(TiledInference, EncoderDecoder):
         head = self.decode_head
         return self.backbone.dense(img, keys=head.needs_keys, attention=head.attn_pooling)
 
-    def score_classes(self, img: Tensor, classes: Sequence[int]) -> Tensor:
+    def score_classes(self, dense: DenseFeatures, classes: Sequence[int]) -> Tensor:
         """Refined scores as if some of the classes were all there are.
 
         Args:
-            img: (B, 3, H, W).
+            dense: What :meth:`extract_feat` gave.
             classes: Class ids, C of them; refinement sees these alone.
 
         Returns:
             (B, C, h, w).
         """
-        dense = self.extract_feat(img)
         scores = self.decode_head.text(dense.features)
         if len(classes) < scores.shape[1]:
             scores = scores[:, list(classes)]

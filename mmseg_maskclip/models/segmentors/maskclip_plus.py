@@ -12,7 +12,9 @@ from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
 from mmseg_maskclip.clip import TextBank, pick_device
+from mmseg_maskclip.models.backbones import DenseFeatures
 from mmseg_maskclip.models.clip_loading import load_clip, load_text
+from mmseg_maskclip.models.distillation import Distillation
 from mmseg_maskclip.models.labeller import Labeller
 from mmseg_maskclip.models.segmentors.maskclip import MaskClip
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
@@ -59,6 +61,8 @@ class MaskClipPlus(TiledInference, EncoderDecoder):
             asks for one.
         labelling: Arguments of :class:`Labeller` but the number of classes;
             None trains on the given labels alone.
+        distill: Arguments of :class:`Distillation`; None holds the student to
+            its labels alone.
         kwargs: As in mmseg's ``EncoderDecoder``.
 
     Raises:
@@ -70,12 +74,14 @@ class MaskClipPlus(TiledInference, EncoderDecoder):
     self_labeller: Callable[[Tensor], Tensor] | None = None
 
     def __init__(self, backbone: dict, decode_head: dict, teacher: dict | None = None,
-                 labelling: dict | None = None, **kwargs: Any) -> None:
+                 labelling: dict | None = None, distill: dict | None = None,
+                 **kwargs: Any) -> None:
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
         self.labeller = Labeller(self.decode_head.num_classes, **(labelling or {}))
-        guided = self.labeller.clip_guided.start > 0
+        self.distillation = Distillation(**distill) if distill is not None else None
+        guided = self.labeller.clip_guided.start > 0 or self.distillation is not None
         if guided and teacher is None:
-            raise InputError('clip_guided is on, but the config has no teacher: set '
+            raise InputError('clip_guided or distill is on, but the config has no teacher: set '
                              'model.teacher to a MaskClip config.')
         self.iteration = 0
         self._aside = Aside(self._build_teacher(teacher) if guided else None)
@@ -88,6 +94,11 @@ class MaskClipPlus(TiledInference, EncoderDecoder):
         if teacher.decode_head.num_classes != texts:
             raise InputError(f'the teacher has {teacher.decode_head.num_classes} classes, the '
                              f'student {texts} texts: both need the same vocabulary.')
+        if teacher.decode_head.text_channels != self.decode_head.text_channels:
+            raise InputError(f'the teacher has text_channels={teacher.decode_head.text_channels}, '
+                             f'the student {self.decode_head.text_channels}: both are dotted with '
+                             'the same texts; set model.decode_head.text_channels to the '
+                             "teacher's.")
         if self.decode_head.cls_bg and 0 in self.labeller.clip_classes:
             raise InputError('clip_classes holds class 0, the background, which CLIP has no text '
                              'for: leave it out.')
@@ -148,13 +159,18 @@ class MaskClipPlus(TiledInference, EncoderDecoder):
         head = self.decode_head
         inputs = self.extract_feat(img)
         features = head.features(inputs)
-        labels, filled = self.complete(gt_semantic_seg.squeeze(1).long(), img, img_metas,
-                                       features.detach())
+        given = gt_semantic_seg.squeeze(1).long()
+        dense = self._teach(img) if self.distillation else None
+        labels, filled = self.complete(given, img, img_metas, features.detach(), dense)
+        distance = (self.distillation.loss(features, dense.features, given)
+                    if self.distillation else None)
         if head.dropout is not None:
             features = head.dropout(features)
         losses = head.losses(head.classify(features), ignore_unlabelled(labels)[:, None])
         if filled is not None:
             losses['filled'] = filled
+        if distance is not None:
+            losses['loss_distill'] = distance
         losses = add_prefix(losses, 'decode')
         if self.with_auxiliary_head:
             losses.update(self._auxiliary_head_forward_train(
@@ -163,7 +179,8 @@ class MaskClipPlus(TiledInference, EncoderDecoder):
 
     @torch.no_grad()
     def complete(self, labels: Tensor, img: Tensor, img_metas: list[dict],
-                 features: Tensor) -> tuple[Tensor, Tensor | None]:
+                 features: Tensor, dense: DenseFeatures | None = None
+                 ) -> tuple[Tensor, Tensor | None]:
         """Complete the labels of a step by whoever is active in this iteration.
 
         Args:
@@ -171,6 +188,7 @@ class MaskClipPlus(TiledInference, EncoderDecoder):
             img: The images, (B, 3, H, W).
             img_metas: One dict an image.
             features: The student's decoder features, (B, D, h, w).
+            dense: The teacher's features, where they are known already.
 
         Returns:
             Labels (B, H, W), and the share of pixels filled or None where
@@ -187,11 +205,16 @@ class MaskClipPlus(TiledInference, EncoderDecoder):
         stage = self.labeller.stage(self.iteration)
         if not empty or stage is None:
             return labels, labels.new_zeros((), dtype=torch.float32)
-        scores = self._candidate_scores(stage, img, features)
+        scores = self._candidate_scores(stage, img, features, dense)
         filled = self.labeller.fill(stage, labels, scores)
         return filled, (filled != labels).float().mean()
 
-    def _candidate_scores(self, stage: str, img: Tensor, features: Tensor) -> Tensor:
+    @torch.no_grad()
+    def _teach(self, img: Tensor) -> DenseFeatures:
+        return self.teacher.extract_feat(img)
+
+    def _candidate_scores(self, stage: str, img: Tensor, features: Tensor,
+                          dense: DenseFeatures | None) -> Tensor:
         """Scores of the classes a stage may give, (B, C, h, w)."""
         if stage == 'self':
             scores = (self.decode_head.classify(features) if self.self_labeller is None
@@ -199,7 +222,7 @@ class MaskClipPlus(TiledInference, EncoderDecoder):
             return scores[:, list(self.labeller.self_classes)]
         shift = int(self.decode_head.cls_bg)
         return self.teacher.score_classes(
-            img, [index - shift for index in self.labeller.clip_classes])
+            dense or self._teach(img), [index - shift for index in self.labeller.clip_classes])
 
     def _refuse_leak(self, labels: Tensor, img_metas: list[dict]) -> None:
         for label, meta in zip(labels, img_metas):
