@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+import mmseg_maskclip  # noqa: F401  (before mmseg, so that any test file runs on its own)
+
 ROOT = Path(__file__).parents[1]
 
 

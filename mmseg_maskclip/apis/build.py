@@ -72,7 +72,8 @@ def build_model(config: Config, training: bool = False) -> nn.Module:
     """
     settings = copy.deepcopy(config.model)
     if not training:
-        for key in ('pretrained', 'teacher', 'labelling'):
+        _keep_fidelity(settings)
+        for key in ('pretrained', 'teacher', 'labelling', 'distill'):
             settings.pop(key, None)
         if settings.get('backbone', {}).get('pretrained'):
             # timm's wrapper would download in its constructor what the checkpoint replaces.
@@ -81,3 +82,11 @@ def build_model(config: Config, training: bool = False) -> nn.Module:
         model = build_segmentor(settings, config.get('train_cfg') if training else None,
                                 config.get('test_cfg'))
     return model if runs_sync_bn() else revert_sync_batchnorm(model)
+
+
+def _keep_fidelity(settings: dict) -> None:
+    """What the teacher's fidelity says of a class weight holds when it is left out."""
+    weight, teacher = settings.get('class_weight'), settings.get('teacher')
+    if weight and teacher and weight.get('renormalise') is None:
+        fidelity = teacher.get('backbone', {}).get('fidelity', 'paper')
+        weight['renormalise'] = fidelity != 'paper'

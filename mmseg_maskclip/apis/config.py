@@ -120,6 +120,10 @@ def set_corruption(config: Config, name: str, severity: int) -> None:
     pipeline = list(config.data.test.pipeline)
     pipeline.insert(1, {'type': 'Corrupt', 'name': name, 'severity': severity})
     config.data.test.pipeline = pipeline
+    weight = config.model.get('class_weight')
+    if weight and weight.get('source') != 'class_token':
+        # The file is not corrupted: a prior from there would see what the model must not.
+        weight.source = 'input'
 
 
 def set_images(config: Config, folder: str) -> None:
@@ -162,6 +166,8 @@ def set_classes(config: Config, classes: Sequence[str], background: Sequence[str
     config.model.decode_head.vocabulary = names
     config.model.decode_head.num_classes = len(names)
     config.model.decode_head.text_embeddings_path = None
+    if config.model.get('class_weight'):
+        config.model.class_weight.update(vocabulary=None, text_features_path=None)
 
 
 def plain(value: Any) -> Any:

@@ -38,8 +38,8 @@ from mmseg_maskclip.apis.training_start import (
     resumed_path,
 )
 from mmseg_maskclip.models import MaskClipPlus
+from mmseg_maskclip.models.iteration_hook import IterationHook
 from mmseg_maskclip.models.released import adapt_released
-from mmseg_maskclip.models.segmentors.maskclip_plus import IterationHook
 from mmseg_maskclip.utils import InputError, atomic_path, writable_dir
 
 __all__ = ['TrainOptions', 'train_model']

@@ -11,7 +11,7 @@ from torch import nn
 
 from mmseg_maskclip.clip import holds_teacher, is_mmseg_checkpoint
 from mmseg_maskclip.models import MaskClip
-from mmseg_maskclip.models.clip_loading import load_clip
+from mmseg_maskclip.models.clip_loading import load_class_weight, load_clip
 from mmseg_maskclip.models.released import adapt_released
 from mmseg_maskclip.utils import InputError, require_file
 
@@ -37,7 +37,10 @@ def load_weights(model: nn.Module, path: str, device: str = 'cpu') -> dict:
     """
     require_file(path, 'checkpoint', f'Get the weights of CLIP with: {_GET}')
     if is_mmseg_checkpoint(path) and not (isinstance(model, MaskClip) and holds_teacher(path)):
-        return _load_trained(model, path)
+        meta = _load_trained(model, path)
+        if getattr(model, 'class_weight', None) is not None:
+            load_class_weight(model.class_weight, model.decode_head, device)
+        return meta
     if not isinstance(model, MaskClip):
         raise InputError(f'{path} is a CLIP file, the config describes a '
                          f'{type(model).__name__}: give the checkpoint that training it wrote.')

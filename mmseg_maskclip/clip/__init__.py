@@ -11,6 +11,7 @@ from mmseg_maskclip.clip.convert import write_backbone_file, write_weights_file
 from mmseg_maskclip.clip.download import download_clip, download_file
 from mmseg_maskclip.clip.key_maps import backbone_to_openai, openai_to_backbone
 from mmseg_maskclip.clip.paths import backbone_path, bank_path, find_checkpoint, weights_path
+from mmseg_maskclip.clip.preprocess import square_of
 from mmseg_maskclip.clip.spec import ClipSpec, TextSpec, make_spec
 from mmseg_maskclip.clip.templates import list_templates, load_templates
 from mmseg_maskclip.clip.text import TextEncoder
@@ -29,7 +30,7 @@ __all__ = [
     'backbone_path', 'backbone_to_openai', 'bank_path', 'build_text_bank', 'cached_text_bank',
     'combine_vocabularies', 'download_clip', 'download_file', 'find_checkpoint', 'get_spec',
     'holds_teacher', 'how_to_get', 'is_mmseg_checkpoint', 'list_models', 'list_templates',
-    'list_vocabularies',
-    'load_templates', 'load_vocabulary', 'make_spec', 'openai_to_backbone', 'pick_device',
-    'read_clip_checkpoint', 'weights_path', 'write_backbone_file', 'write_weights_file',
+    'list_vocabularies', 'load_templates', 'load_vocabulary', 'make_spec', 'openai_to_backbone',
+    'pick_device', 'read_clip_checkpoint', 'square_of', 'weights_path', 'write_backbone_file',
+    'write_weights_file',
 ]

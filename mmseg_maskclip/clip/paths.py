@@ -12,7 +12,7 @@ PRETRAIN = 'pretrain'
 
 
 def bank_path(vocabulary_name: str, short_name: str, root: str | Path = PRETRAIN,
-              variant: str = '') -> Path:
+              variant: str = '', normalized: bool = True) -> Path:
     """Where the text bank of a vocabulary lies.
 
     Args:
@@ -21,9 +21,12 @@ def bank_path(vocabulary_name: str, short_name: str, root: str | Path = PRETRAIN
         root: The folder.
         variant: Empty for the default templates, ``'npe'`` for the single one,
             the name of others.
+        normalized: Whether its rows are unit vectors; the text features of
+            the class weight are not.
     """
     marked = f'{short_name}_{variant}' if variant else short_name
-    return Path(root) / f'{vocabulary_name}_{marked}_clip_text.pth'
+    kind = 'text' if normalized else 'text_features'
+    return Path(root) / f'{vocabulary_name}_{marked}_clip_{kind}.pth'
 
 
 def backbone_path(short_name: str, root: str | Path = PRETRAIN) -> Path:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Optional
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mmseg_maskclip.utils import InputError, atomic_path, require_file
@@ -60,6 +61,10 @@ class TextBank:
     def width(self) -> int:
         """D, the width of the joint image-text space."""
         return self.embeddings.shape[1]
+
+    def unit(self) -> TextBank:
+        """The same bank with every row brought to unit length."""
+        return replace(self, embeddings=F.normalize(self.embeddings, dim=1), normalized=True)
 
     def save(self, path: str | Path) -> None:
         """Write the bank to a file, all of it or nothing.

@@ -6,24 +6,21 @@ from pathlib import Path
 from typing import Union
 
 import torch
-import torch.distributed as dist
-from mmcv.runner import get_dist_info
-from mmcv.utils import print_log
 from torch import nn
 
 from mmseg_maskclip.clip import (
     ClipCheckpoint,
-    ClipSpec,
     TextBank,
-    bank_path,
-    cached_text_bank,
-    list_vocabularies,
+    find_checkpoint,
+    how_to_get,
     load_vocabulary,
     read_clip_checkpoint,
     weights_path,
 )
 from mmseg_maskclip.models.backbones import ClipBackbone
+from mmseg_maskclip.models.class_weight import ClassWeight
 from mmseg_maskclip.models.decode_heads import MaskClipHead, MaskClipPlusHead
+from mmseg_maskclip.models.text_loading import WantedBank, find_bank
 from mmseg_maskclip.utils import InputError, require_file
 
 POSITIONS = 'attnpool.positional_embedding'
@@ -49,6 +46,8 @@ def load_clip(model: nn.Module, path: str, device: str = 'cpu') -> ClipCheckpoin
     checkpoint = read_clip_checkpoint(path)
     load_tower(model.backbone, checkpoint)
     load_text(model.decode_head, model.backbone, checkpoint, device)
+    if model.class_weight is not None:
+        load_class_weight(model.class_weight, model.decode_head, device, checkpoint, model.backbone)
     return checkpoint
 
 
@@ -128,65 +127,42 @@ def load_text(head: TextHead, backbone: ClipBackbone, checkpoint: ClipCheckpoint
         names = load_vocabulary(head.vocabulary).class_names if head.vocabulary else None
         bank.check(class_names=names, clip=backbone.spec.name)
     else:
-        bank = find_bank(head, backbone, checkpoint, device)
+        bank = find_bank(WantedBank(head.vocabulary, head.templates, head.synonyms),
+                         backbone.spec, checkpoint, device)
     head.set_text_bank(bank)
 
 
-def find_bank(head: TextHead, backbone: ClipBackbone, checkpoint: ClipCheckpoint,
-              device: str) -> TextBank:
-    """The bank of a head's vocabulary: prepared, cached or built now.
+def load_class_weight(weight: ClassWeight, head: TextHead, device: str = 'cpu',
+                      dense: ClipCheckpoint | None = None,
+                      backbone: ClipBackbone | None = None) -> None:
+    """Load the CLIP model that reads whole images, and its class texts.
 
-    A prepared ``{set}_{MODEL}_clip_text.pth`` is looked for beside the
-    checkpoint and in ``pretrain/``, for the published weights and the default
-    prompts only: other weights of the same architecture have other texts.
+    Args:
+        weight: The class weight.
+        head: The head whose classes are weighted.
+        device: Where missing texts are encoded.
+        dense: The file of the dense tower, which may be the classifier's too.
+        backbone: The dense tower of that file.
+
+    Raises:
+        InputError: If a file is missing or does not fit.
     """
-    spec = backbone.spec
-    if head.vocabulary is None:
-        raise InputError("the config names no classes: set model.decode_head.vocabulary, or "
-                         'give --classes to tools/test.py.')
-    vocabulary = load_vocabulary(head.vocabulary)
-    if _prepared_fits(head, checkpoint, spec):
-        name = Path(bank_path(vocabulary.name, spec.short_name)).name
-        for folder in (Path(checkpoint.path).parent, Path('pretrain')):
-            if (folder / name).is_file():
-                bank = TextBank.load(folder / name)
-                if bank.templates not in (None, head.templates):
-                    continue
-                bank.check(class_names=vocabulary.class_names, clip=spec.name)
-                print_log(f'Text bank: {folder / name}', 'mmseg')
-                return bank
-    if not checkpoint.text:
-        checkpoint = _text_tower_beside(checkpoint, backbone, vocabulary.name)
-    rank, world = get_dist_info()
-    if world > 1 and rank > 0:
-        # The first process encodes the texts, the others take them from its cache.
-        dist.barrier()
-    bank = cached_text_bank(checkpoint, spec, vocabulary, templates=head.templates,
-                            synonyms=head.synonyms, device=device, progress=rank == 0)
-    if world > 1 and rank == 0:
-        dist.barrier()
-    return bank
-
-
-def _prepared_fits(head: TextHead, checkpoint: ClipCheckpoint, spec: ClipSpec) -> bool:
-    """Whether a prepared bank may stand for what the head asks for."""
-    published = not checkpoint.text or (
-        spec.sha256 is not None and checkpoint.sha256.startswith(spec.sha256))
-    return (published and head.vocabulary in list_vocabularies() and head.synonyms == 'mean'
-            and head.templates == 'imagenet85')
-
-
-def _text_tower_beside(checkpoint: ClipCheckpoint, backbone: ClipBackbone,
-                       vocabulary: str) -> ClipCheckpoint:
-    """The full CLIP file beside one that holds the image tower alone."""
-    spec = backbone.spec
-    for folder in (Path(checkpoint.path).parent, Path('pretrain')):
-        if spec.filename and (folder / spec.filename).is_file():
-            other = read_clip_checkpoint(folder / spec.filename)
-            other.check(spec)
-            return other
-    make = (f'python tools/maskclip_utils/prompt_engineering.py --model {spec.short_name} '
-            f'--class-set {vocabulary}') if vocabulary in list_vocabularies() else (
-            'give the full CLIP file as the checkpoint')
-    raise InputError(f'there is no text bank of {vocabulary!r} for CLIP model {spec.name}, and '
-                     f'{checkpoint.path} holds no text tower to build it from: {make}')
+    classifier = weight.classifier
+    spec = classifier.spec
+    if dense is None or weight.clip_checkpoint or backbone.spec.name != spec.name:
+        path = weight.clip_checkpoint or find_checkpoint(spec)
+        require_file(path, 'CLIP checkpoint of the class weight', how_to_get(spec))
+        dense = read_clip_checkpoint(path)
+    if classifier.own is not None:
+        load_tower(classifier.own, dense)
+    if weight.text_features_path:
+        bank = TextBank.load(weight.text_features_path)
+        vocabulary = weight.vocabulary or head.vocabulary
+        if vocabulary:
+            bank.check(class_names=load_vocabulary(vocabulary).class_names)
+    else:
+        bank = find_bank(WantedBank(
+            weight.vocabulary or head.vocabulary, weight.templates or head.templates,
+            normalize=bool(weight.renormalise)), spec, dense, device)
+    classifier.set_text(bank)
+    classifier.open_cache(dense.sha256)

@@ -21,6 +21,7 @@ from helpers.tools import assert_bad_input, call_tool, run_tool
 
 CONVERT = 'tools/maskclip_utils/convert_clip_weights.py'
 PROMPTS = 'tools/maskclip_utils/prompt_engineering.py'
+FEATURES = 'tools/maskclip_utils/generate_text_features.py'
 DOWNLOAD = 'tools/maskclip_utils/download_weights.py'
 
 
@@ -105,7 +106,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(run, tiny, tmp_path, tool,
     assert sorted(tmp_path.rglob('*')) == before
 
 
-@pytest.mark.parametrize('tool', [CONVERT, PROMPTS, 'download_weights.sh'])
+@pytest.mark.parametrize('tool', [CONVERT, PROMPTS, FEATURES, 'download_weights.sh'])
 def test_help_answers_at_once(tool, tmp_path):
     done = run_tool(tool, '--help', cwd=tmp_path)
     assert done.returncode == 0
@@ -154,3 +155,39 @@ def test_download_weights_downloads_converts_and_builds_banks(run, tmp_path, mon
     read_clip_checkpoint(out / 'RN50_clip_backbone.pth').check(spec)
     bank = TextBank.load(out / 'voc_RN50_clip_text.pth')
     assert bank.check(load_vocabulary('voc').class_names, 32, 'RN50').templates == 'imagenet85'
+
+
+def test_download_weights_builds_the_class_weights_texts(run, tmp_path, monkeypatch):
+    """For the model that reads whole images there are rows that are no unit vectors, too."""
+    model = make_tiny_clip('vit')
+    source = save_as(model, tmp_path / 'source.pt', 'openai')
+    spec = replace(spec_of(model), name='ViT-B/16', short_name='ViT16', filename='ViT-B-16.pt',
+                   url='http://nowhere', sha256=sha256_of(source))
+    out = tmp_path / 'pretrain'
+    monkeypatch.setattr('mmseg_maskclip.clip.get_spec', lambda name: spec)
+    with serve() as server:
+        server.files[f'/{spec.sha256}/ViT-B-16.pt'] = source.read_bytes()
+        monkeypatch.setenv('MASKCLIP_BASE_URL', server.url)
+        done = run(DOWNLOAD, 'ViT-B/16', '--out', out, '--class-set', 'mickey', '--device', 'cpu')
+    assert done.returncode == 0, done.stderr
+    bank = TextBank.load(out / 'mickey_ViT16_clip_text.pth')
+    features = TextBank.load(out / 'mickey_ViT16_clip_text_features.pth')
+    assert bank.normalized and not features.normalized
+    assert (features.embeddings.norm(dim=1) < 0.999).all()
+    torch.testing.assert_close(features.unit().embeddings, bank.embeddings)
+
+
+def test_text_features_are_means_that_were_not_renormalised(tiny, tmp_path):
+    _, path = tiny
+    flags = ['--model', 'TinyRN', '--checkpoint', path, '--class-set', 'mickey']
+    for extra, name in (([], ''), (['--no-prompt-eng'], '_npe')):
+        done = run_tool(FEATURES, *flags, *extra, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        file = f'pretrain/mickey_TinyRN{name}_clip_text_features.pth'
+        assert f'wrote {file}: 7 x 128' in done.stdout
+        bank = TextBank.load(tmp_path / file)
+        assert bank.class_names == load_vocabulary('mickey').class_names and not bank.normalized
+    # A single prompt's mean is that prompt: unit length by itself.
+    torch.testing.assert_close(bank.embeddings.norm(dim=1), torch.ones(7))
+    assert_bad_input(run_tool(FEATURES, '--model', 'ViT16', cwd=tmp_path),
+                     'bash download_weights.sh ViT-B/16')

@@ -6,9 +6,8 @@ import torch.nn.functional as F
 from mmcv.runner import build_optimizer
 
 from mmseg_maskclip.apis.build import build_model
-from mmseg_maskclip.models import Labeller, MaskClip
+from mmseg_maskclip.models import IterationHook, Labeller, MaskClip
 from mmseg_maskclip.models.labeller import Window
-from mmseg_maskclip.models.segmentors import IterationHook
 from mmseg_maskclip.ops import fill_unlabelled
 from mmseg_maskclip.utils import InputError
 

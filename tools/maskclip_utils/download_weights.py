@@ -4,6 +4,7 @@ import argparse
 
 MODELS = ['RN50', 'ViT-B/16']
 SETS = ['voc', 'context', 'stuff']
+CLASSIFIER = 'ViT-B/16'
 
 
 def parse_args() -> argparse.Namespace:
@@ -11,7 +12,8 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='download_weights.sh',
         description='Download CLIP checkpoints, check their SHA-256, convert them and build the '
-                    'text banks of voc, context and stuff. What is there already is kept; an '
+                    'text banks of voc, context and stuff, for ViT-B/16 also the text features '
+                    'of the class weight. What is there already is kept; an '
                     'interrupted download is taken up again. MASKCLIP_BASE_URL names a mirror '
                     'with the files at {base}/{sha256}/{filename}.')
     parser.add_argument('models', nargs='*', default=MODELS, metavar='MODEL',
@@ -43,8 +45,12 @@ def convert(spec, path, args: argparse.Namespace, device) -> None:
     )
     jobs = [(backbone_path(spec.short_name, args.out), write_backbone_file),
             (weights_path(spec.short_name, args.out), write_weights_file)]
-    banks = [(bank_path(name, spec.short_name, args.out), name) for name in args.class_set]
-    if all(fresh(target, path) for target, _ in jobs + banks):
+    banks = {name: bank_path(name, spec.short_name, args.out) for name in args.class_set}
+    # The class weight reads images with this model, and wants rows that are no unit vectors.
+    features = {name: bank_path(name, spec.short_name, args.out, normalized=False)
+                for name in args.class_set if spec.name == CLASSIFIER}
+    targets = [target for target, _ in jobs] + [*banks.values(), *features.values()]
+    if all(fresh(target, path) for target in targets):
         print(f'{spec.name}: all files are there')
         return
     checkpoint = read_clip_checkpoint(path)
@@ -52,9 +58,13 @@ def convert(spec, path, args: argparse.Namespace, device) -> None:
         if not fresh(target, path):
             write(checkpoint, spec, target)
             print(f'wrote {target}')
-    for target, name in banks:
-        if not fresh(target, path):
-            build_text_bank(checkpoint, spec, name, device=device).save(target)
+    for name in args.class_set:
+        wanted = [kind[name] for kind in (banks, features) if name in kind]
+        if all(fresh(target, path) for target in wanted):
+            continue
+        means = build_text_bank(checkpoint, spec, name, normalize=False, device=device)
+        for target in wanted:
+            (means.unit() if target == banks[name] else means).save(target)
             print(f'wrote {target}')
 
 

@@ -2,9 +2,6 @@
 
 import argparse
 
-SINGLE = 'single'
-DEFAULT = 'imagenet85'
-
 
 def parse_args() -> argparse.Namespace:
     """The command line."""
@@ -19,9 +16,8 @@ def parse_args() -> argparse.Namespace:
     group = parser.add_mutually_exclusive_group()
     group.add_argument('--no-prompt-eng', action='store_true',
                        help='use the single template "a photo of a {}."')
-    group.add_argument('--templates',
-                       help=f'template set: {DEFAULT} (default), openai80, zegclip15, cifar18, '
-                            f'{SINGLE}')
+    group.add_argument('--templates', metavar='SET',
+                       help='imagenet85 (default), openai80, zegclip15, cifar18 or single')
     parser.add_argument('--synonyms', choices=['mean', 'separate'], default='mean',
                         help='average the synonyms of a class, or keep a row for each '
                              '(default: mean)')
@@ -34,46 +30,11 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def choose_templates(args: argparse.Namespace) -> tuple:
-    """The template set, and how the file name tells it."""
-    if args.no_prompt_eng:
-        templates, variant = SINGLE, 'npe'
-    elif args.templates:
-        templates, variant = args.templates, '' if args.templates == DEFAULT else args.templates
-    else:
-        # An adjective of the blur set would be lost among templates that have their own.
-        templates, variant = SINGLE if 'blur' in args.class_set else DEFAULT, ''
-    if args.synonyms == 'separate':
-        variant = f'{variant}_synonyms'.lstrip('_')
-    return templates, variant
-
-
 def main(args: argparse.Namespace) -> None:
     """Read, encode, write."""
-    from mmseg_maskclip.clip import (
-        bank_path,
-        build_text_bank,
-        combine_vocabularies,
-        find_checkpoint,
-        get_spec,
-        how_to_get,
-        load_templates,
-        pick_device,
-        read_clip_checkpoint,
-    )
-    spec = get_spec(args.model)
-    vocabulary = combine_vocabularies(args.class_set)
-    templates, variant = choose_templates(args)
-    count = len(load_templates(templates))
-    device = pick_device(args.device)
-    path = args.checkpoint or find_checkpoint(spec)
-    checkpoint = read_clip_checkpoint(path, how_to_get(spec))
-    print(f'{path}: {checkpoint.form}; {len(vocabulary)} classes, {count} templates, {device}')
-    bank = build_text_bank(checkpoint, spec, vocabulary, templates, args.synonyms,
-                           device=device, batch_size=args.batch_size)
-    target = bank_path(vocabulary.name, spec.short_name, args.out, variant)
-    bank.save(target)
-    print(f'wrote {target}: {len(bank.embeddings)} x {bank.width}')
+    from mmseg_maskclip.apis.text_command import write_bank
+
+    write_bank(args, normalize=True)
 
 
 if __name__ == '__main__':

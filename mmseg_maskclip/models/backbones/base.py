@@ -27,10 +27,13 @@ class DenseFeatures(NamedTuple):
         keys: Keys of the last attention, normalised for
             :func:`~mmseg_maskclip.ops.smooth_keys`, (B, h*w, C), or None
             where nobody asked.
+        image: CLIP's embedding of the whole image, (B, D), not normalised, or
+            None where nobody asked.
     """
 
     features: Tensor
     keys: Optional[Tensor] = None
+    image: Optional[Tensor] = None
 
 
 class QuickGELU(nn.Module):
@@ -158,7 +161,8 @@ class ClipBackbone(BaseModule):
         self._grids.clear()
         super()._load_from_state_dict(*args)
 
-    def dense(self, img: Tensor, keys: bool = False, attention: bool = False) -> DenseFeatures:
+    def dense(self, img: Tensor, keys: bool = False, attention: bool = False,
+              image: bool = False) -> DenseFeatures:
         """Dense features of an image batch.
 
         Args:
@@ -166,6 +170,8 @@ class ClipBackbone(BaseModule):
             keys: Whether keys for smoothing are wanted.
             attention: Read the last layer the ordinary way, its attention
                 left in place, instead of densely; there are no keys then.
+            image: Whether the embedding of :meth:`encode_image` is wanted too;
+                it shares all but the last layer.
 
         Returns:
             The features on the tower's grid.

@@ -177,21 +177,25 @@ class ClipResNet(ClipBackbone):
             tokens = tokens + self.positions(self.attnpool.positional_embedding, grid).to(tokens)
         return tokens
 
-    def dense(self, img: Tensor, keys: bool = False, attention: bool = False) -> DenseFeatures:
+    def dense(self, img: Tensor, keys: bool = False, attention: bool = False,
+              image: bool = False) -> DenseFeatures:
         """See :meth:`ClipBackbone.dense`.
 
         With ``attention`` every position queries the pool; ``paper`` fidelity
         drops the position table there, as the official option does.
         """
         tokens, grid = self._map(img)
+        embedding = self._embedding(tokens, grid) if image else None
         if attention:
             pooled = self.attnpool(self._with_mean(tokens, grid, self.fidelity == 'clip'))
-            return DenseFeatures(pooled[:, 1:].transpose(1, 2).unflatten(2, grid))
+            return DenseFeatures(pooled[:, 1:].transpose(1, 2).unflatten(2, grid), None, embedding)
         features = self.attnpool.value(tokens).transpose(1, 2).unflatten(2, grid)
         found = self.normalise_keys(self.attnpool.k_proj(tokens)) if keys else None
-        return DenseFeatures(features, found)
+        return DenseFeatures(features, found, embedding)
 
     def encode_image(self, img: Tensor) -> Tensor:
         """See :meth:`ClipBackbone.encode_image`; only the mean token queries the pool."""
-        tokens, grid = self._map(img)
+        return self._embedding(*self._map(img))
+
+    def _embedding(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
         return self.attnpool(self._with_mean(tokens, grid, positions=True), queries=1)[:, 0]

@@ -179,16 +179,21 @@ class ClipViT(ClipBackbone):
             tokens = block(tokens)
         return tokens, grid
 
-    def dense(self, img: Tensor, keys: bool = False, attention: bool = False) -> DenseFeatures:
+    def dense(self, img: Tensor, keys: bool = False, attention: bool = False,
+              image: bool = False) -> DenseFeatures:
         """See :meth:`ClipBackbone.dense`; the grid is ceil(H / patch) x ceil(W / patch)."""
         tokens, grid = self._trunk(img)
         readout = self._attention if attention else self.readout
         patches, found = readout(self.layers[-1], tokens, keys and not attention,
                                  project_keys=self.fidelity == 'paper')
         features = self.proj(self.ln1(patches)).transpose(1, 2).unflatten(2, grid)
-        return DenseFeatures(features, None if found is None else self.normalise_keys(found))
+        return DenseFeatures(features, None if found is None else self.normalise_keys(found),
+                             self._class_token(tokens) if image else None)
 
     def encode_image(self, img: Tensor) -> Tensor:
         """See :meth:`ClipBackbone.encode_image`; the last block answers for one token only."""
-        tokens, _ = self._trunk(img)
+        return self._class_token(self._trunk(img)[0])
+
+    def _class_token(self, tokens: Tensor) -> Tensor:
+        """The embedding, from the last block's input."""
         return self.proj(self.ln1(self.layers[-1](tokens, queries=1)[:, 0]))

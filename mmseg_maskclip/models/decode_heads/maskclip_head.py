@@ -93,8 +93,9 @@ class MaskClipHead(BaseDecodeHead):
         Returns:
             (B, K, h, w): cosines, or probabilities after key smoothing.
         """
-        features, keys = inputs if isinstance(inputs, DenseFeatures) else (inputs[-1], None)
-        return self.refine(self.text(features), keys)
+        if not isinstance(inputs, DenseFeatures):
+            inputs = DenseFeatures(inputs[-1])
+        return self.refine(self.text(inputs.features), inputs.keys)
 
     def refine(self, scores: Tensor, keys: Tensor | None) -> Tensor:
         """Prompt denoising, then key smoothing, where their thresholds ask.

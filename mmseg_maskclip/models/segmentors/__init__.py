@@ -1,7 +1,7 @@
 """Segmentors that plug the CLIP towers into mmsegmentation."""
 
 from mmseg_maskclip.models.segmentors.maskclip import MaskClip
-from mmseg_maskclip.models.segmentors.maskclip_plus import IterationHook, MaskClipPlus
+from mmseg_maskclip.models.segmentors.maskclip_plus import MaskClipPlus
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
 
-__all__ = ['IterationHook', 'MaskClip', 'MaskClipPlus', 'TiledInference']
+__all__ = ['MaskClip', 'MaskClipPlus', 'TiledInference']

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any, Callable, Sequence
 
 from mmseg.models.builder import SEGMENTORS
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
 from mmseg_maskclip.clip import pick_device
+from mmseg_maskclip.models.aside import Aside, KeepsAside
 from mmseg_maskclip.models.backbones import ClipBackbone, DenseFeatures
+from mmseg_maskclip.models.class_weight import ClassWeight
 from mmseg_maskclip.models.clip_loading import load_clip
 from mmseg_maskclip.models.decode_heads import MaskClipHead
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
+from mmseg_maskclip.ops import LOGIT_SCALE
 from mmseg_maskclip.utils import InputError
 
 
 @SEGMENTORS.register_module()
-class MaskClip(TiledInference, EncoderDecoder):
+class MaskClip(KeepsAside, TiledInference, EncoderDecoder):
     """CLIP backbone and :class:`MaskClipHead`, training-free (MaskCLIP, Sec. 3.2).
 
     Args:
@@ -25,6 +28,8 @@ class MaskClip(TiledInference, EncoderDecoder):
         decode_head: Config of a ``MaskClipHead``.
         clip_checkpoint: CLIP file that :meth:`init_weights` loads, in any
             form; ``tools/test.py`` takes the one on its command line instead.
+        class_weight: Arguments of :class:`ClassWeight` but the number of
+            classes and the tower; None weights nothing.
         kwargs: As in mmseg's ``EncoderDecoder``.
 
     Raises:
@@ -33,7 +38,7 @@ class MaskClip(TiledInference, EncoderDecoder):
     """
 
     def __init__(self, backbone: dict, decode_head: dict, clip_checkpoint: str | None = None,
-                 **kwargs: Any) -> None:
+                 class_weight: dict | None = None, **kwargs: Any) -> None:
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
         self.clip_checkpoint = clip_checkpoint
         if not isinstance(self.backbone, ClipBackbone):
@@ -46,6 +51,19 @@ class MaskClip(TiledInference, EncoderDecoder):
         if spec.embed_dim != channels:
             raise InputError(f'text_channels is {channels}, CLIP model {spec.name} has '
                              f'{spec.embed_dim}: set model.decode_head.text_channels to that.')
+        if class_weight is not None:
+            self._aside = Aside(class_weight=self._build_class_weight(class_weight))
+
+    def _build_class_weight(self, config: dict) -> ClassWeight:
+        config = dict(config)
+        if config.get('renormalise') is None:
+            config['renormalise'] = self.backbone.fidelity != 'paper'
+        return ClassWeight(self.decode_head.num_classes, tower=self.backbone, **config)
+
+    @property
+    def class_weight(self) -> ClassWeight | None:
+        """The prior from whole images, None without one; no part of checkpoints."""
+        return self._aside['class_weight']
 
     def init_weights(self) -> None:
         """Load ``clip_checkpoint``, if there is one.
@@ -66,14 +84,32 @@ class MaskClip(TiledInference, EncoderDecoder):
             What the head asks for.
         """
         head = self.decode_head
-        return self.backbone.dense(img, keys=head.needs_keys, attention=head.attn_pooling)
+        return self.backbone.dense(img, keys=head.needs_keys, attention=head.attn_pooling,
+                                   image=self._reads_class_token)
 
-    def score_classes(self, dense: DenseFeatures, classes: Sequence[int]) -> Tensor:
+    @property
+    def _reads_class_token(self) -> bool:
+        """Whether the dense forward gives the prior by the way."""
+        return (self.class_weight is not None and self.class_weight.source == 'class_token'
+                and self.test_cfg.get('mode') == 'whole')
+
+    def prior_of(self, img: Tensor, img_metas: list[dict]) -> Tensor | None:
+        """Cosines of whole images with the classes, (B, K); see :class:`TiledInference`."""
+        if self.class_weight is None or self._reads_class_token:
+            return None
+        if self.class_weight.source == 'class_token':
+            # The token of a window would speak of the window.
+            return self.class_weight.classifier.cosines(self.backbone.encode_image(img))
+        return self.class_weight.of_images(img_metas, img)
+
+    def score_classes(self, dense: DenseFeatures, classes: Sequence[int],
+                      weight: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """Refined scores as if some of the classes were all there are.
 
         Args:
             dense: What :meth:`extract_feat` gave.
             classes: Class ids, C of them; refinement sees these alone.
+            weight: Reweights the scores (B, C, h, w) before they are refined.
 
         Returns:
             (B, C, h, w).
@@ -81,8 +117,17 @@ class MaskClip(TiledInference, EncoderDecoder):
         scores = self.decode_head.text(dense.features)
         if len(classes) < scores.shape[1]:
             scores = scores[:, list(classes)]
+        if weight is not None:
+            scores = weight(scores)
         return self.decode_head.refine(scores, dense.keys)
 
-    def score_grid(self, img: Tensor, img_metas: list[dict]) -> Tensor:
-        """Refined scores on the feature grid, (B, K, h, w)."""
-        return self.decode_head(self.extract_feat(img))
+    def score_grid(self, img: Tensor, img_metas: list[dict],
+                   prior: Tensor | None = None) -> Tensor:
+        """Weighted and refined scores on the feature grid, (B, K, h, w)."""
+        dense = self.extract_feat(img)
+        if self.class_weight is None:
+            return self.decode_head(dense)
+        if prior is None:
+            prior = self.class_weight.classifier.cosines(dense.image)
+        scores = self.class_weight(self.decode_head.text(dense.features), prior, LOGIT_SCALE)
+        return self.decode_head.refine(scores, dense.keys)

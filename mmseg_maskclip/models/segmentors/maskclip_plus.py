@@ -2,53 +2,31 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Callable
 
 import torch
-from mmcv.runner import HOOKS, Hook
 from mmseg.core import add_prefix
-from mmseg.models.builder import SEGMENTORS, build_segmentor
+from mmseg.models.builder import SEGMENTORS
 from mmseg.models.segmentors import EncoderDecoder
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmseg_maskclip.clip import TextBank, pick_device
+from mmseg_maskclip.models.aside import Aside, KeepsAside
 from mmseg_maskclip.models.backbones import DenseFeatures
-from mmseg_maskclip.models.clip_loading import load_clip, load_text
+from mmseg_maskclip.models.class_weight import ClassWeight
+from mmseg_maskclip.models.clip_loading import load_class_weight, load_clip, load_text
 from mmseg_maskclip.models.distillation import Distillation
 from mmseg_maskclip.models.labeller import Labeller
 from mmseg_maskclip.models.segmentors.maskclip import MaskClip
+from mmseg_maskclip.models.segmentors.teacher import build_class_weight, build_teacher
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
-from mmseg_maskclip.ops import ignore_unlabelled
+from mmseg_maskclip.ops import LOGIT_SCALE, ignore_unlabelled
 from mmseg_maskclip.utils import InputError
 
 
-class Aside:
-    """Keeps a module out of its owner's parameters, buffers and checkpoints.
-
-    Args:
-        module: The module, or None.
-    """
-
-    def __init__(self, module: nn.Module | None) -> None:
-        self.module = module
-
-
-@HOOKS.register_module()
-class IterationHook(Hook):
-    """Tells the segmentor which training iteration runs, counted from 1.
-
-    The stages follow the runner, which a resumed run restores and which no
-    evaluation moves.
-    """
-
-    def before_train_iter(self, runner: Any) -> None:
-        """Called by the runner."""
-        model = runner.model.module if hasattr(runner.model, 'module') else runner.model
-        model.iteration = runner.iter + 1
-
-
 @SEGMENTORS.register_module()
-class MaskClipPlus(TiledInference, EncoderDecoder):
+class MaskClipPlus(KeepsAside, TiledInference, EncoderDecoder):
     """Student segmentor with a frozen MaskCLIP teacher (MaskCLIP, Sec. 3.4).
 
     The teacher is :class:`MaskClip` itself. It is no submodule: no optimizer,
@@ -63,6 +41,8 @@ class MaskClipPlus(TiledInference, EncoderDecoder):
             None trains on the given labels alone.
         distill: Arguments of :class:`Distillation`; None holds the student to
             its labels alone.
+        class_weight: Arguments of :class:`ClassWeight` but the number of
+            classes; None weights nothing.
         kwargs: As in mmseg's ``EncoderDecoder``.
 
     Raises:
@@ -75,7 +55,7 @@ class MaskClipPlus(TiledInference, EncoderDecoder):
 
     def __init__(self, backbone: dict, decode_head: dict, teacher: dict | None = None,
                  labelling: dict | None = None, distill: dict | None = None,
-                 **kwargs: Any) -> None:
+                 class_weight: dict | None = None, **kwargs: Any) -> None:
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
         self.labeller = Labeller(self.decode_head.num_classes, **(labelling or {}))
         self.distillation = Distillation(**distill) if distill is not None else None
@@ -84,25 +64,9 @@ class MaskClipPlus(TiledInference, EncoderDecoder):
             raise InputError('clip_guided or distill is on, but the config has no teacher: set '
                              'model.teacher to a MaskClip config.')
         self.iteration = 0
-        self._aside = Aside(self._build_teacher(teacher) if guided else None)
-
-    def _build_teacher(self, config: dict) -> MaskClip:
-        teacher = build_segmentor(config)
-        if not isinstance(teacher, MaskClip):
-            raise InputError(f"the teacher is {type(teacher).__name__}, 'MaskClip' was expected.")
-        texts = self.decode_head.text.num_classes
-        if teacher.decode_head.num_classes != texts:
-            raise InputError(f'the teacher has {teacher.decode_head.num_classes} classes, the '
-                             f'student {texts} texts: both need the same vocabulary.')
-        if teacher.decode_head.text_channels != self.decode_head.text_channels:
-            raise InputError(f'the teacher has text_channels={teacher.decode_head.text_channels}, '
-                             f'the student {self.decode_head.text_channels}: both are dotted with '
-                             'the same texts; set model.decode_head.text_channels to the '
-                             "teacher's.")
-        if self.decode_head.cls_bg and 0 in self.labeller.clip_classes:
-            raise InputError('clip_classes holds class 0, the background, which CLIP has no text '
-                             'for: leave it out.')
-        return teacher.requires_grad_(False).eval()
+        built = build_teacher(teacher, self.decode_head, self.labeller) if guided else None
+        self._aside = Aside(teacher=built, class_weight=build_class_weight(
+            class_weight, self.decode_head, built))
 
     def init_weights(self) -> None:
         """Load what training starts from: student, teacher, and the student's texts.
@@ -111,34 +75,55 @@ class MaskClipPlus(TiledInference, EncoderDecoder):
             InputError: If a file is missing or does not fit.
         """
         super().init_weights()
-        head = self.decode_head
+        head, device = self.decode_head, pick_device()
         if self.teacher is None:
             if head.text_embeddings_path is None:
                 raise InputError('without a teacher the texts come from a file: set '
                                  'model.decode_head.text_embeddings_path.')
             head.set_text_bank(TextBank.load(head.text_embeddings_path))
-            return
-        if self.teacher.clip_checkpoint is None:
+        elif self.teacher.clip_checkpoint is None:
             raise InputError('the teacher has no weights: set model.teacher.clip_checkpoint to a '
                              'CLIP file, such as pretrain/ViT-B-16.pt (bash download_weights.sh).')
-        device = pick_device()
-        checkpoint = load_clip(self.teacher, self.teacher.clip_checkpoint, device)
-        load_text(head, self.teacher.backbone, checkpoint, device)
+        else:
+            checkpoint = load_clip(self.teacher, self.teacher.clip_checkpoint, device)
+            load_text(head, self.teacher.backbone, checkpoint, device)
+        if self.class_weight is not None:
+            load_class_weight(self.class_weight, head, device)
 
     @property
     def teacher(self) -> MaskClip | None:
         """The frozen teacher, None where no stage asks for one."""
-        return self._aside.module
+        return self._aside['teacher']
 
-    def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> MaskClipPlus:
-        """Moves and casts take the teacher along."""
-        if self.teacher is not None:
-            self.teacher._apply(fn, *args, **kwargs)
-        return super()._apply(fn, *args, **kwargs)
+    @property
+    def class_weight(self) -> ClassWeight | None:
+        """The prior from whole images, None without one."""
+        return self._aside['class_weight']
 
-    def score_grid(self, img: Tensor, img_metas: list[dict]) -> Tensor:
-        """The student's scores on its own grid, (B, K, h, w)."""
-        return self.decode_head(self.extract_feat(img))
+    def prior_of(self, img: Tensor | None, img_metas: list[dict]) -> Tensor | None:
+        """Cosines of whole images with the text classes, (B, K); see :class:`TiledInference`."""
+        if self.class_weight is None or not (self.class_weight.on_student() or self.training):
+            return None
+        return self.class_weight.of_images(img_metas, img)
+
+    def weigh(self, scores: Tensor, prior: Tensor | None) -> Tensor:
+        """The student's scores as the class weight leaves them.
+
+        Args:
+            scores: (B, K, h, w), with the background where the head has one.
+            prior: Of :meth:`prior_of`.
+
+        Returns:
+            (B, K, h, w).
+        """
+        if prior is None or not self.class_weight.on_student():
+            return scores
+        return self.class_weight(scores, prior, scale=1.0, skip=int(self.decode_head.cls_bg))
+
+    def score_grid(self, img: Tensor, img_metas: list[dict],
+                   prior: Tensor | None = None) -> Tensor:
+        """The student's weighted scores on its own grid, (B, K, h, w)."""
+        return self.weigh(self.decode_head(self.extract_feat(img)), prior)
 
     def forward_train(self, img: Tensor, img_metas: list[dict],
                       gt_semantic_seg: Tensor) -> dict[str, Tensor]:
@@ -161,12 +146,14 @@ class MaskClipPlus(TiledInference, EncoderDecoder):
         features = head.features(inputs)
         given = gt_semantic_seg.squeeze(1).long()
         dense = self._teach(img) if self.distillation else None
-        labels, filled = self.complete(given, img, img_metas, features.detach(), dense)
+        prior = self.prior_of(None, img_metas)
+        labels, filled = self.complete(given, img, img_metas, features.detach(), dense, prior)
         distance = (self.distillation.loss(features, dense.features, given)
                     if self.distillation else None)
         if head.dropout is not None:
             features = head.dropout(features)
-        losses = head.losses(head.classify(features), ignore_unlabelled(labels)[:, None])
+        losses = head.losses(self.weigh(head.classify(features), prior),
+                             ignore_unlabelled(labels)[:, None])
         if filled is not None:
             losses['filled'] = filled
         if distance is not None:
@@ -179,8 +166,8 @@ class MaskClipPlus(TiledInference, EncoderDecoder):
 
     @torch.no_grad()
     def complete(self, labels: Tensor, img: Tensor, img_metas: list[dict],
-                 features: Tensor, dense: DenseFeatures | None = None
-                 ) -> tuple[Tensor, Tensor | None]:
+                 features: Tensor, dense: DenseFeatures | None = None,
+                 prior: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Complete the labels of a step by whoever is active in this iteration.
 
         Args:
@@ -189,6 +176,7 @@ class MaskClipPlus(TiledInference, EncoderDecoder):
             img_metas: One dict an image.
             features: The student's decoder features, (B, D, h, w).
             dense: The teacher's features, where they are known already.
+            prior: Of :meth:`prior_of`.
 
         Returns:
             Labels (B, H, W), and the share of pixels filled or None where
@@ -205,7 +193,10 @@ class MaskClipPlus(TiledInference, EncoderDecoder):
         stage = self.labeller.stage(self.iteration)
         if not empty or stage is None:
             return labels, labels.new_zeros((), dtype=torch.float32)
-        scores = self._candidate_scores(stage, img, features, dense)
+        if stage == 'self':
+            scores = self._own_scores(img, features, prior)
+        else:
+            scores = self._teachers_scores(dense or self._teach(img), prior)
         filled = self.labeller.fill(stage, labels, scores)
         return filled, (filled != labels).float().mean()
 
@@ -213,16 +204,20 @@ class MaskClipPlus(TiledInference, EncoderDecoder):
     def _teach(self, img: Tensor) -> DenseFeatures:
         return self.teacher.extract_feat(img)
 
-    def _candidate_scores(self, stage: str, img: Tensor, features: Tensor,
-                          dense: DenseFeatures | None) -> Tensor:
-        """Scores of the classes a stage may give, (B, C, h, w)."""
-        if stage == 'self':
-            scores = (self.decode_head.classify(features) if self.self_labeller is None
-                      else self.self_labeller(img))
-            return scores[:, list(self.labeller.self_classes)]
+    def _own_scores(self, img: Tensor, features: Tensor, prior: Tensor | None) -> Tensor:
+        """The student's scores of the classes it may give, (B, C, h, w)."""
+        scores = (self.decode_head.classify(features) if self.self_labeller is None
+                  else self.self_labeller(img))
+        return self.weigh(scores, prior)[:, list(self.labeller.self_classes)]
+
+    def _teachers_scores(self, dense: DenseFeatures, prior: Tensor | None) -> Tensor:
+        """The teacher's scores of the classes it may give, (B, C, h, w)."""
         shift = int(self.decode_head.cls_bg)
-        return self.teacher.score_classes(
-            dense or self._teach(img), [index - shift for index in self.labeller.clip_classes])
+        classes = [index - shift for index in self.labeller.clip_classes]
+        weight = None
+        if prior is not None and self.class_weight.on_teacher():
+            weight = partial(self.class_weight, cosines=prior[:, classes], scale=LOGIT_SCALE)
+        return self.teacher.score_classes(dense, classes, weight)
 
     def _refuse_leak(self, labels: Tensor, img_metas: list[dict]) -> None:
         for label, meta in zip(labels, img_metas):

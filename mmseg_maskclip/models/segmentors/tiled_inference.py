@@ -49,12 +49,26 @@ class TiledInference:
     says in :meth:`score_grid` what the scores of a network input are.
     """
 
-    def score_grid(self, img: Tensor, img_metas: list[dict]) -> Tensor:
+    def prior_of(self, img: Tensor, img_metas: list[dict]) -> Tensor | None:
+        """What is known of whole images before their windows are looked at.
+
+        Args:
+            img: Whole network inputs, (B, 3, H, W).
+            img_metas: One dict an image.
+
+        Returns:
+            Cosines with the classes, (B, K), or None.
+        """
+        return None
+
+    def score_grid(self, img: Tensor, img_metas: list[dict],
+                   prior: Tensor | None = None) -> Tensor:
         """Scores of a network input on the model's own grid.
 
         Args:
-            img: (B, 3, H, W).
+            img: (B, 3, H, W), whole inputs or windows of them.
             img_metas: One dict an image.
+            prior: Of :meth:`prior_of`.
 
         Returns:
             (B, K, h, w).
@@ -75,7 +89,9 @@ class TiledInference:
         tops = _windows(height, window[0], stride[0])
         lefts = _windows(width, window[1], stride[1])
         cover = (_overlap(height, window[0], tops), _overlap(width, window[1], lefts))
-        grids = [self.score_grid(img[:, :, top:top + window[0], left:left + window[1]], metas)
+        prior = self.prior_of(img, metas)
+        grids = [self.score_grid(img[:, :, top:top + window[0], left:left + window[1]], metas,
+                                 prior)
                  for top, left in product(tops, lefts)]
         maps = []
         for index, meta in enumerate(metas):

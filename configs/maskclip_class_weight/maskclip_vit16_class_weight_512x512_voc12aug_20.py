@@ -1,0 +1,2 @@
+_base_ = '../maskclip/maskclip_vit16_512x512_voc12aug_20.py'
+model = dict(class_weight=dict(mode='softmax', tau=1.0, classifier='ViT-B/16'))

@@ -1,0 +1,2 @@
+_base_ = './maskclip_plus_r50_deeplabv2_r101-d8_480x480_4k_pascal_context_59.py'
+model = dict(class_weight=dict(mode='softmax', tau=0.25, on='student', classifier='ViT-B/16'))

@@ -1,0 +1,2 @@
+_base_ = './maskclip_plus_vit16_segformer_b5_480x480_8k_pascal_context_59.py'
+model = dict(class_weight=dict(mode='softmax', tau=1.0, on='student', classifier='ViT-B/16'))

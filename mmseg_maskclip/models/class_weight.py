@@ -1,0 +1,159 @@
+"""Class weight: dense scores reweighted by what CLIP says of the whole image."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mmseg_maskclip.models.backbones import ClipBackbone
+from mmseg_maskclip.models.image_classifier import ImageClassifier
+from mmseg_maskclip.ops import (
+    GATE_COSINE,
+    add_log_prior,
+    gate_weights,
+    multiply_scores,
+    softmax_weights,
+)
+from mmseg_maskclip.utils import InputError
+
+MODES = ('softmax', 'gate', 'log_prior')
+PLACES = ('student', 'teacher', 'both')
+SOURCES = ('file', 'input', 'class_token')
+
+
+class ClassWeight(nn.Module):
+    """A prior over the classes from the whole image, applied to dense scores.
+
+    The same for MaskCLIP and MaskCLIP+ (class-weight fork of MaskCLIP; see
+    docs/class_weight.md). ``softmax``: score' = K softmax(cos / tau) score.
+    ``gate``: score' = cw score where the cosine passes ``threshold``.
+    ``log_prior``: score' = score + log(K softmax(cos / tau)) / scale.
+
+    Args:
+        num_classes: K, classes that have a text.
+        mode: ``'softmax'``, ``'gate'`` or ``'log_prior'``.
+        tau: Temperature of the softmax, of the first and last mode.
+        cw: Weight of a class that passes the gate.
+        threshold: Cosine at the gate.
+        on: MaskCLIP+ only: whether the scores of the ``'student'``, of the
+            ``'teacher'`` (its pseudo labels) or of ``'both'`` are weighted.
+        classifier: Name of the CLIP model that reads the image; None for the
+            dense tower's own.
+        clip_checkpoint: Its file; None for the one in ``pretrain/``, or for
+            the dense tower's where it is the same model.
+        text_features_path: A text bank file; None finds or builds the bank
+            of ``vocabulary``.
+        vocabulary: As in :class:`MaskClipHead`; None for the head's.
+        templates: As in :class:`MaskClipHead`; None for the head's.
+        renormalise: Bring each class's mean over its prompts to unit length
+            again; None as fidelity says: not in ``'paper'``.
+        source: ``'file'``: the image's file, or the network's input where it
+            has none. ``'input'``: always the input. ``'class_token'``: the
+            class token of the dense forward itself, in MaskCLIP only.
+        cache_size: Embeddings of files that are kept.
+        cache_dir: Folder to keep them in from run to run.
+        tower: The dense tower, if it may serve.
+
+    Raises:
+        InputError: If a setting is none of the above.
+    """
+
+    def __init__(self, num_classes: int, mode: str = 'softmax', tau: float = 1.0, cw: float = 1.1,
+                 threshold: float = GATE_COSINE, on: str = 'student',
+                 classifier: str | None = 'ViT-B/16', clip_checkpoint: str | None = None,
+                 text_features_path: str | None = None,
+                 vocabulary: str | Sequence[str] | None = None,
+                 templates: str | Sequence[str] | None = None, renormalise: bool | None = None,
+                 source: str = 'file', cache_size: int = 120_000, cache_dir: str | None = None,
+                 tower: ClipBackbone | None = None) -> None:
+        super().__init__()
+        for name, value, known in (('mode', mode, MODES), ('on', on, PLACES),
+                                   ('source', source, SOURCES)):
+            if value not in known:
+                raise InputError(f'class_weight.{name} is {value!r}, one of {known} was expected.')
+        for name, value in (('tau', tau), ('cw', cw)):
+            if not isinstance(value, (int, float)) or not value > 0:
+                raise InputError(f'class_weight.{name} is {value!r}, a positive number was '
+                                 'expected; model.class_weight=None switches it off.')
+        self.mode, self.tau, self.cw, self.threshold = mode, tau, cw, threshold
+        self.on = on
+        self.source = source
+        self.clip_checkpoint = clip_checkpoint
+        self.text_features_path = text_features_path
+        self.vocabulary, self.templates = vocabulary, templates
+        self.renormalise = renormalise
+        shared = _shared_tower(classifier, clip_checkpoint, source, tower)
+        if classifier is None and tower is None:
+            raise InputError('class_weight.classifier is None, the name of a CLIP model was '
+                             'expected: a student has no CLIP tower of its own.')
+        self.classifier = ImageClassifier(num_classes, classifier or tower.spec.name, cache_size,
+                                          cache_dir, shared)
+
+    def on_student(self) -> bool:
+        """Whether a student's scores are weighted."""
+        return self.on in ('student', 'both')
+
+    def on_teacher(self) -> bool:
+        """Whether a teacher's scores are weighted."""
+        return self.on in ('teacher', 'both')
+
+    def of_images(self, metas: Sequence[dict], images: Tensor | None) -> Tensor:
+        """Cosines of whole images with the classes.
+
+        Args:
+            metas: One dict an image; ``filename`` is its file.
+            images: The network's inputs (B, 3, H, W), of whole images; None in
+                training, where they are crops.
+
+        Returns:
+            (B, K).
+
+        Raises:
+            InputError: If a file can't be read, or there is none in training.
+        """
+        paths = [meta.get('filename') for meta in metas]
+        if self.source == 'file' and all(paths):
+            return self.classifier.of_files(paths)
+        if images is None:
+            raise InputError('the class weight reads whole images, training crops are none: the '
+                             "data set must give each image's file, with class_weight.source="
+                             "'file'.")
+        return self.classifier.of_inputs(images, metas)
+
+    def forward(self, scores: Tensor, cosines: Tensor, scale: float, skip: int = 0) -> Tensor:
+        """Weighted scores.
+
+        Args:
+            scores: (B, skip + K, h, w).
+            cosines: Of the whole images, (B, K).
+            scale: What makes log-odds of the scores: 100 for CLIP's cosines,
+                1 for the logits of a student.
+            skip: Leading classes without a text, which are left as they are.
+
+        Returns:
+            (B, skip + K, h, w).
+        """
+        if skip:
+            return torch.cat([scores[:, :skip], self(scores[:, skip:], cosines, scale)], dim=1)
+        if self.mode == 'log_prior':
+            return add_log_prior(scores, cosines, self.tau, scale)
+        weights = (softmax_weights(cosines, self.tau) if self.mode == 'softmax'
+                   else gate_weights(cosines, self.cw, self.threshold))
+        return multiply_scores(scores, weights)
+
+
+def _shared_tower(classifier: str | None, clip_checkpoint: str | None, source: str,
+                  tower: ClipBackbone | None) -> ClipBackbone | None:
+    """The dense tower where it is the classifier, too; None where another is needed."""
+    if source == 'class_token':
+        if tower is None:
+            raise InputError("class_weight.source='class_token' is the token of MaskCLIP's own "
+                             "forward, which MaskCLIP+ has none of: use 'file'.")
+        return tower
+    if tower is None or clip_checkpoint is not None:
+        return None
+    same = classifier in (None, tower.spec.name, tower.spec.short_name)
+    # In paper fidelity the dense tower is altered; the classifier is CLIP as it was trained.
+    return tower if same and tower.fidelity == 'clip' else None

@@ -1,0 +1,63 @@
+"""What a student is taught by: a frozen MaskCLIP, and a prior from whole images."""
+
+from __future__ import annotations
+
+from mmseg.models.builder import build_segmentor
+
+from mmseg_maskclip.models.class_weight import ClassWeight
+from mmseg_maskclip.models.decode_heads import MaskClipPlusHead
+from mmseg_maskclip.models.labeller import Labeller
+from mmseg_maskclip.models.segmentors.maskclip import MaskClip
+from mmseg_maskclip.utils import InputError
+
+
+def build_teacher(config: dict, head: MaskClipPlusHead, labeller: Labeller) -> MaskClip:
+    """Build a frozen teacher that fits a student.
+
+    Args:
+        config: Config of a ``MaskClip``.
+        head: The student's head.
+        labeller: Says which classes the teacher may give.
+
+    Raises:
+        InputError: If it is another kind of model, or of other classes or texts.
+    """
+    teacher = build_segmentor(config)
+    if not isinstance(teacher, MaskClip):
+        raise InputError(f"the teacher is {type(teacher).__name__}, 'MaskClip' was expected.")
+    own = teacher.decode_head
+    if own.num_classes != head.text.num_classes:
+        raise InputError(f'the teacher has {own.num_classes} classes, the student '
+                         f'{head.text.num_classes} texts: both need the same vocabulary.')
+    if own.text_channels != head.text_channels:
+        raise InputError(f'the teacher has text_channels={own.text_channels}, the student '
+                         f'{head.text_channels}: both are dotted with the same texts; set '
+                         "model.decode_head.text_channels to the teacher's.")
+    if head.cls_bg and 0 in labeller.clip_classes:
+        raise InputError('clip_classes holds class 0, the background, which CLIP has no text '
+                         'for: leave it out.')
+    if teacher.class_weight is not None:
+        raise InputError('the teacher has a class_weight of its own: set model.class_weight '
+                         "with on='teacher' or on='both' instead.")
+    return teacher.requires_grad_(False).eval()
+
+
+def build_class_weight(config: dict | None, head: MaskClipPlusHead,
+                       teacher: MaskClip | None) -> ClassWeight | None:
+    """Build the class weight of a student, which follows its teacher's fidelity.
+
+    Args:
+        config: Arguments of :class:`ClassWeight`, or None.
+        head: The student's head.
+        teacher: The teacher, or None.
+
+    Raises:
+        InputError: If a setting is wrong.
+    """
+    if config is None:
+        return None
+    config = dict(config)
+    if config.get('renormalise') is None and teacher is not None:
+        config['renormalise'] = teacher.backbone.fidelity != 'paper'
+    weight = ClassWeight(head.text.num_classes, **config)
+    return weight.requires_grad_(False).eval()

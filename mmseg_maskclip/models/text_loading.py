@@ -1,0 +1,111 @@
+"""Which text bank a model gets: a prepared file, a cached one, or a new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Sequence, Union
+
+import torch.distributed as dist
+from mmcv.runner import get_dist_info
+from mmcv.utils import print_log
+
+from mmseg_maskclip.clip import (
+    ClipCheckpoint,
+    ClipSpec,
+    TextBank,
+    bank_path,
+    cached_text_bank,
+    list_vocabularies,
+    load_vocabulary,
+    read_clip_checkpoint,
+)
+from mmseg_maskclip.utils import InputError
+
+Names = Union[str, Sequence[str], None]
+
+
+@dataclass(frozen=True)
+class WantedBank:
+    """What a text bank shall be made of.
+
+    Attributes:
+        vocabulary: A published class set, a text file, or a list of names.
+        templates: A template set, or a list.
+        synonyms: ``'mean'`` or ``'separate'``.
+        normalize: Whether the mean over prompts is brought to unit length.
+    """
+
+    vocabulary: Names
+    templates: Names
+    synonyms: str = 'mean'
+    normalize: bool = True
+
+
+def find_bank(wanted: WantedBank, spec: ClipSpec, checkpoint: ClipCheckpoint,
+              device: str) -> TextBank:
+    """The wanted bank: prepared, cached or built now.
+
+    A prepared ``{set}_{MODEL}_clip_text.pth`` (not normalised:
+    ``..._clip_text_features.pth``) is looked for beside the checkpoint and in
+    ``pretrain/``, for the published weights and the default prompts only:
+    other weights of the same architecture have other texts.
+
+    Args:
+        wanted: What it is made of.
+        spec: The CLIP model.
+        checkpoint: Its file, which may hold the text tower.
+        device: Where texts are encoded.
+
+    Raises:
+        InputError: If there is none and none can be built.
+    """
+    if wanted.vocabulary is None:
+        raise InputError("the config names no classes: set model.decode_head.vocabulary, or "
+                         'give --classes to tools/test.py.')
+    vocabulary = load_vocabulary(wanted.vocabulary)
+    if _prepared_fits(wanted, checkpoint, spec):
+        name = bank_path(vocabulary.name, spec.short_name, normalized=wanted.normalize).name
+        for folder in (Path(checkpoint.path).parent, Path('pretrain')):
+            if (folder / name).is_file():
+                bank = TextBank.load(folder / name)
+                if bank.templates not in (None, wanted.templates):
+                    continue
+                bank.check(class_names=vocabulary.class_names, clip=spec.name)
+                print_log(f'Text bank: {folder / name}', 'mmseg')
+                return bank
+    if not checkpoint.text:
+        checkpoint = _text_tower_beside(checkpoint, spec, vocabulary.name)
+    rank, world = get_dist_info()
+    if world > 1 and rank > 0:
+        # The first process encodes the texts, the others take them from its cache.
+        dist.barrier()
+    bank = cached_text_bank(checkpoint, spec, vocabulary, templates=wanted.templates,
+                            synonyms=wanted.synonyms, normalize=wanted.normalize, device=device,
+                            progress=rank == 0)
+    if world > 1 and rank == 0:
+        dist.barrier()
+    return bank
+
+
+def _prepared_fits(wanted: WantedBank, checkpoint: ClipCheckpoint, spec: ClipSpec) -> bool:
+    """Whether a prepared bank may stand for what is wanted."""
+    published = not checkpoint.text or (
+        spec.sha256 is not None and checkpoint.sha256.startswith(spec.sha256))
+    return (published and wanted.vocabulary in list_vocabularies() and wanted.synonyms == 'mean'
+            and wanted.templates == 'imagenet85')
+
+
+def _text_tower_beside(checkpoint: ClipCheckpoint, spec: ClipSpec,
+                       vocabulary: str) -> ClipCheckpoint:
+    """The full CLIP file beside one that holds the image tower alone."""
+    for folder in (Path(checkpoint.path).parent, Path('pretrain')):
+        if spec.filename and (folder / spec.filename).is_file():
+            other = read_clip_checkpoint(folder / spec.filename)
+            other.check(spec)
+            return other
+    make = (f'python tools/maskclip_utils/prompt_engineering.py --model {spec.short_name} '
+            f'--class-set {vocabulary}') if vocabulary in list_vocabularies() else (
+            'give the full CLIP file as the checkpoint')
+    raise InputError(f'there is no text bank of {vocabulary!r} for CLIP model {spec.name}, and '
+                     f'{checkpoint.path} holds no text tower to build it from: {make}')
