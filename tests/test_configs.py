@@ -58,11 +58,13 @@ MIT_LAYERS = {'b0': [2, 2, 2, 2], 'b1': [2, 2, 2, 2], 'b2': [3, 4, 6, 3], 'b3': 
               'b4': [3, 8, 27, 3], 'b5': [3, 6, 40, 3]}
 TEACHERS = {'r50': ('RN50', 1024), 'r50x16': ('RN50x16', 768), 'vit16': ('ViT-B/16', 512),
             'vit14': ('ViT-L/14', 768)}
+CLASS_WEIGHT_TAU = {'r50': 0.25, 'vit16': 1.0}
 # Iterations between checkpoints and between evaluations, as published.
 INTERVALS = {'300': (300, None), '2k': (1000, 1000), '4k': (2000, 2000), '8k': (4000, 4000),
              '20k': (2000, 2000), '40k': (4000, 4000), '80k': (8000, 8000)}
 NAME = re.compile(r'(?:(?P<variant>ks|pd|kspd|distill)_)?maskclip_plus_(?P<teacher>[a-z0-9]+)_'
-                  r'(?P<student>[a-z0-9]+)_(?P<size>[a-z0-9-]+)_(?P<crop>\d+x\d+)_'
+                  r'(?P<student>[a-z0-9]+)_(?P<size>[a-z0-9-]+)_(?P<weight>class_weight_)?'
+                  r'(?P<crop>\d+x\d+)_'
                   r'(?P<length>\d+k?)_.+')
 METAFILES = sorted((ROOT / 'configs').glob('*/metafile.yml'))
 
@@ -80,11 +82,27 @@ def iterations(length):
     return int(length.replace('k', '000'))
 
 
+@pytest.mark.parametrize('dataset', ['520x520_pascal_context_59', '512x512_voc12aug_20',
+                                     '512x512_coco-stuff164k'])
+@pytest.mark.parametrize('model', ['r50', 'vit16'])
+def test_class_weight_is_the_published_one(model, dataset, monkeypatch):
+    config = load_config(str(ROOT / f'configs/maskclip_class_weight/maskclip_{model}_class_weight_'
+                                    f'{dataset}.py'))
+    plain = load_config(str(ROOT / f'configs/maskclip/maskclip_{model}_{dataset}.py'))
+    weight = build_on_meta(config, monkeypatch).class_weight
+    assert (weight.mode, weight.tau) == ('softmax', CLASS_WEIGHT_TAU[model])
+    # Published: CLIP as it is, on texts that are no unit vectors, whatever reads densely.
+    assert weight.classifier.tower.fidelity == 'clip' and weight.renormalise is False
+    assert weight.classifier.own is not None and weight.classifier.spec.name == 'ViT-B/16'
+    del config.model['class_weight']
+    assert config.model == plain.model and config.data == plain.data
+
+
 def test_the_list_is_what_was_shipped():
     names = {path.name for path in LEAVES}
     assert set(PUBLISHED) <= names
     assert len(MASKCLIP) >= 36 and len(PLUS) >= 50
-    assert len(METAFILES) >= 3
+    assert len(METAFILES) >= 4
     folder = ROOT / 'configs/maskclip_plus'
     assert set(ANNO_FREE) <= {path.stem for path in (folder / 'anno_free').glob('*.py')}
     assert set(ZERO_SHOT) <= {path.stem for path in (folder / 'zero_shot').glob('*.py')}
@@ -137,6 +155,12 @@ def test_student_and_teacher_are_what_the_name_says(path, monkeypatch):
         assert [len(stage[1]) for stage in model.backbone.layers] == MIT_LAYERS[name['size']]
         assert config.model.pretrained == f"pretrain/mit_{name['size']}_weight.pth"
     assert config.custom_hooks[0].type == 'IterationHook'
+    weight = model.class_weight
+    assert (weight is not None) == bool(name['weight'])
+    if weight is not None:
+        assert (weight.mode, weight.on, weight.renormalise) == ('softmax', 'student', False)
+        assert weight.tau == CLASS_WEIGHT_TAU[name['teacher']]
+        assert weight.classifier.spec.name == 'ViT-B/16'
 
 
 @pytest.mark.parametrize('path', NAMED, ids=lambda path: path.stem)

@@ -7,7 +7,11 @@ import pytest
 
 from mmseg_maskclip.apis.config import load_config
 from mmseg_maskclip.apis.test import TestOptions, test_model
-from mmseg_maskclip.apis.tinyworld_table import constant_guess, markdown
+from mmseg_maskclip.apis.tinyworld_table import (
+    constant_guess,
+    markdown,
+    weighted_variants,
+)
 from mmseg_maskclip.clip import get_spec
 from mmseg_maskclip.tinyworld.writer import World, write_world
 
@@ -53,6 +57,23 @@ def test_table_of_variants_has_a_row_each():
     figures = dict.fromkeys(('mIoU', 'things', 'stuff', 'aAcc', 'mIoU(S)', 'mIoU(U)', 'hIoU'), 1.25)
     row = {'tower': 'TinyRN', 'variant': 'clip', **figures}
     assert '| TinyRN | clip | 1.2 |' in markdown([row])
+
+
+def test_class_weight_is_tried_in_every_mode_and_with_both_classifiers():
+    config = load_config(str(ROOT / 'configs/tiny/maskclip_tinyvit_256x256_tinyworld.py'))
+    found = [(name, one.model.get('class_weight')) for name, one in weighted_variants(config)]
+    assert found[0] == ('none', None) and len(found) == 27
+    assert {weight['mode'] for _, weight in found[1:]} == {'softmax', 'log_prior', 'gate'}
+    assert {weight['classifier'] for _, weight in found[1:]} == {'TinyRN', 'TinyViT'}
+    assert config.model.get('class_weight') is None
+
+
+def test_class_weight_helps_a_weak_tower(world, tmp_path):
+    """What docs/class_weight.md says: by far on the ViT."""
+    plain, _ = _mean_iou('TinyViT', world, tmp_path)
+    weighted, _ = _mean_iou('TinyViT', world, tmp_path, class_weight=dict(
+        mode='softmax', tau=1.0, classifier='TinyRN'))
+    assert weighted > plain + 4
 
 
 def test_links_in_the_documents_lead_somewhere():

@@ -5,13 +5,14 @@
     python tools/benchmark.py text            text bank in batches against one class at a time
     python tools/benchmark.py memory          peak memory of a large vocabulary
     python tools/benchmark.py train           MaskCLIP+ step against a supervised step and a teacher
+    python tools/benchmark.py class_weight    what the class weight adds to an image and to a step
 
 Weights are random: nothing needs to be downloaded.
 """
 
 import argparse
 
-PARTS = ('labels', 'text', 'memory', 'train')
+PARTS = ('labels', 'text', 'memory', 'train', 'class_weight')
 TRAIN_CONFIG = ('configs/maskclip_plus/anno_free/'
                 'maskclip_plus_vit16_deeplabv2_r101-d8_480x480_4k_pascal_context_59.py')
 
@@ -46,18 +47,32 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def train_rows(args: argparse.Namespace, device) -> list:
-    from mmseg_maskclip.apis import benchmark_train
+def train_settings(args: argparse.Namespace, on_gpu: bool) -> tuple:
+    """Config, batch and crop of the training steps."""
     from mmseg_maskclip.apis.config import load_config
 
+    return (load_config(args.train_config), args.train_batch or (8 if on_gpu else 2),
+            tuple(args.train_size or ((480, 480) if on_gpu else (224, 224))))
+
+
+def train_rows(args: argparse.Namespace, device) -> list:
+    from mmseg_maskclip.apis import benchmark_train
+
     on_gpu = device.type == 'cuda'
-    config = load_config(args.train_config)
-    batch = args.train_batch or (8 if on_gpu else 2)
-    size = tuple(args.train_size or ((480, 480) if on_gpu else (224, 224)))
+    config, batch, size = train_settings(args, on_gpu)
     rows = [benchmark_train.data_pipeline(config, args.repeats)]
     for amp in (None, 'bf16', 'fp16') if on_gpu else (None,):
         rows += benchmark_train.training_step(config, batch, size, amp, device, args.repeats)
     return rows
+
+
+def class_weight_rows(args: argparse.Namespace, device) -> list:
+    from mmseg_maskclip.apis import benchmark_class_weight as benchmark
+
+    rows = [row for model in args.models
+            for row in benchmark.weighted_image(model, device, args.repeats)]
+    return rows + [benchmark.weighted_step(*train_settings(args, device.type == 'cuda'), device,
+                                           args.repeats)]
 
 
 def main(args: argparse.Namespace) -> None:
@@ -85,6 +100,8 @@ def main(args: argparse.Namespace) -> None:
                                         args.text_classes or (171 if on_gpu else 8), 1))
     if 'train' in parts:
         rows += train_rows(args, device)
+    if 'class_weight' in parts:
+        rows += class_weight_rows(args, device)
     print(benchmark.table(rows))
     print(f'{device}, {torch.get_num_threads()} threads, torch {torch.__version__}')
     if args.out:

@@ -13,15 +13,20 @@ def parse_args() -> argparse.Namespace:
                         metavar=('TITLE', 'CONFIG', 'CHECKPOINT'), help='one column; repeat it')
     parser.add_argument('--out', required=True, metavar='FILE.png', help='the picture to write')
     parser.add_argument('--num', type=int, default=6, help='how many images (default: 6)')
+    parser.add_argument('--records', nargs='+', metavar='DIR',
+                        help='also print the newest figures in these work dirs of tools/test.py, '
+                             'one a model, as one table')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
                         help='override settings of every config')
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
-    from mmseg_maskclip.apis.comparison import compare_models
+    from mmseg_maskclip.apis.comparison import compare_models, records_table
     from mmseg_maskclip.apis.test_command import parse_options
 
+    if args.records:
+        print(records_table([title for title, *_ in args.models], args.records))
     print(compare_models(args.models, args.out, args.num, parse_options(args.cfg_options)))
 
 

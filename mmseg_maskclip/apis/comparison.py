@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Sequence
 
 import cv2
 import numpy as np
+from prettytable import PrettyTable
 
 from mmseg_maskclip.apis.build import build_model, build_test_dataset
 from mmseg_maskclip.apis.config import load_config
@@ -21,6 +23,7 @@ _HEIGHT = 192
 _GAP = 4
 _TITLE = 24
 _OPACITY = 0.75
+_SHOWN = ('mIoU', 'aAcc', 'mAcc', 'mIoU(S)', 'mIoU(U)', 'hIoU')
 
 
 def compare_models(models: Sequence[tuple[str, str, str]], out: str, count: int = 6,
@@ -59,6 +62,39 @@ def compare_models(models: Sequence[tuple[str, str, str]], out: str, count: int 
     drawing = add_legend(drawing, present, dataset.CLASSES, dataset.PALETTE)
     write_image(out, drawing)
     return Path(out)
+
+
+def records_table(titles: Sequence[str], folders: Sequence[str]) -> str:
+    """The newest figures of several work dirs in one table, percent.
+
+    Args:
+        titles: What each model is called.
+        folders: Work dirs of ``tools/test.py``, one a title.
+
+    Raises:
+        InputError: If their number differs, or a folder holds no figures.
+    """
+    if len(titles) != len(folders):
+        raise InputError(f'--records names {len(folders)} folders for {len(titles)} models, one '
+                         'each was expected.')
+    found = [_newest_record(folder) for folder in folders]
+    names = [name for name in _SHOWN if any(name in figures for figures in found)]
+    table = PrettyTable(['model', *names])
+    table.align = 'r'
+    table.align['model'] = 'l'
+    for title, figures in zip(titles, found):
+        table.add_row([title, *(f'{100 * figures[name]:.1f}' if figures.get(name) is not None
+                                else '' for name in names)])
+    return table.get_string()
+
+
+def _newest_record(folder: str) -> dict:
+    records = sorted(Path(folder).glob('eval_*_scale_*.json'),
+                     key=lambda path: path.stat().st_mtime)
+    if not records:
+        raise InputError(f'{folder} holds no figures: run tools/test.py with --eval mIoU '
+                         f'--work-dir {folder} first.')
+    return json.loads(records[-1].read_text(encoding='utf-8'))['metric']
 
 
 def _labels(config: Any, checkpoint: str, samples: list[dict],

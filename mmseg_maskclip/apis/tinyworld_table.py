@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Iterator, Sequence
+from typing import Callable, Iterator, Sequence
 
 import numpy as np
 from mmcv import Config
@@ -19,6 +19,8 @@ TOWERS = {'TinyRN': 'maskclip_tinyrn_256x256_tinyworld',
           'TinyViT': 'maskclip_tinyvit_256x256_tinyworld'}
 KEY_SMOOTHING = 1.0
 PROMPT_DENOISING = 0.5
+WEIGHTS = (('softmax', 'tau', (0.25, 0.5, 1.0, 2.0, 4.0)),
+           ('log_prior', 'tau', (0.01, 0.02, 0.05, 0.1, 0.25)), ('gate', 'cw', (1.05, 1.1, 1.2)))
 COLUMNS = ('mIoU', 'things', 'stuff', 'aAcc', 'mIoU(S)', 'mIoU(U)', 'hIoU')
 
 
@@ -42,6 +44,21 @@ def variants(config: Config) -> Iterator[tuple[str, Config]]:
             yield (f'{fidelity}, values without residual',
                    _changed(config, {'backbone.fidelity': fidelity, 'backbone.readout': dict(
                        type='ValueReadout', residual=False)}))
+
+
+def weighted_variants(config: Config) -> Iterator[tuple[str, Config]]:
+    """A tiny config without and with every kind of class weight.
+
+    Args:
+        config: One of ``configs/tiny/maskclip_*``.
+    """
+    yield 'none', config
+    for classifier in dict.fromkeys(('TinyRN', config.model.backbone.arch)):
+        for mode, key, values in WEIGHTS:
+            for value in values:
+                weight = {'mode': mode, key: value, 'classifier': classifier}
+                yield (f'{mode}, {key}={value:g}, classifier {classifier}',
+                       _changed(config, {'class_weight': weight}))
 
 
 def _changed(config: Config, options: dict) -> Config:
@@ -70,7 +87,9 @@ def _row(figures: dict) -> dict:
 
 
 def tinyworld_rows(root: Path, world: Path, work_dir: Path,
-                   towers: Sequence[str] = tuple(TOWERS)) -> list[dict]:
+                   towers: Sequence[str] = tuple(TOWERS),
+                   ways: Callable[[Config], Iterator[tuple[str, Config]]] = variants
+                   ) -> list[dict]:
     """Test all variants of both towers.
 
     Args:
@@ -78,6 +97,7 @@ def tinyworld_rows(root: Path, world: Path, work_dir: Path,
         world: The written world.
         work_dir: Where the records of the runs go.
         towers: Which of :data:`TOWERS`.
+        ways: :func:`variants` or :func:`weighted_variants`.
 
     Returns:
         One dict a variant: tower, variant, figures in percent.
@@ -86,7 +106,7 @@ def tinyworld_rows(root: Path, world: Path, work_dir: Path,
     for tower in towers:
         config = load_config(str(root / f'configs/tiny/{TOWERS[tower]}.py'),
                              {'data.test.data_root': str(world)})
-        for name, variant in variants(config):
+        for name, variant in ways(config):
             figures = test_model(variant, get_spec(tower).weights, TestOptions(
                 metrics=['mIoU'], work_dir=str(work_dir)))
             rows.append({'tower': tower, 'variant': name, **_row(figures)})

@@ -10,6 +10,7 @@ from torch import nn
 
 from mmseg_maskclip.clip import (
     ClipCheckpoint,
+    ClipSpec,
     TextBank,
     find_checkpoint,
     how_to_get,
@@ -45,7 +46,7 @@ def load_clip(model: nn.Module, path: str, device: str = 'cpu') -> ClipCheckpoin
     require_file(path, 'CLIP checkpoint', f'Get it with: {_GET}')
     checkpoint = read_clip_checkpoint(path)
     load_tower(model.backbone, checkpoint)
-    load_text(model.decode_head, model.backbone, checkpoint, device)
+    load_text(model.decode_head, model.backbone.spec, checkpoint, device)
     if model.class_weight is not None:
         load_class_weight(model.class_weight, model.decode_head, device, checkpoint, model.backbone)
     return checkpoint
@@ -107,14 +108,14 @@ def _projections(backbone: ClipBackbone, checkpoint: ClipCheckpoint) -> dict:
     return {key: value for key, value in other.visual.items() if key not in checkpoint.visual}
 
 
-def load_text(head: TextHead, backbone: ClipBackbone, checkpoint: ClipCheckpoint,
+def load_text(head: TextHead, spec: ClipSpec, checkpoint: ClipCheckpoint,
               device: str = 'cpu') -> None:
     """Give a head its text bank: the named file, a prepared one, or a new one.
 
     Args:
         head: The head; its ``vocabulary``, ``templates``, ``synonyms`` and
             ``text_embeddings_path`` say what is wanted.
-        backbone: The tower whose CLIP model the texts belong to.
+        spec: The CLIP model the texts belong to.
         checkpoint: The CLIP file, which may hold the text tower.
         device: Where texts are encoded.
 
@@ -125,10 +126,10 @@ def load_text(head: TextHead, backbone: ClipBackbone, checkpoint: ClipCheckpoint
     if head.text_embeddings_path:
         bank = TextBank.load(head.text_embeddings_path)
         names = load_vocabulary(head.vocabulary).class_names if head.vocabulary else None
-        bank.check(class_names=names, clip=backbone.spec.name)
+        bank.check(class_names=names, clip=spec.name)
     else:
         bank = find_bank(WantedBank(head.vocabulary, head.templates, head.synonyms),
-                         backbone.spec, checkpoint, device)
+                         spec, checkpoint, device)
     head.set_text_bank(bank)
 
 

@@ -90,3 +90,15 @@ def test_training_steps_differ_in_who_labels():
     assert not torch.equal(before, after) and not torch.equal(after, weight)
     assert seen[0][1] == 1 and seen[1][1] is None
     assert torch.equal(seen[1][0], steps.given[:, 0])
+
+
+def test_class_weight_has_rows_for_first_and_later_times():
+    from mmseg_maskclip.apis import benchmark_class_weight
+    from mmseg_maskclip.apis.config import load_config
+    rows = benchmark_class_weight.weighted_image('RN50', torch.device('cpu'), 1)
+    config = load_config(str(ROOT / 'configs/maskclip_plus/anno_free/maskclip_plus_r50_segformer_'
+                                    'b0_480x480_8k_pascal_context_59.py'))
+    rows.append(benchmark_class_weight.weighted_step(config, 1, (64, 64), torch.device('cpu'), 1))
+    assert ['first time' in row['what'] for row in rows] == [True, False, False]
+    assert rows[0]['ours_s'] > rows[0]['reference_s']
+    assert '1' in benchmark.table(rows)

@@ -2,7 +2,7 @@
 
     python tools/maskclip_utils/tinyworld_table.py [--world data/tinyworld]
 
-Prints the table of docs/tinyworld.md.
+Prints the table of docs/tinyworld.md, with --class-weight that of docs/class_weight.md.
 """
 
 import argparse
@@ -17,12 +17,19 @@ def parse_args() -> argparse.Namespace:
                         help='as tools/dataset_converters/tinyworld.py writes it')
     parser.add_argument('--towers', nargs='+', choices=['TinyRN', 'TinyViT'],
                         default=['TinyRN', 'TinyViT'])
+    parser.add_argument('--class-weight', action='store_true',
+                        help='the modes and temperatures of the class weight instead')
     parser.add_argument('--work-dir', default='work_dirs/tinyworld_table')
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
-    from mmseg_maskclip.apis.tinyworld_table import markdown, tinyworld_rows
+    from mmseg_maskclip.apis.tinyworld_table import (
+        markdown,
+        tinyworld_rows,
+        variants,
+        weighted_variants,
+    )
     from mmseg_maskclip.utils import require_dir
 
     world = require_dir(args.world, 'embedded world',
@@ -30,7 +37,8 @@ def main(args: argparse.Namespace) -> None:
     logging.disable(logging.INFO)
     root = Path(__file__).resolve().parents[2]
     print(markdown(tinyworld_rows(root, world.resolve(), Path(args.work_dir),
-                                  args.towers)))
+                                  args.towers,
+                                  weighted_variants if args.class_weight else variants)))
 
 
 if __name__ == '__main__':

@@ -11,7 +11,7 @@ from mmseg.models.builder import SEGMENTORS
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
-from mmseg_maskclip.clip import TextBank, pick_device
+from mmseg_maskclip.clip import TextBank, pick_device, read_clip_checkpoint
 from mmseg_maskclip.models.aside import Aside, KeepsAside
 from mmseg_maskclip.models.backbones import DenseFeatures
 from mmseg_maskclip.models.class_weight import ClassWeight
@@ -19,7 +19,12 @@ from mmseg_maskclip.models.clip_loading import load_class_weight, load_clip, loa
 from mmseg_maskclip.models.distillation import Distillation
 from mmseg_maskclip.models.labeller import Labeller
 from mmseg_maskclip.models.segmentors.maskclip import MaskClip
-from mmseg_maskclip.models.segmentors.teacher import build_class_weight, build_teacher
+from mmseg_maskclip.models.segmentors.teacher import (
+    build_class_weight,
+    build_teacher,
+    teacher_file,
+    teacher_spec,
+)
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
 from mmseg_maskclip.ops import LOGIT_SCALE, ignore_unlabelled
 from mmseg_maskclip.utils import InputError
@@ -35,8 +40,8 @@ class MaskClipPlus(KeepsAside, TiledInference, EncoderDecoder):
     Args:
         backbone: Config of the student's backbone.
         decode_head: Config of a ``MaskClipPlusHead``.
-        teacher: Config of the ``MaskClip`` teacher, or None where no stage
-            asks for one.
+        teacher: Config of the ``MaskClip`` teacher; None needs a stage for
+            none, and ``text_embeddings_path`` for the texts.
         labelling: Arguments of :class:`Labeller` but the number of classes;
             None trains on the given labels alone.
         distill: Arguments of :class:`Distillation`; None holds the student to
@@ -64,6 +69,7 @@ class MaskClipPlus(KeepsAside, TiledInference, EncoderDecoder):
             raise InputError('clip_guided or distill is on, but the config has no teacher: set '
                              'model.teacher to a MaskClip config.')
         self.iteration = 0
+        self._texts_of = teacher
         built = build_teacher(teacher, self.decode_head, self.labeller) if guided else None
         self._aside = Aside(teacher=built, class_weight=build_class_weight(
             class_weight, self.decode_head, built))
@@ -76,17 +82,17 @@ class MaskClipPlus(KeepsAside, TiledInference, EncoderDecoder):
         """
         super().init_weights()
         head, device = self.decode_head, pick_device()
-        if self.teacher is None:
-            if head.text_embeddings_path is None:
-                raise InputError('without a teacher the texts come from a file: set '
-                                 'model.decode_head.text_embeddings_path.')
+        if self.teacher is not None:
+            checkpoint = load_clip(self.teacher, teacher_file(self._texts_of), device)
+            load_text(head, self.teacher.backbone.spec, checkpoint, device)
+        elif self._texts_of is not None:
+            load_text(head, teacher_spec(self._texts_of),
+                      read_clip_checkpoint(teacher_file(self._texts_of)), device)
+        elif head.text_embeddings_path is not None:
             head.set_text_bank(TextBank.load(head.text_embeddings_path))
-        elif self.teacher.clip_checkpoint is None:
-            raise InputError('the teacher has no weights: set model.teacher.clip_checkpoint to a '
-                             'CLIP file, such as pretrain/ViT-B-16.pt (bash download_weights.sh).')
         else:
-            checkpoint = load_clip(self.teacher, self.teacher.clip_checkpoint, device)
-            load_text(head, self.teacher.backbone, checkpoint, device)
+            raise InputError('without a teacher the texts come from a file: set '
+                             'model.decode_head.text_embeddings_path.')
         if self.class_weight is not None:
             load_class_weight(self.class_weight, head, device)
 
@@ -102,9 +108,11 @@ class MaskClipPlus(KeepsAside, TiledInference, EncoderDecoder):
 
     def prior_of(self, img: Tensor | None, img_metas: list[dict]) -> Tensor | None:
         """Cosines of whole images with the text classes, (B, K); see :class:`TiledInference`."""
-        if self.class_weight is None or not (self.class_weight.on_student() or self.training):
+        weight = self.class_weight
+        teaching = self.training and self.labeller.stage(self.iteration) == 'clip'
+        if weight is None or not (weight.on_student() or teaching):
             return None
-        return self.class_weight.of_images(img_metas, img)
+        return weight.of_images(img_metas, img)
 
     def weigh(self, scores: Tensor, prior: Tensor | None) -> Tensor:
         """The student's scores as the class weight leaves them.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mmseg.models.builder import build_segmentor
 
+from mmseg_maskclip.clip import ClipSpec, get_spec, make_spec
 from mmseg_maskclip.models.class_weight import ClassWeight
 from mmseg_maskclip.models.decode_heads import MaskClipPlusHead
 from mmseg_maskclip.models.labeller import Labeller
 from mmseg_maskclip.models.segmentors.maskclip import MaskClip
-from mmseg_maskclip.utils import InputError
+from mmseg_maskclip.utils import InputError, require_file
 
 
 def build_teacher(config: dict, head: MaskClipPlusHead, labeller: Labeller) -> MaskClip:
@@ -61,3 +64,32 @@ def build_class_weight(config: dict | None, head: MaskClipPlusHead,
         config['renormalise'] = teacher.backbone.fidelity != 'paper'
     weight = ClassWeight(head.text.num_classes, **config)
     return weight.requires_grad_(False).eval()
+
+
+def teacher_file(config: dict) -> Path:
+    """The CLIP file of a teacher.
+
+    Args:
+        config: Config of a ``MaskClip``.
+
+    Raises:
+        InputError: If it names none, or one that is not there.
+    """
+    if config.get('clip_checkpoint') is None:
+        raise InputError('the teacher has no weights: set model.teacher.clip_checkpoint to a '
+                         'CLIP file, such as pretrain/ViT-B-16.pt (bash download_weights.sh).')
+    return require_file(config['clip_checkpoint'], 'CLIP checkpoint',
+                        'Get it with: bash download_weights.sh')
+
+
+def teacher_spec(config: dict) -> ClipSpec:
+    """The CLIP model of a teacher that is not built.
+
+    Args:
+        config: Config of a ``MaskClip``.
+
+    Raises:
+        InputError: If the model is not known.
+    """
+    arch = config['backbone'].get('arch', 'ViT-B/16')
+    return get_spec(arch) if isinstance(arch, str) else make_spec(**arch)

@@ -1,0 +1,12 @@
+_base_ = [
+    '../_base_/models/maskclip_plus_tinyrn_deeplabv2_tiny.py',
+    '../_base_/datasets/tinyworld.py',
+    '../_base_/schedules/schedule_400_tinyworld.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    decode_head=dict(num_classes={{_base_.num_classes}}, vocabulary={{_base_.vocabulary}}),
+    teacher=dict(decode_head=dict(
+        num_classes={{_base_.num_classes}}, vocabulary={{_base_.vocabulary}})),
+    labelling=dict(clip_guided=(1, 199), self_train=(200, -1), clip_classes={{_base_.unseen}}))
+data = dict(train=dict(unlabelled='unseen'))

@@ -1,0 +1,12 @@
+_base_ = [
+    '../_base_/models/maskclip_plus_tinyrn_segformer_tiny.py',
+    '../_base_/datasets/tinyworld.py',
+    '../_base_/schedules/schedule_400_tinyworld.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    decode_head=dict(num_classes={{_base_.num_classes}}, vocabulary={{_base_.vocabulary}}),
+    teacher=dict(decode_head=dict(
+        num_classes={{_base_.num_classes}}, vocabulary={{_base_.vocabulary}})))
+data = dict(train=dict(unlabelled='all'))
+optimizer = dict(lr=0.003)

@@ -1,0 +1,140 @@
+"""MaskCLIP+ in the embedded world over several seeds, as one table."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Sequence
+
+from mmseg_maskclip.tinyworld import STUFF, THINGS
+from mmseg_maskclip.utils import InputError, progress_bar
+
+COLUMNS = ('mIoU', 'things', 'stuff', 'aAcc', 'mIoU(S)', 'mIoU(U)', 'hIoU')
+_STEM = 'maskclip_plus_{}_tiny{}_256x256_400_tinyworld'
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One row of the table.
+
+    Attributes:
+        group: The table it belongs to.
+        name: What the row is called.
+        config: Name of a config in ``configs/tiny``.
+        options: ``--cfg-options`` of it.
+    """
+
+    group: str
+    name: str
+    config: str
+    options: dict = field(default_factory=dict)
+
+    @property
+    def folder(self) -> str:
+        """A folder name for its runs."""
+        words = f'{self.group} {self.name}'.replace('/', '-').replace('=', '')
+        return '_'.join(words.replace(',', '').split())
+
+
+def _weighted(name: str, **weight: object) -> Recipe:
+    return Recipe('class_weight', name, _STEM.format('tinyvit_deeplabv2', '_class_weight'),
+                  {f'model.class_weight.{key}': value for key, value in weight.items()})
+
+
+RECIPES = (
+    Recipe('students', 'DeepLabv2', _STEM.format('tinyrn_deeplabv2', '')),
+    Recipe('students', 'SegFormer', _STEM.format('tinyrn_segformer', '')),
+    Recipe('zero_shot', 'seen classes alone', _STEM.format('tinyrn_deeplabv2', '_seen')),
+    Recipe('zero_shot', 'zero-shot', _STEM.format('tinyrn_deeplabv2', '_zero_shot')),
+    Recipe('class_weight', 'none', _STEM.format('tinyvit_deeplabv2', '')),
+    *(_weighted(f'softmax, tau=1, {on}', mode='softmax', tau=1.0, on=on)
+      for on in ('student', 'teacher', 'both')),
+    *(_weighted(f'log_prior, tau=0.05, {on}', mode='log_prior', tau=0.05, on=on)
+      for on in ('student', 'teacher')),
+    _weighted('gate, cw=1.1, teacher', mode='gate', cw=1.1, on='teacher'),
+)
+
+
+def train_all(root: Path, work_dir: Path, recipes: Sequence[Recipe], seeds: Sequence[int],
+              jobs: int, options: Sequence[str] = ()) -> list[dict]:
+    """Train recipes with several seeds, each run in a process of its own.
+
+    A run that was finished before is not repeated; one that was interrupted
+    goes on.
+
+    Args:
+        root: The project's root.
+        work_dir: Where the runs go.
+        recipes: Some of :data:`RECIPES`.
+        seeds: Seeds of each.
+        jobs: Runs at a time, each with its share of the cores.
+        options: Further ``--cfg-options`` of all runs.
+
+    Returns:
+        One dict a recipe: group, name, mean and standard deviation of each
+        figure in percent.
+
+    Raises:
+        InputError: If a run fails.
+    """
+    runs = [(recipe, seed) for recipe in recipes for seed in seeds]
+    with progress_bar(len(runs), 'training', 'run') as bar, ThreadPoolExecutor(jobs) as pool:
+        def one(run: tuple[Recipe, int]) -> dict:
+            figures = _train(root, work_dir / run[0].folder / str(run[1]), *run, jobs, options)
+            bar.update(1)
+            return figures
+
+        found = list(pool.map(one, runs))
+    rows = []
+    for recipe in recipes:
+        own = [figures for figures, run in zip(found, runs) if run[0] is recipe]
+        rows.append({'group': recipe.group, 'name': recipe.name, 'seeds': len(own), **{
+            column: _mean_and_spread([figures[column] for figures in own])
+            for column in COLUMNS}})
+    return rows
+
+
+def _train(root: Path, folder: Path, recipe: Recipe, seed: int, jobs: int,
+           options: Sequence[str]) -> dict:
+    if not (folder / 'evaluations.json').is_file():
+        words = [f'{key}={value}' for key, value in recipe.options.items()]
+        command = [sys.executable, 'tools/train.py', f'configs/tiny/{recipe.config}.py',
+                   '--work-dir', str(folder.resolve()), '--seed', str(seed), '--auto-resume',
+                   '--cfg-options', 'checkpoint_config.max_keep_ckpts=1', *words, *options]
+        threads = str(max((os.cpu_count() or 1) // jobs, 1))
+        done = subprocess.run(command, cwd=root, text=True, capture_output=True,
+                              env={**os.environ, 'OMP_NUM_THREADS': threads})
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ['no word'])[-1]
+            raise InputError(f'the run {folder} failed: {last}')
+    record = json.loads((folder / 'evaluations.json').read_text(encoding='utf-8'))
+    return _figures(record[max(record, key=int)]['figures'])
+
+
+def _figures(figures: dict) -> dict:
+    for name, classes in (('things', THINGS), ('stuff', STUFF)):
+        figures[name] = statistics.mean(figures.get(f'IoU.{one}', 0.0) for one in classes)
+    return {column: 100 * figures.get(column, 0.0) for column in COLUMNS}
+
+
+def _mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
+    return statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0
+
+
+def training_markdown(rows: Sequence[dict]) -> str:
+    """Mean and standard deviation of each row as a Markdown table, one decimal.
+
+    Args:
+        rows: Of :func:`train_all`.
+    """
+    lines = ['| | ' + ' | '.join(COLUMNS) + ' |', '| --- |' + ' ---: |' * len(COLUMNS)]
+    for row in rows:
+        figures = ' | '.join('{:.1f} ± {:.1f}'.format(*row[name]) for name in COLUMNS)
+        lines.append(f"| {row['name']} | {figures} |")
+    return '\n'.join(lines) + '\n'
