@@ -9,16 +9,6 @@ if [ $# -lt 3 ]; then
 fi
 config=$1 checkpoint=$2 processes=$3
 shift 3
-case "$processes" in
-  ''|*[!0-9]*|0) echo "error: N is '$processes', a number of processes was expected" >&2; exit 2 ;;
-esac
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# On one machine without a PORT a free one is found, so that runs don't get in each other's way.
-where=(--standalone)
-if [ -n "${PORT:-}${MASTER_ADDR:-}${NNODES:-}" ]; then
-  where=(--nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}"
-         --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}")
-fi
-python=$(command -v python || command -v python3)
-exec "$python" -m torch.distributed.run "${where[@]}" --nproc_per_node="$processes" \
-  "$here/test.py" "$config" "$checkpoint" --launcher pytorch "$@"
+source "$here/maskclip_utils/dist_launch.sh"
+launch "$processes" "$here/test.py" "$config" "$checkpoint" "$@"

@@ -10,7 +10,5 @@ fi
 config=$1 processes=$2
 shift 2
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-exec python -m torch.distributed.run \
-  --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" --nproc_per_node="$processes" \
-  --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
-  "$here/train.py" "$config" --launcher pytorch "$@"
+source "$here/maskclip_utils/dist_launch.sh"
+launch "$processes" "$here/train.py" "$config" "$@"

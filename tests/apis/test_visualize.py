@@ -1,7 +1,11 @@
+import json
+import os
+
 import cv2
 import numpy as np
 import pytest
 
+from mmseg_maskclip.apis.comparison import records_table
 from mmseg_maskclip.apis.visualize import add_legend, classes_present, colour_map, overlay
 from mmseg_maskclip.utils import InputError
 
@@ -55,3 +59,21 @@ def test_comparison_shows_image_labels_and_truth(tiny_world, tiny_rn, tmp_path, 
     done = call_tool('tools/compare.py', '--model', 'x', 'gone.py', tiny_rn, '--out',
                      tmp_path / 'x.png')
     assert done.returncode == 2 and 'gone.py' in done.stderr
+
+
+def test_newest_figures_of_several_work_dirs_in_one_table(tmp_path):
+    for name, figures in (('a', {'mIoU': 0.5, 'aAcc': 0.25}), ('b', {'mIoU': None, 'aAcc': 1.0})):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'eval_single_scale_1.json').write_text(json.dumps({'metric': figures}))
+    old = tmp_path / 'a/eval_multi_scale_0.json'
+    old.write_text(json.dumps({'metric': {'mIoU': 0.9}}))
+    os.utime(old, (1, 1))
+    folders = [str(tmp_path / 'a'), str(tmp_path / 'b')]
+    lines = records_table(['MaskCLIP', 'MaskCLIP+'], folders).splitlines()
+    assert [cell.strip() for cell in lines[1].split('|')[1:-1]] == ['model', 'mIoU', 'aAcc']
+    assert [cell.strip() for cell in lines[3].split('|')[1:-1]] == ['MaskCLIP', '50.0', '25.0']
+    assert [cell.strip() for cell in lines[4].split('|')[1:-1]] == ['MaskCLIP+', '', '100.0']
+    with pytest.raises(InputError, match='2 folders for 1 models'):
+        records_table(['x'], folders)
+    with pytest.raises(InputError, match='holds no figures'):
+        records_table(['x'], [str(tmp_path)])

@@ -303,3 +303,40 @@ def test_damaged_weights_are_refused(tiny_world, tiny_rn, tmp_path, call_tool):
     done = call_tool(TOOL, CONFIG, tmp_path / 'nan.pth', '--eval', 'mIoU', '--work-dir', tmp_path,
                      *_options(tiny_world))
     assert_bad_input(done, 'nan.pth', 'no numbers')
+
+
+WEIGHT = ['model.class_weight.mode=log_prior', 'model.class_weight.tau=0.02',
+          'model.class_weight.classifier=TinyRN']
+
+
+def test_class_weight_is_set_on_the_command_line_and_recorded(plain_run, tiny_world, tiny_rn,
+                                                              call_tool, tmp_path):
+    kept = tmp_path / 'kept'
+    for work in ('first', 'again'):
+        done = call_tool(TOOL, CONFIG, tiny_rn, '--eval', 'mIoU', '--work-dir', tmp_path / work,
+                         *_options(tiny_world, *WEIGHT, f'model.class_weight.cache_dir={kept}'))
+        assert done.returncode == 0, done.stderr
+    first, again = (_record(tmp_path / work) for work in ('first', 'again'))
+    assert first['metric'] == again['metric'] != _record(plain_run[0] / 'work')['metric']
+    assert first['model']['class_weight']['tau'] == 0.02
+    assert len(list(kept.glob('TinyRN_*.sqlite'))) == 1
+
+
+def test_corrupted_images_give_their_own_prior(tiny_world, tiny_rn, call_tool, tmp_path):
+    """The file is not corrupted, so the class weight reads what the network sees."""
+    done = call_tool(TOOL, CONFIG, tiny_rn, '--eval', 'mIoU', '--work-dir', tmp_path,
+                     '--corruption', 'gaussian_blur', '--severity', 5,
+                     *_options(tiny_world, *WEIGHT))
+    assert done.returncode == 0, done.stderr
+    assert _record(tmp_path)['model']['class_weight']['source'] == 'input'
+
+
+def test_class_weight_without_its_clip_is_told(tiny_world, tiny_rn, tmp_path, monkeypatch,
+                                               call_tool):
+    monkeypatch.chdir(tmp_path)
+    done = call_tool(TOOL, CONFIG, tiny_rn, '--eval', 'mIoU',
+                     *_options(tiny_world, 'model.class_weight.tau=1.0'))
+    assert_bad_input(done, 'pretrain/ViT-B-16.pt', 'bash download_weights.sh ViT-B/16')
+    done = call_tool(TOOL, CONFIG, tiny_rn, '--eval', 'mIoU',
+                     *_options(tiny_world, 'model.class_weight.temperature=1.0'))
+    assert_bad_input(done, 'temperature')

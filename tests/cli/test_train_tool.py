@@ -148,6 +148,8 @@ def test_config_without_a_schedule_is_told(call_tool, tmp_path):
 def test_missing_config_and_arguments_are_told(call_tool, tmp_path):
     assert_bad_input(call_tool(TOOL, tmp_path / 'none.py'), 'none.py', 'does not exist')
     assert run_tool('tools/dist_train.sh', 'config.py').returncode == 2
+    for script in (['dist_train.sh', 'c.py', 'many'], ['dist_test.sh', 'c.py', 'w.pth', '0']):
+        assert_bad_input(run_tool(f'tools/{script[0]}', *script[1:]), 'N is', script[-1])
     assert 'usage' in run_tool('tools/slurm_train.sh', 'part').stderr
 
 

@@ -1,6 +1,7 @@
 """The class weight in both methods: formulas, whole images, caching, checkpoints."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from mmseg_maskclip.utils import InputError
 
 from helpers.students import DECODERS, NORM
 
+ROOT = Path(__file__).parents[2]
 WEIGHTS = get_spec('TinyRN').weights
 NORM_CFG = dict(mean=np.array([123.675, 116.28, 103.53], np.float32),
                 std=np.array([58.395, 57.12, 57.375], np.float32), to_rgb=True)
@@ -141,6 +143,18 @@ def test_images_without_a_file_are_read_from_the_input(files):
         torch.testing.assert_close(model.prior_of(padded, bare), by_file, rtol=0, atol=1e-3)
     assert torch.equal(_maskclip(tau=0.25, source='input').prior_of(images, metas),
                        model.prior_of(images, bare))
+
+
+def test_arrays_go_through_mmsegs_own_inference(files):
+    """``inference_segmentor`` on an array, which has no file, and on the file."""
+    from mmseg.apis import inference_segmentor
+
+    from mmseg_maskclip.apis.config import load_config
+    model = _maskclip(mode='log_prior', tau=0.1)
+    model.cfg = load_config(str(ROOT / 'configs/tiny/maskclip_tinyrn_256x256_tinyworld.py'))
+    array = np.asarray(Image.open(files[0]).convert('RGB'))[:, :, ::-1].copy()
+    by_file, by_array = (inference_segmentor(model, one)[0] for one in (files[0], array))
+    assert (by_file == by_array).mean() > 0.99
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from mmcv.runner import build_optimizer
 
 from mmseg_maskclip.apis.build import build_model
+from mmseg_maskclip.clip import get_spec
 from mmseg_maskclip.models import IterationHook, Labeller, MaskClip
 from mmseg_maskclip.models.labeller import Window
 from mmseg_maskclip.ops import fill_unlabelled
@@ -94,6 +95,20 @@ def test_plain_supervised_use():
     assert model.teacher is None
     losses, _ = train_step(model, torch.randint(0, CLASSES, (2, 1, 64, 64)))
     assert losses['decode.loss_ce'] > 0 and 'decode.filled' not in losses
+
+
+def test_texts_come_from_a_teacher_that_never_labels():
+    """It is not built, its file is read for the words alone."""
+    spec = get_spec('TinyRN')
+    teacher = dict(type='MaskClip', clip_checkpoint=spec.weights, test_cfg=dict(mode='whole'),
+                   backbone=dict(type='ClipResNet', arch='TinyRN'),
+                   decode_head=dict(type='MaskClipHead', num_classes=2, text_channels=128))
+    model = build_model(student_config(labelling=dict(), teacher=teacher, num_classes=2,
+                                       text_channels=128, vocabulary=['grass', 'sky']),
+                        training=True)
+    model.init_weights()
+    assert model.teacher is None
+    torch.testing.assert_close(model.decode_head.text.embeddings.norm(dim=1), torch.ones(2))
 
 
 @pytest.mark.parametrize(('iteration', 'stage'), [
@@ -187,7 +202,8 @@ def test_features_are_normalised_only_if_asked():
     (lambda: build_student(decoder=dict(type='ASPPHeadV2', in_channels=64, in_index=3, channels=8)),
      'channels=8'),
     (lambda: build_student().init_weights(), 'clip_checkpoint'),
-    (lambda: build_student(labelling=dict()).init_weights(), 'text_embeddings_path'),
+    (lambda: build_student(labelling=dict(), teacher=False).init_weights(),
+     'text_embeddings_path'),
 ])
 def test_bad_input_is_one_sentence(make, words):
     with pytest.raises(InputError, match=words):
