@@ -225,7 +225,7 @@ def test_stages_run_without_the_hook_being_named(config_path, tmp_path):
     config = load_config(config_path, {'runner.max_iters': 1})
     config.custom_hooks = []
     train_model(config, TrainOptions(str(tmp_path), seed=0, validate=False))
-    assert curve(tmp_path, 'decode.filled')[1] > 0.5
+    assert curve(tmp_path, 'decode.filled_clip')[1] > 0.5
 
 
 def test_a_diverged_run_stops_with_a_sentence(config_path, tmp_path):

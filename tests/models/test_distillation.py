@@ -45,7 +45,7 @@ def _distance(labels, **distill):
 def test_goes_together_with_pseudo_labels():
     model = build_student(labelling=dict(clip_guided=(1, -1)), model=dict(distill=dict()))
     losses, _ = train_step(model, unlabelled())
-    assert losses['decode.filled'] == 1 and losses['decode.loss_ce'] > 0
+    assert losses['decode.filled_clip'] == 1 and losses['decode.loss_ce'] > 0
     assert losses['decode.loss_distill'] > 0
 
 

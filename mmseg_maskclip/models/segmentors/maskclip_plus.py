@@ -143,8 +143,9 @@ class MaskClipPlus(KeepsAside, TiledInference, EncoderDecoder):
             gt_semantic_seg: (B, 1, H, W), -1 is unlabelled, 255 ignored.
 
         Returns:
-            Losses and what is logged with them, prefixed ``decode.``; with a
-            labeller also the share of pixels it filled.
+            Losses and what is logged with them, prefixed ``decode.``; in a
+            stage also the share of pixels it filled, ``filled_clip`` or
+            ``filled_self``.
 
         Raises:
             InputError: If a pixel carries the label of an unlabelled class.
@@ -162,8 +163,9 @@ class MaskClipPlus(KeepsAside, TiledInference, EncoderDecoder):
             features = head.dropout(features)
         losses = head.losses(self.weigh(head.classify(features), prior),
                              ignore_unlabelled(labels)[:, None])
-        if filled is not None:
-            losses['filled'] = filled
+        stage = self.labeller.stage(self.iteration)
+        if stage is not None:
+            losses[f'filled_{stage}'] = filled
         if distance is not None:
             losses['loss_distill'] = distance
         losses = add_prefix(losses, 'decode')
