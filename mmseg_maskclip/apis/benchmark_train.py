@@ -36,7 +36,7 @@ def random_student(config: Config, device: torch.device) -> MaskClipPlus:
         InputError: If it describes no MaskCLIP+ with a teacher.
     """
     config = copy.deepcopy(config)
-    config.model.pretrained = None
+    config.model.update(pretrained=None, class_weight=None)
     model = build_model(config, training=True)
     if not isinstance(model, MaskClipPlus) or model.teacher is None:
         raise InputError(f'{config.filename} describes no MaskClipPlus with a teacher, which the '
@@ -72,6 +72,7 @@ class Steps:
                                    device=device)
         self.unlabelled = torch.full_like(self.given, UNLABELLED)
         self.labellers = model.labeller, Labeller(model.decode_head.num_classes)
+        self.distillations = model.distillation, None
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=_PRECISIONS.get(self.amp, torch.bfloat16),
@@ -87,12 +88,12 @@ class Steps:
 
     def labelled_by_teacher(self) -> None:
         """The step of MaskCLIP+: every pixel is labelled by the teacher."""
-        self.model.labeller = self.labellers[0]
+        self.model.labeller, self.model.distillation = self.labellers[0], self.distillations[0]
         self._step(self.unlabelled)
 
     def supervised_and_teacher(self) -> None:
         """The student's step on given labels, and one forward pass of the teacher."""
-        self.model.labeller = self.labellers[1]
+        self.model.labeller, self.model.distillation = self.labellers[1], self.distillations[1]
         with torch.no_grad(), self._autocast():
             self.model.teacher.score_grid(self.images, self.metas)
         self._step(self.given)

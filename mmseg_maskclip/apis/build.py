@@ -16,6 +16,7 @@ from mmseg.models import build_segmentor
 from torch import nn
 
 from mmseg_maskclip import datasets, models  # noqa: F401  (registration)
+from mmseg_maskclip.models.segmentors.teacher import settle_by_teacher
 from mmseg_maskclip.utils import InputError
 
 _CONFIG_FAULT = re.compile(r'is not in the .* registry|unexpected keyword argument|'
@@ -72,7 +73,7 @@ def build_model(config: Config, training: bool = False) -> nn.Module:
     """
     settings = copy.deepcopy(config.model)
     if not training:
-        _keep_fidelity(settings)
+        _keep_class_weight(settings)
         for key in ('pretrained', 'teacher', 'labelling', 'distill'):
             settings.pop(key, None)
         if settings.get('backbone', {}).get('pretrained'):
@@ -84,9 +85,13 @@ def build_model(config: Config, training: bool = False) -> nn.Module:
     return model if runs_sync_bn() else revert_sync_batchnorm(model)
 
 
-def _keep_fidelity(settings: dict) -> None:
-    """What the teacher's fidelity says of a class weight holds when it is left out."""
-    weight, teacher = settings.get('class_weight'), settings.get('teacher')
-    if weight and teacher and weight.get('renormalise') is None:
-        fidelity = teacher.get('backbone', {}).get('fidelity', 'paper')
-        weight['renormalise'] = fidelity != 'paper'
+def _keep_class_weight(settings: dict) -> None:
+    """What a teacher's config says of a class weight holds when it is left out."""
+    weight = settings.get('class_weight')
+    if not weight or settings.get('type') != 'MaskClipPlus':
+        return
+    if weight.get('on') == 'teacher':
+        # Nothing in testing reads it, and nobody should need its CLIP file.
+        settings['class_weight'] = None
+    elif settings.get('teacher'):
+        settings['class_weight'] = settle_by_teacher(weight, settings['teacher'])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Callable
 
 from mmseg_maskclip.clip import (
     bank_path,
@@ -38,13 +39,15 @@ def choose_templates(args: argparse.Namespace) -> tuple[str, str]:
     return templates, variant
 
 
-def write_bank(args: argparse.Namespace, normalize: bool) -> None:
+def write_bank(args: argparse.Namespace, normalize: bool,
+               tell: Callable[[str], None]) -> None:
     """Read a CLIP checkpoint, encode class names, write a text bank.
 
     Args:
         args: The command line.
         normalize: Whether the mean over the prompts of a class is brought to
             unit length.
+        tell: Gets a line before and one after the work.
 
     Raises:
         InputError: If anything a user gave is wrong.
@@ -56,9 +59,9 @@ def write_bank(args: argparse.Namespace, normalize: bool) -> None:
     device = pick_device(args.device)
     path = args.checkpoint or find_checkpoint(spec)
     checkpoint = read_clip_checkpoint(path, how_to_get(spec))
-    print(f'{path}: {checkpoint.form}; {len(vocabulary)} classes, {count} templates, {device}')
+    tell(f'{path}: {checkpoint.form}; {len(vocabulary)} classes, {count} templates, {device}')
     bank = build_text_bank(checkpoint, spec, vocabulary, templates, args.synonyms, normalize,
                            device=device, batch_size=args.batch_size)
     target = bank_path(vocabulary.name, spec.short_name, args.out, variant, normalize)
     bank.save(target)
-    print(f'wrote {target}: {len(bank.embeddings)} x {bank.width}')
+    tell(f'wrote {target}: {len(bank.embeddings)} x {bank.width}')

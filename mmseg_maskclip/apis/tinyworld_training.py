@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Sequence
 
 from mmseg_maskclip.tinyworld import STUFF, THINGS
-from mmseg_maskclip.utils import InputError, progress_bar
+from mmseg_maskclip.utils import InputError, atomic_path, progress_bar
 
 COLUMNS = ('mIoU', 'things', 'stuff', 'aAcc', 'mIoU(S)', 'mIoU(U)', 'hIoU')
 _STEM = 'maskclip_plus_{}_tiny{}_256x256_400_tinyworld'
@@ -42,9 +42,13 @@ class Recipe:
         return '_'.join(words.replace(',', '').split())
 
 
+_SHORT = {'runner.max_iters': 200, 'evaluation.interval': 200}
+
+
 def _weighted(name: str, **weight: object) -> Recipe:
     return Recipe('class_weight', name, _STEM.format('tinyvit_deeplabv2', '_class_weight'),
-                  {f'model.class_weight.{key}': value for key, value in weight.items()})
+                  {**_SHORT, **{f'model.class_weight.{key}': value
+                                for key, value in weight.items()}})
 
 
 RECIPES = (
@@ -52,10 +56,10 @@ RECIPES = (
     Recipe('students', 'SegFormer', _STEM.format('tinyrn_segformer', '')),
     Recipe('zero_shot', 'seen classes alone', _STEM.format('tinyrn_deeplabv2', '_seen')),
     Recipe('zero_shot', 'zero-shot', _STEM.format('tinyrn_deeplabv2', '_zero_shot')),
-    Recipe('class_weight', 'none', _STEM.format('tinyvit_deeplabv2', '')),
+    Recipe('class_weight', 'none', _STEM.format('tinyvit_deeplabv2', ''), _SHORT),
     *(_weighted(f'softmax, tau=1, {on}', mode='softmax', tau=1.0, on=on)
       for on in ('student', 'teacher', 'both')),
-    *(_weighted(f'log_prior, tau=0.05, {on}', mode='log_prior', tau=0.05, on=on)
+    *(_weighted(f'log_prior, tau=0.02, {on}', mode='log_prior', tau=0.02, on=on)
       for on in ('student', 'teacher')),
     _weighted('gate, cw=1.1, teacher', mode='gate', cw=1.1, on='teacher'),
 )
@@ -65,8 +69,8 @@ def train_all(root: Path, work_dir: Path, recipes: Sequence[Recipe], seeds: Sequ
               jobs: int, options: Sequence[str] = ()) -> list[dict]:
     """Train recipes with several seeds, each run in a process of its own.
 
-    A run that was finished before is not repeated; one that was interrupted
-    goes on.
+    A run that was finished before with the same options is not repeated; one
+    that was interrupted goes on.
 
     Args:
         root: The project's root.
@@ -102,7 +106,9 @@ def train_all(root: Path, work_dir: Path, recipes: Sequence[Recipe], seeds: Sequ
 
 def _train(root: Path, folder: Path, recipe: Recipe, seed: int, jobs: int,
            options: Sequence[str]) -> dict:
-    if not (folder / 'evaluations.json').is_file():
+    done_with = json.dumps([recipe.options, list(options)])
+    finished = folder / 'finished.json'
+    if not finished.is_file() or finished.read_text(encoding='utf-8') != done_with:
         words = [f'{key}={value}' for key, value in recipe.options.items()]
         command = [sys.executable, 'tools/train.py', f'configs/tiny/{recipe.config}.py',
                    '--work-dir', str(folder.resolve()), '--seed', str(seed), '--auto-resume',
@@ -113,6 +119,8 @@ def _train(root: Path, folder: Path, recipe: Recipe, seed: int, jobs: int,
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ['no word'])[-1]
             raise InputError(f'the run {folder} failed: {last}')
+        with atomic_path(finished) as temporary:
+            temporary.write_text(done_with, encoding='utf-8')
     record = json.loads((folder / 'evaluations.json').read_text(encoding='utf-8'))
     return _figures(record[max(record, key=int)]['figures'])
 

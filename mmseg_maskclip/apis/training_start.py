@@ -15,7 +15,8 @@ from mmseg_maskclip.apis.config import plain
 from mmseg_maskclip.apis.distributed import device_of_process, is_main
 from mmseg_maskclip.utils import InputError, require_file
 
-_STARTS_FROM = ('pretrained', 'clip_checkpoint', 'text_embeddings_path', 'init_cfg', 'test_cfg')
+_STARTS_FROM = ('pretrained', 'clip_checkpoint', 'text_embeddings_path', 'text_features_path',
+                'cache_dir', 'cache_size', 'init_cfg', 'test_cfg')
 _SEEDS = 2**32
 
 

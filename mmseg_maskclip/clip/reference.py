@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mmseg_maskclip.clip.checkpoint import ClipCheckpoint
 from mmseg_maskclip.clip.key_maps import backbone_to_openai, openai_to_backbone
 from mmseg_maskclip.clip.spec import ClipSpec
+from mmseg_maskclip.utils import InputError
 
 _STRIDE = 32
 
@@ -21,7 +22,13 @@ def random_checkpoint(spec: ClipSpec) -> ClipCheckpoint:
 
     Args:
         spec: The model; its ``open_clip_name`` says which.
+
+    Raises:
+        InputError: If open_clip does not know it.
     """
+    if spec.open_clip_name is None:
+        raise InputError(f'open_clip has no model {spec.name} to measure against: take a config of '
+                         "one of OpenAI's models.")
     state = open_clip.create_model(spec.open_clip_name, pretrained=None).state_dict()
     for key in state:
         # The last gain of every residual branch starts at zero, which no trained model has.

@@ -7,6 +7,7 @@ from typing import Sequence
 import torch
 from torch import Tensor, nn
 
+from mmseg_maskclip.clip import get_spec
 from mmseg_maskclip.models.backbones import ClipBackbone
 from mmseg_maskclip.models.image_classifier import ImageClassifier
 from mmseg_maskclip.ops import (
@@ -21,6 +22,7 @@ from mmseg_maskclip.utils import InputError
 MODES = ('softmax', 'gate', 'log_prior')
 PLACES = ('student', 'teacher', 'both')
 SOURCES = ('file', 'input', 'class_token')
+DEFAULT_CLASSIFIER = 'ViT-B/16'
 
 
 class ClassWeight(nn.Module):
@@ -62,21 +64,18 @@ class ClassWeight(nn.Module):
 
     def __init__(self, num_classes: int, mode: str = 'softmax', tau: float = 1.0, cw: float = 1.1,
                  threshold: float = GATE_COSINE, on: str = 'student',
-                 classifier: str | None = 'ViT-B/16', clip_checkpoint: str | None = None,
+                 classifier: str | None = DEFAULT_CLASSIFIER, clip_checkpoint: str | None = None,
                  text_features_path: str | None = None,
                  vocabulary: str | Sequence[str] | None = None,
                  templates: str | Sequence[str] | None = None, renormalise: bool | None = None,
-                 source: str = 'file', cache_size: int = 120_000, cache_dir: str | None = None,
+                 source: str = 'file', cache_size: int = 200_000, cache_dir: str | None = None,
                  tower: ClipBackbone | None = None) -> None:
         super().__init__()
         for name, value, known in (('mode', mode, MODES), ('on', on, PLACES),
                                    ('source', source, SOURCES)):
             if value not in known:
                 raise InputError(f'class_weight.{name} is {value!r}, one of {known} was expected.')
-        for name, value in (('tau', tau), ('cw', cw)):
-            if not isinstance(value, (int, float)) or not value > 0:
-                raise InputError(f'class_weight.{name} is {value!r}, a positive number was '
-                                 'expected; model.class_weight=None switches it off.')
+        _check_numbers(tau=tau, cw=cw, threshold=threshold)
         self.mode, self.tau, self.cw, self.threshold = mode, tau, cw, threshold
         self.on = on
         self.source = source
@@ -144,6 +143,40 @@ class ClassWeight(nn.Module):
         return multiply_scores(scores, weights)
 
 
+def settle(config: dict, fidelity: str, arch: str | None = None,
+           clip_checkpoint: str | None = None) -> dict:
+    """Settings with what follows from the dense CLIP model filled in.
+
+    Args:
+        config: Arguments of :class:`ClassWeight`; left as they are.
+        fidelity: Of the dense tower: ``'paper'`` takes the texts as they are.
+        arch: Name of the dense model.
+        clip_checkpoint: Its file, which is the classifier's where both are
+            the same model.
+
+    Returns:
+        The settings.
+    """
+    config = dict(config)
+    if config.get('renormalise') is None:
+        config['renormalise'] = fidelity != 'paper'
+    classifier = config.get('classifier', DEFAULT_CLASSIFIER)
+    same = isinstance(arch, str) and (classifier is None
+                                      or get_spec(classifier).name == get_spec(arch).name)
+    if same and config.get('clip_checkpoint') is None:
+        config['clip_checkpoint'] = clip_checkpoint
+    return config
+
+
+def _check_numbers(**values: object) -> None:
+    for name, value in values.items():
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or (name != 'threshold' and not value > 0):
+            kind = 'a number' if name == 'threshold' else 'a positive number'
+            raise InputError(f'class_weight.{name} is {value!r}, {kind} was expected; '
+                             'model.class_weight=None switches it off.')
+
+
 def _shared_tower(classifier: str | None, clip_checkpoint: str | None, source: str,
                   tower: ClipBackbone | None) -> ClipBackbone | None:
     """The dense tower where it is the classifier, too; None where another is needed."""
@@ -151,6 +184,10 @@ def _shared_tower(classifier: str | None, clip_checkpoint: str | None, source: s
         if tower is None:
             raise InputError("class_weight.source='class_token' is the token of MaskCLIP's own "
                              "forward, which MaskCLIP+ has none of: use 'file'.")
+        if classifier not in (None, tower.spec.name, tower.spec.short_name):
+            raise InputError(f"class_weight.source='class_token' is read by the dense tower "
+                             f'{tower.spec.name} itself, class_weight.classifier is '
+                             f'{classifier!r}: set it to None.')
         return tower
     if tower is None or clip_checkpoint is not None:
         return None

@@ -150,10 +150,9 @@ def load_class_weight(weight: ClassWeight, head: TextHead, device: str = 'cpu',
     """
     classifier = weight.classifier
     spec = classifier.spec
-    if dense is None or weight.clip_checkpoint or backbone.spec.name != spec.name:
-        path = weight.clip_checkpoint or find_checkpoint(spec)
-        require_file(path, 'CLIP checkpoint of the class weight', how_to_get(spec))
-        dense = read_clip_checkpoint(path)
+    if (dense is None or weight.clip_checkpoint or backbone.spec.name != spec.name
+            or (spec.kind == 'resnet' and POSITIONS not in dense.visual)):
+        dense = _classifiers_file(weight, spec)
     if classifier.own is not None:
         load_tower(classifier.own, dense)
     if weight.text_features_path:
@@ -161,9 +160,23 @@ def load_class_weight(weight: ClassWeight, head: TextHead, device: str = 'cpu',
         vocabulary = weight.vocabulary or head.vocabulary
         if vocabulary:
             bank.check(class_names=load_vocabulary(vocabulary).class_names)
+        if weight.renormalise:
+            bank = bank.unit()
     else:
         bank = find_bank(WantedBank(
             weight.vocabulary or head.vocabulary, weight.templates or head.templates,
             normalize=bool(weight.renormalise)), spec, dense, device)
     classifier.set_text(bank)
     classifier.open_cache(dense.sha256)
+
+
+def _classifiers_file(weight: ClassWeight, spec: ClipSpec) -> ClipCheckpoint:
+    path = weight.clip_checkpoint
+    try:
+        if path is None:
+            path = find_checkpoint(spec)
+        require_file(path, 'CLIP checkpoint', how_to_get(spec))
+        return read_clip_checkpoint(path)
+    except InputError as error:
+        raise InputError(f'the class weight reads images with CLIP model {spec.name}: {error} Or '
+                         'do without: --cfg-options model.class_weight=None') from error

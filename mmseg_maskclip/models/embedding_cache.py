@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
@@ -48,7 +49,7 @@ class EmbeddingCache:
         path: File on disk, or None for memory alone.
 
     Raises:
-        InputError: If the limit is negative, or the file can't be used.
+        InputError: If the limit is negative.
     """
 
     def __init__(self, limit: int, path: str | Path | None = None) -> None:
@@ -57,10 +58,12 @@ class EmbeddingCache:
         self.limit = limit
         self.path = Path(path) if path else None
         self._kept: dict[str, Tensor] = {}
-        self._owner: int | None = None
+        self._owner: tuple[int, int] | None = None
         self._file: sqlite3.Connection | None = None
-        if self.path:
-            writable_dir(self.path.parent, 'cache_dir of the class weight')
+
+    def __getstate__(self) -> dict:
+        """Copies open the file themselves."""
+        return {**self.__dict__, '_owner': None, '_file': None}
 
     def get(self, key: str) -> Tensor | None:
         """The embedding (D,) of an image, None where it is not known.
@@ -101,12 +104,14 @@ class EmbeddingCache:
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
-        """The file, opened once per process; a write is whole or not there."""
+        """The file, opened once per process and thread; a write is whole or not there."""
+        owner = (os.getpid(), threading.get_ident())
         try:
-            if self._owner != os.getpid():
+            if self._owner != owner:
+                writable_dir(self.path.parent, 'cache_dir of the class weight')
                 self._file = sqlite3.connect(self.path, timeout=_WAIT_S)
                 self._file.execute(_MODE)
-                self._owner = os.getpid()
+                self._owner = owner
             with self._file:
                 yield self._file
         except sqlite3.Error as error:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from mmcv.image import tensor2imgs
 from mmseg.models.builder import build_backbone
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor, nn
 
 from mmseg_maskclip.clip import ClipSpec, TextBank, get_spec, square_of
@@ -37,7 +37,7 @@ class ImageClassifier(nn.Module):
         tower: A tower that is there already, to be used instead of an own one.
     """
 
-    def __init__(self, num_classes: int, arch: str, cache_size: int = 120_000,
+    def __init__(self, num_classes: int, arch: str, cache_size: int = 200_000,
                  cache_dir: str | None = None, tower: ClipBackbone | None = None) -> None:
         super().__init__()
         self.spec: ClipSpec = get_spec(arch) if tower is None else tower.spec
@@ -73,6 +73,9 @@ class ImageClassifier(nn.Module):
         if len(bank.embeddings) != self.num_classes:
             raise InputError(f'{bank.source} holds {len(bank.embeddings)} rows, one for each of '
                              f'{self.num_classes} classes was expected for the class weight.')
+        if not torch.isfinite(bank.embeddings).all():
+            raise InputError(f'{bank.source} holds values that are no numbers: the CLIP file it '
+                             'was made from is damaged.')
         self.text_features = bank.embeddings.to(self.text_features)
 
     def open_cache(self, weights_hash: str) -> None:
@@ -83,8 +86,7 @@ class ImageClassifier(nn.Module):
         """
         path = None
         if self.cache_dir:
-            kind = str(next(self.tower.parameters()).dtype).rpartition('.')[2]
-            name = f'{self.spec.short_name}_{weights_hash[:16]}_{self.tower.fidelity}_{kind}.sqlite'
+            name = f'{self.spec.short_name}_{weights_hash[:16]}_{self.tower.fidelity}.sqlite'
             path = Path(self.cache_dir) / name.replace('/', '-')
         self.cache = EmbeddingCache(self.cache_size, path)
 
@@ -108,7 +110,10 @@ class ImageClassifier(nn.Module):
         Raises:
             InputError: If a file can't be read.
         """
-        keys = [file_key(path) for path in paths]
+        # A shared tower may have been cast; devices round differently.
+        weights = next(self.tower.parameters())
+        kind = f'{weights.dtype}|{weights.device.type}'
+        keys = [f'{file_key(path)}|{kind}' for path in paths]
         known = {key: self.cache.get(key) for key in keys}
         new = {key: self.encode(_read(path)).cpu() for key, path in zip(keys, paths)
                if known[key] is None}
@@ -154,14 +159,21 @@ def _build_tower(spec: ClipSpec) -> ClipBackbone:
 def _read(path: str) -> Image.Image:
     try:
         with Image.open(path) as picture:
-            return picture.convert('RGB')
-    except (OSError, UnidentifiedImageError) as error:
+            if picture.mode.startswith('I;16'):
+                # PIL would cut 16 bits off at 255 instead of scaling them.
+                return Image.fromarray((np.asarray(picture) // 256).astype(np.uint8)).convert('RGB')
+            # As the pipeline reads it; what a camera noted is not lost.
+            return ImageOps.exif_transpose(picture).convert('RGB')
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise InputError(f'the image {path} of the class weight can not be read: {error}.'
                          ) from error
 
 
 def _undo_pipeline(image: Tensor, meta: dict) -> Image.Image:
-    norm = meta['img_norm_cfg']
+    norm = meta.get('img_norm_cfg')
+    if norm is None:
+        raise InputError("the class weight finds neither 'filename' nor 'img_norm_cfg' among the "
+                         "image's meta keys: leave both in Collect(meta_keys=...).")
     picture = tensor2imgs(image[None].cpu().float(), **{**norm, 'to_rgb': False})[0]
     if not norm.get('to_rgb', True):
         picture = mmcv.bgr2rgb(picture)

@@ -8,7 +8,9 @@ from typing import Mapping
 import torch
 from torch import Tensor
 
-_TEACHER = re.compile(r'decode_head\.(clip\.|proj\.|[qkvc]_proj\.)')
+_TEACHER = re.compile(r'decode_head\.(clip\.|proj\.|[qkvc]_proj\.'
+                      # The image classifier of the class-weight fork.
+                      r'|clip_model\.|logit_scale$|text_features$)')
 _TEXT = 'decode_head.text_embeddings'
 _COUNTER = 'decode_head._iter_counter'
 

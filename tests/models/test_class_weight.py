@@ -14,7 +14,7 @@ from PIL import Image
 from mmseg_maskclip.apis.build import build_model
 from mmseg_maskclip.apis.weights import load_weights
 from mmseg_maskclip.clip import TextBank, get_spec
-from mmseg_maskclip.models import ClassWeight
+from mmseg_maskclip.models import ClassWeight, image_classifier
 from mmseg_maskclip.tinyworld import CLASSES
 from mmseg_maskclip.utils import InputError
 
@@ -38,7 +38,7 @@ def _maskclip(inference='whole', **weight):
                          vocabulary=list(CLASSES)),
         test_cfg=dict(mode=inference, crop_size=(128, 128), stride=(96, 96)))
     if weight:
-        config['class_weight'] = dict(classifier='TinyRN', **weight)
+        config['class_weight'] = dict(dict(classifier='TinyRN'), **weight)
     model = build_model(Config(dict(model=config)))
     load_weights(model, WEIGHTS)
     return model.eval()
@@ -58,7 +58,7 @@ def _student(num_classes=14, cls_bg=False, labelling=None, **weight):
                          vocabulary=list(CLASSES)),
         labelling=labelling or dict(clip_guided=(1, -1)), test_cfg=dict(mode='whole'))
     if weight:
-        config['class_weight'] = dict(classifier='TinyRN', **weight)
+        config['class_weight'] = dict(dict(classifier='TinyRN'), **weight)
     torch.manual_seed(0)
     model = build_model(Config(dict(model=config)), training=True)
     model.init_weights()
@@ -234,7 +234,7 @@ def test_same_clip_is_shared_and_another_one_is_not():
 
 
 def test_no_optimizer_checkpoint_or_cast_sees_the_classifier(files):
-    model = _student(tau=1.0)
+    model = _student(tau=1.0, classifier='TinyViT')
     own = {id(value) for value in model.class_weight.parameters()}
     assert own and not own & {id(value) for value in model.parameters()}
     assert not any(value.requires_grad for value in model.class_weight.parameters())
@@ -264,6 +264,63 @@ def _config_of(weight):
                   decode_head=dict(type='MaskClipPlusHead', decoder=decoder, num_classes=14,
                                    text_channels=128, norm_cfg=NORM, vocabulary=list(CLASSES)))
     return {**config, 'class_weight': dict(classifier='TinyRN', **weight)} if weight else config
+
+
+def test_students_classifier_is_the_teachers_tower_of_the_same_file():
+    shared = _student(tau=1.0)
+    assert shared.class_weight.classifier.tower is shared.teacher.backbone
+    other = _student(tau=1.0, classifier='TinyViT').class_weight.classifier
+    assert other.tower.spec.name == 'TinyViT' and other.own is not None
+
+
+def test_texts_are_the_same_in_training_and_testing_whoever_labels():
+    """Fidelity is the teacher's even where it is not built, or left out for testing."""
+    norms = []
+    for labelling in (dict(clip_guided=(1, -1)), dict(self_train=(1, -1))):
+        model = _student(tau=1.0, labelling=labelling)
+        norms.append(model.class_weight.classifier.text_features.norm(dim=1))
+    config = Config(dict(model=_config_of(dict(tau=1.0))))
+    config.model.teacher = dict(backbone=dict(arch='TinyRN', fidelity='clip'),
+                                clip_checkpoint='somewhere.pth')
+    testing = build_model(config).class_weight
+    assert testing.renormalise is True and testing.clip_checkpoint == 'somewhere.pth'
+    for norm in norms:
+        torch.testing.assert_close(norm, torch.ones(14))
+
+
+def test_testing_a_student_of_weighted_labels_needs_no_classifier(tmp_path):
+    torch.save({'state_dict': _student().state_dict(), 'meta': {}}, tmp_path / 'student.pth')
+    config = Config(dict(model=_config_of(dict(on='teacher', clip_checkpoint='nowhere.pt'))))
+    model = build_model(config)
+    load_weights(model, str(tmp_path / 'student.pth'))
+    assert model.class_weight is None
+
+
+def test_prepared_texts_are_renormalised_only_if_asked(tmp_path):
+    features = TextBank(torch.full((14, 128), 0.01), tuple(CLASSES), normalized=False)
+    features.save(tmp_path / 'features.pth')
+    for renormalise, length in ((False, 0.1131), (True, 1.0), (None, 1.0)):
+        model = _maskclip(renormalise=renormalise,
+                          text_features_path=str(tmp_path / 'features.pth'))
+        norm = model.class_weight.classifier.text_features.norm(dim=1)
+        torch.testing.assert_close(norm, torch.full((14,), length), atol=1e-4, rtol=0)
+
+
+def test_picture_is_read_as_the_pipeline_reads_it(tmp_path):
+    """A camera's orientation is followed, 16 bits are scaled."""
+    import mmcv
+    rng = np.random.default_rng(0)
+    turned = Image.fromarray(rng.integers(0, 256, (40, 60, 3), dtype=np.uint8))
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save(tmp_path / 'turned.jpg', exif=exif, quality=100)
+    deep = rng.integers(0, 65536, (40, 60), dtype=np.uint16)
+    Image.fromarray(deep).save(tmp_path / 'deep.png')
+    for name in ('turned.jpg', 'deep.png'):
+        expected = mmcv.imread(str(tmp_path / name), channel_order='rgb').astype(int)
+        found = np.asarray(image_classifier._read(str(tmp_path / name))).astype(int)
+        assert found.shape == expected.shape
+        assert np.abs(found - expected).max() <= 2
 
 
 @pytest.mark.parametrize('on', ['student', 'teacher', 'both'])
@@ -320,6 +377,15 @@ def _weight(**settings):
     (lambda: _weight(tau=0), 'class_weight.tau is 0, a positive number'),
     (lambda: _weight(tau=None), 'model.class_weight=None switches it off'),
     (lambda: _weight(source='class_token'), "which MaskCLIP.* has none of: use 'file'"),
+    (lambda: _weight(tau=True), 'class_weight.tau is True'),
+    (lambda: _weight(threshold='high'), "class_weight.threshold is 'high', a number was"),
+    (lambda: _student(source='input'), "class_weight.source is 'input', which in training is a"),
+    (lambda: _student(on='both', labelling=dict(self_train=(1, -1))), 'the teacher never labels'),
+    (lambda: _maskclip(source='class_token', classifier='TinyViT'), 'set it to None'),
+    (lambda: _weight().classifier.set_text(TextBank(torch.full((5, 128), float('nan')),
+                                                    tuple('abcde'))), 'no numbers'),
+    (lambda: _maskclip(tau=1.0).class_weight.of_images([{}], torch.ones(1, 3, 8, 8)),
+     "neither 'filename' nor 'img_norm_cfg'"),
     (lambda: ClassWeight(5, classifier='RN51'), "unknown CLIP model 'RN51'"),
     (lambda: _student(tau=1.0).prior_of(None, [{}]), 'training crops are none'),
     (lambda: _weight().classifier.cosines(torch.ones(1, 128)), 'has no texts yet'),

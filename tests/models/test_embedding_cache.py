@@ -1,6 +1,8 @@
 import os
+import pickle
 import subprocess
 import sys
+import threading
 
 import pytest
 import torch
@@ -61,6 +63,20 @@ def test_processes_share_a_file(tmp_path):
     assert [writer.wait() for writer in writers] == [0, 0]
     cache = EmbeddingCache(1000, path)
     assert all(cache.get(f'{name}{index}')[0] == index for name in 'ab' for index in range(20))
+
+
+def test_copies_and_threads_open_the_file_themselves(tmp_path):
+    cache = EmbeddingCache(10, tmp_path / 'cache.sqlite')
+    cache.put({'a': torch.ones(3)})
+    fresh = pickle.loads(pickle.dumps(cache))
+    fresh._kept.clear()
+    assert torch.equal(fresh.get('a'), torch.ones(3))
+    cache._kept.clear()
+    found = []
+    thread = threading.Thread(target=lambda: found.append(cache.get('a')))
+    thread.start()
+    thread.join()
+    assert torch.equal(found[0], torch.ones(3)) and torch.equal(cache.get('a'), torch.ones(3))
 
 
 def test_damaged_file_and_bad_settings_are_told(tmp_path):

@@ -4,15 +4,16 @@ launch() {
   local processes=$1 python where
   shift
   case "$processes" in
-    ''|*[!0-9]*|0) echo "error: N is '$processes', a number of processes was expected" >&2; exit 2 ;;
+    ''|*[!0-9]*|0*) echo "error: N is '$processes', a number of processes was expected" >&2; exit 2 ;;
   esac
   # On one machine without a PORT a free one is found, so that runs don't get in each other's way.
   where=(--standalone)
-  if [ -n "${PORT:-}${MASTER_ADDR:-}${NNODES:-}" ]; then
+  if [ -n "${PORT:-}${MASTER_ADDR:-}${NNODES:-}${NODE_RANK:-}" ]; then
     where=(--nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}"
            --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}")
   fi
-  python=$(command -v python || command -v python3)
+  python=$(command -v python || command -v python3) || {
+    echo "error: no python on the PATH: source .venv/bin/activate" >&2; exit 2; }
   exec "$python" -m torch.distributed.run "${where[@]}" --nproc_per_node="$processes" "$@" \
     --launcher pytorch
 }

@@ -34,7 +34,7 @@ def main(args: argparse.Namespace) -> None:
     """Read, encode, write."""
     from mmseg_maskclip.apis.text_command import write_bank
 
-    write_bank(args, normalize=True)
+    write_bank(args, normalize=True, tell=print)
 
 
 if __name__ == '__main__':

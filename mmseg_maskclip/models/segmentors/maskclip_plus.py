@@ -72,7 +72,7 @@ class MaskClipPlus(KeepsAside, TiledInference, EncoderDecoder):
         self._texts_of = teacher
         built = build_teacher(teacher, self.decode_head, self.labeller) if guided else None
         self._aside = Aside(teacher=built, class_weight=build_class_weight(
-            class_weight, self.decode_head, built))
+            class_weight, self.decode_head, self.labeller, teacher, built))
 
     def init_weights(self) -> None:
         """Load what training starts from: student, teacher, and the student's texts.
@@ -82,6 +82,7 @@ class MaskClipPlus(KeepsAside, TiledInference, EncoderDecoder):
         """
         super().init_weights()
         head, device = self.decode_head, pick_device()
+        checkpoint = None
         if self.teacher is not None:
             checkpoint = load_clip(self.teacher, teacher_file(self._texts_of), device)
             load_text(head, self.teacher.backbone.spec, checkpoint, device)
@@ -94,7 +95,8 @@ class MaskClipPlus(KeepsAside, TiledInference, EncoderDecoder):
             raise InputError('without a teacher the texts come from a file: set '
                              'model.decode_head.text_embeddings_path.')
         if self.class_weight is not None:
-            load_class_weight(self.class_weight, head, device)
+            load_class_weight(self.class_weight, head, device, checkpoint,
+                              self.teacher.backbone if self.teacher else None)
 
     @property
     def teacher(self) -> MaskClip | None:

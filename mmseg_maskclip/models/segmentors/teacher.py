@@ -7,7 +7,7 @@ from pathlib import Path
 from mmseg.models.builder import build_segmentor
 
 from mmseg_maskclip.clip import ClipSpec, get_spec, make_spec
-from mmseg_maskclip.models.class_weight import ClassWeight
+from mmseg_maskclip.models.class_weight import ClassWeight, settle
 from mmseg_maskclip.models.decode_heads import MaskClipPlusHead
 from mmseg_maskclip.models.labeller import Labeller
 from mmseg_maskclip.models.segmentors.maskclip import MaskClip
@@ -45,13 +45,18 @@ def build_teacher(config: dict, head: MaskClipPlusHead, labeller: Labeller) -> M
     return teacher.requires_grad_(False).eval()
 
 
-def build_class_weight(config: dict | None, head: MaskClipPlusHead,
-                       teacher: MaskClip | None) -> ClassWeight | None:
-    """Build the class weight of a student, which follows its teacher's fidelity.
+def build_class_weight(config: dict | None, head: MaskClipPlusHead, labeller: Labeller,
+                       taught_by: dict | None, teacher: MaskClip | None) -> ClassWeight | None:
+    """Build the class weight of a student.
+
+    It follows the fidelity of the teacher, and shares its tower where both
+    are CLIP as it was trained, of the same file.
 
     Args:
         config: Arguments of :class:`ClassWeight`, or None.
         head: The student's head.
+        labeller: Says whether the teacher labels at all.
+        taught_by: Config of the teacher, which need not be built, or None.
         teacher: The teacher, or None.
 
     Raises:
@@ -59,11 +64,33 @@ def build_class_weight(config: dict | None, head: MaskClipPlusHead,
     """
     if config is None:
         return None
-    config = dict(config)
-    if config.get('renormalise') is None and teacher is not None:
-        config['renormalise'] = teacher.backbone.fidelity != 'paper'
-    weight = ClassWeight(head.text.num_classes, **config)
+    if taught_by is not None:
+        config = settle_by_teacher(config, taught_by)
+    tower = None
+    if (teacher is not None and config.get('source') != 'class_token'
+            and config.get('clip_checkpoint') == teacher.clip_checkpoint):
+        config = {**config, 'clip_checkpoint': None}
+        tower = teacher.backbone
+    weight = ClassWeight(head.text.num_classes, tower=tower, **config)
+    if labeller.used and weight.on_teacher() and labeller.clip_guided.start < 0:
+        raise InputError(f"class_weight.on is '{weight.on}', but the teacher never labels: use "
+                         "'student', or set labelling.clip_guided.")
+    if labeller.used and weight.source != 'file':
+        raise InputError(f"class_weight.source is '{weight.source}', which in training is a crop: "
+                         "use 'file'.")
     return weight.requires_grad_(False).eval()
+
+
+def settle_by_teacher(config: dict, taught_by: dict) -> dict:
+    """What follows from a teacher's config for a class weight.
+
+    Args:
+        config: Arguments of :class:`ClassWeight`.
+        taught_by: Config of the teacher.
+    """
+    backbone = taught_by.get('backbone', {})
+    return settle(config, backbone.get('fidelity', 'paper'), backbone.get('arch'),
+                  taught_by.get('clip_checkpoint'))
 
 
 def teacher_file(config: dict) -> Path:
