@@ -50,3 +50,36 @@ def test_resized_positions_follow_the_device(model):
     first = model.backbone.dense(image).features
     second = model.cuda().backbone.dense(image.cuda()).features
     torch.testing.assert_close(second.cpu(), first, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize('dtype', [None, torch.bfloat16, torch.float16])
+def test_training_step_equals_the_cpus(dtype):
+    """Pseudo labels, distillation and their gradients, also under autocast."""
+    from helpers.students import DECODERS, build_student, train_step, unlabelled
+    decoder = dict(DECODERS['deeplabv2'][1], act_cfg=None)
+    model = build_student(model=dict(distill=dict()), decoder=decoder)
+    expected, image = train_step(model, unlabelled())
+    model = model.cuda()
+    metas = [dict(filename=f'{index}.jpg') for index in range(2)]
+    with torch.autocast('cuda', dtype=dtype or torch.float16, enabled=dtype is not None):
+        losses = model.forward_train(image.cuda(), metas, unlabelled().cuda())
+    for name in ('decode.loss_ce', 'decode.loss_distill'):
+        found = losses[name].item()
+        assert found == pytest.approx(expected[name].item(), rel=1e-3 if dtype is None else 5e-2)
+    (losses['decode.loss_ce'] + losses['decode.loss_distill']).backward()
+    assert all(value.grad.isfinite().all() for value in model.parameters()
+               if value.grad is not None)
+
+
+@torch.no_grad()
+def test_class_weight_equals_the_cpus(model, tiny_world):
+    from mmseg_maskclip.models import ClassWeight
+    from mmseg_maskclip.models.clip_loading import load_class_weight
+    weight = ClassWeight(14, classifier='TinyRN', renormalise=True)
+    load_class_weight(weight, model.decode_head)
+    files = [str(path) for path in sorted((tiny_world / 'JPEGImages').glob('val_*.jpg'))[:3]]
+    expected = weight.classifier.of_files(files)
+    weight.classifier.open_cache('0' * 64)
+    found = weight.cuda().classifier.of_files(files)
+    assert found.is_cuda
+    torch.testing.assert_close(found.cpu(), expected, rtol=0, atol=5e-3)

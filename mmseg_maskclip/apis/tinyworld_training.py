@@ -42,7 +42,7 @@ class Recipe:
         return '_'.join(words.replace(',', '').split())
 
 
-_SHORT = {'runner.max_iters': 200, 'evaluation.interval': 200}
+_SHORT = {'runner.max_iters': 100, 'evaluation.interval': 100}
 
 
 def _weighted(name: str, **weight: object) -> Recipe:
