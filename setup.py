@@ -34,6 +34,6 @@ setup(
         'tqdm',
     ],
     extras_require={
-        'dev': ['pytest', 'torchmetrics', 'ruff', 'import-linter'],
+        'dev': ['pytest', 'pytest-xdist', 'torchmetrics', 'ruff', 'import-linter'],
     },
 )

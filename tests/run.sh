@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sets the environment up if needed, then runs the whole CPU test suite.
 #   bash tests/run.sh [pytest arguments]
-# HERE=1 uses the active environment instead of .venv.
+# HERE=1 uses the active environment instead of .venv; WORKERS sets how many processes share the
+# tests (default: 2).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 if [ "${HERE:-0}" = 1 ]; then
@@ -16,4 +17,4 @@ export PATH="$(cd "$(dirname "$python")" && pwd):$PATH"
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 "$python" -m ruff check .
 lint-imports --no-cache
-exec "$python" -m pytest -q "$@"
+exec "$python" -m pytest -q -n "${WORKERS:-2}" --dist loadfile "$@"

@@ -16,7 +16,7 @@ from mmseg_maskclip.tinyworld import STUFF, THINGS
 from mmseg_maskclip.utils import InputError, atomic_path, progress_bar
 
 COLUMNS = ('mIoU', 'things', 'stuff', 'aAcc', 'mIoU(S)', 'mIoU(U)', 'hIoU')
-_STEM = 'maskclip_plus_{}_tiny{}_256x256_400_tinyworld'
+_STEM = 'maskclip_plus_{}_tiny{}_256x256_{}_tinyworld'
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,17 @@ _SHORT = {'runner.max_iters': 100, 'evaluation.interval': 100}
 
 
 def _weighted(name: str, **weight: object) -> Recipe:
-    return Recipe('class_weight', name, _STEM.format('tinyvit_deeplabv2', '_class_weight'),
+    return Recipe('class_weight', name, _STEM.format('tinyvit_deeplabv2', '_class_weight', 400),
                   {**_SHORT, **{f'model.class_weight.{key}': value
                                 for key, value in weight.items()}})
 
 
 RECIPES = (
-    Recipe('students', 'DeepLabv2', _STEM.format('tinyrn_deeplabv2', '')),
-    Recipe('students', 'SegFormer', _STEM.format('tinyrn_segformer', '')),
-    Recipe('zero_shot', 'seen classes alone', _STEM.format('tinyrn_deeplabv2', '_seen')),
-    Recipe('zero_shot', 'zero-shot', _STEM.format('tinyrn_deeplabv2', '_zero_shot')),
-    Recipe('class_weight', 'none', _STEM.format('tinyvit_deeplabv2', ''), _SHORT),
+    Recipe('students', 'DeepLabv2', _STEM.format('tinyrn_deeplabv2', '', 400)),
+    Recipe('students', 'SegFormer', _STEM.format('tinyrn_segformer', '', 600)),
+    Recipe('zero_shot', 'seen classes alone', _STEM.format('tinyrn_deeplabv2', '_seen', 400)),
+    Recipe('zero_shot', 'zero-shot', _STEM.format('tinyrn_deeplabv2', '_zero_shot', 400)),
+    Recipe('class_weight', 'none', _STEM.format('tinyvit_deeplabv2', '', 400), _SHORT),
     *(_weighted(f'softmax, tau=1, {on}', mode='softmax', tau=1.0, on=on)
       for on in ('student', 'teacher', 'both')),
     *(_weighted(f'log_prior, tau=0.02, {on}', mode='log_prior', tau=0.02, on=on)

@@ -1,4 +1,5 @@
-# MaskCLIP+ student for the embedded world: SegFormer on a MiT half as wide as b0.
+# MaskCLIP+ student for the embedded world: SegFormer on a MiT half as wide as b0. Its head reads
+# the last three stages, output stride 8.
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
     type='MaskClipPlus',
@@ -16,7 +17,7 @@ model = dict(
         drop_path_rate=0.0),
     decode_head=dict(
         type='MaskClipPlusHead',
-        decoder=dict(type='SegformerHead', in_channels=[16, 32, 64, 128], in_index=[0, 1, 2, 3]),
+        decoder=dict(type='SegformerHead', in_channels=[32, 64, 128], in_index=[1, 2, 3]),
         cls_bg=False,
         norm_feat=False,
         dropout_ratio=0.1,

@@ -9,4 +9,6 @@ model = dict(
     teacher=dict(decode_head=dict(
         num_classes={{_base_.num_classes}}, vocabulary={{_base_.vocabulary}})))
 data = dict(train=dict(unlabelled='all'))
-optimizer = dict(lr=0.003)
+optimizer = dict(lr=0.004)
+runner = dict(max_iters=600)
+evaluation = dict(interval=600)
