@@ -38,7 +38,7 @@ def random_weight(num_classes: int, cache_size: int, device: torch.device) -> Cl
     """
     weight = ClassWeight(num_classes, classifier=CLASSIFIER, cache_size=cache_size)
     weight.classifier.set_text(random_bank(num_classes, weight.classifier.spec.embed_dim))
-    return weight.requires_grad_(False).eval().to(device)
+    return weight.to(device)
 
 
 def _picture(folder: str, name: str = 'picture.jpg') -> str:

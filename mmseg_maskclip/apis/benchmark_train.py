@@ -71,8 +71,8 @@ class Steps:
         self.given = torch.randint(0, model.decode_head.num_classes, (batch, 1, *size),
                                    device=device)
         self.unlabelled = torch.full_like(self.given, UNLABELLED)
-        self.labellers = model.labeller, Labeller(model.decode_head.num_classes)
-        self.distillations = model.distillation, None
+        self.taught = model.labeller, model.distillation
+        self.supervised = Labeller(model.decode_head.num_classes), None
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=_PRECISIONS.get(self.amp, torch.bfloat16),
@@ -88,12 +88,12 @@ class Steps:
 
     def labelled_by_teacher(self) -> None:
         """The step of MaskCLIP+: every pixel is labelled by the teacher."""
-        self.model.labeller, self.model.distillation = self.labellers[0], self.distillations[0]
+        self.model.labeller, self.model.distillation = self.taught
         self._step(self.unlabelled)
 
     def supervised_and_teacher(self) -> None:
         """The student's step on given labels, and one forward pass of the teacher."""
-        self.model.labeller, self.model.distillation = self.labellers[1], self.distillations[1]
+        self.model.labeller, self.model.distillation = self.supervised
         with torch.no_grad(), self._autocast():
             self.model.teacher.score_grid(self.images, self.metas)
         self._step(self.given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import statistics
@@ -12,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Sequence
 
+from mmseg_maskclip.apis.tinyworld_table import COLUMNS
 from mmseg_maskclip.tinyworld import STUFF, THINGS
 from mmseg_maskclip.utils import InputError, atomic_path, progress_bar
 
-COLUMNS = ('mIoU', 'things', 'stuff', 'aAcc', 'mIoU(S)', 'mIoU(U)', 'hIoU')
 _STEM = 'maskclip_plus_{}_tiny{}_256x256_{}_tinyworld'
 
 
@@ -90,7 +91,8 @@ def train_all(root: Path, work_dir: Path, recipes: Sequence[Recipe], seeds: Sequ
     runs = [(recipe, seed) for recipe in recipes for seed in seeds]
     with progress_bar(len(runs), 'training', 'run') as bar, ThreadPoolExecutor(jobs) as pool:
         def one(run: tuple[Recipe, int]) -> dict:
-            figures = _train(root, work_dir / run[0].folder / str(run[1]), *run, jobs, options)
+            folder = work_dir / run[0].folder / _tag(run[0], options) / str(run[1])
+            figures = _train(root, folder, *run, jobs, options)
             bar.update(1)
             return figures
 
@@ -104,11 +106,16 @@ def train_all(root: Path, work_dir: Path, recipes: Sequence[Recipe], seeds: Sequ
     return rows
 
 
+def _tag(recipe: Recipe, options: Sequence[str]) -> str:
+    """Other options, other folder: no run goes on with a checkpoint of another."""
+    words = json.dumps([recipe.options, list(options)])
+    return hashlib.sha256(words.encode()).hexdigest()[:8]
+
+
 def _train(root: Path, folder: Path, recipe: Recipe, seed: int, jobs: int,
            options: Sequence[str]) -> dict:
-    done_with = json.dumps([recipe.options, list(options)])
-    finished = folder / 'finished.json'
-    if not finished.is_file() or finished.read_text(encoding='utf-8') != done_with:
+    finished = folder / 'finished'
+    if not finished.is_file():
         words = [f'{key}={value}' for key, value in recipe.options.items()]
         command = [sys.executable, 'tools/train.py', f'configs/tiny/{recipe.config}.py',
                    '--work-dir', str(folder.resolve()), '--seed', str(seed), '--auto-resume',
@@ -120,7 +127,7 @@ def _train(root: Path, folder: Path, recipe: Recipe, seed: int, jobs: int,
             last = (done.stderr.strip().splitlines() or ['no word'])[-1]
             raise InputError(f'the run {folder} failed: {last}')
         with atomic_path(finished) as temporary:
-            temporary.write_text(done_with, encoding='utf-8')
+            temporary.touch()
     record = json.loads((folder / 'evaluations.json').read_text(encoding='utf-8'))
     return _figures(record[max(record, key=int)]['figures'])
 

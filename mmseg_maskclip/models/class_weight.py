@@ -161,11 +161,15 @@ def settle(config: dict, fidelity: str, arch: str | None = None,
     if config.get('renormalise') is None:
         config['renormalise'] = fidelity != 'paper'
     classifier = config.get('classifier', DEFAULT_CLASSIFIER)
-    same = isinstance(arch, str) and (classifier is None
-                                      or get_spec(classifier).name == get_spec(arch).name)
+    same = isinstance(arch, str) and _is_model(classifier, get_spec(arch).name)
     if same and config.get('clip_checkpoint') is None:
         config['clip_checkpoint'] = clip_checkpoint
     return config
+
+
+def _is_model(classifier: str | None, dense: str) -> bool:
+    """Whether the classifier is the dense CLIP model, by whichever of its names."""
+    return classifier is None or get_spec(classifier).name == dense
 
 
 def _check_numbers(**values: object) -> None:
@@ -184,13 +188,13 @@ def _shared_tower(classifier: str | None, clip_checkpoint: str | None, source: s
         if tower is None:
             raise InputError("class_weight.source='class_token' is the token of MaskCLIP's own "
                              "forward, which MaskCLIP+ has none of: use 'file'.")
-        if classifier not in (None, tower.spec.name, tower.spec.short_name):
+        if not _is_model(classifier, tower.spec.name):
             raise InputError(f"class_weight.source='class_token' is read by the dense tower "
                              f'{tower.spec.name} itself, class_weight.classifier is '
                              f'{classifier!r}: set it to None.')
         return tower
     if tower is None or clip_checkpoint is not None:
         return None
-    same = classifier in (None, tower.spec.name, tower.spec.short_name)
     # In paper fidelity the dense tower is altered; the classifier is CLIP as it was trained.
-    return tower if same and tower.fidelity == 'clip' else None
+    same = tower.fidelity == 'clip' and _is_model(classifier, tower.spec.name)
+    return tower if same else None

@@ -78,7 +78,7 @@ def build_class_weight(config: dict | None, head: MaskClipPlusHead, labeller: La
     if labeller.used and weight.source != 'file':
         raise InputError(f"class_weight.source is '{weight.source}', which in training is a crop: "
                          "use 'file'.")
-    return weight.requires_grad_(False).eval()
+    return weight
 
 
 def settle_by_teacher(config: dict, taught_by: dict) -> dict:
