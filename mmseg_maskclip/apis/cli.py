@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
+import time
 from typing import Callable
 
 BAD_INPUT = 2
@@ -14,8 +17,8 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
     """Run a tool's ``main`` and leave the process with its exit code.
 
     :class:`~mmseg_maskclip.utils.InputError` becomes ``error: sentence`` on
-    stderr and exit code 2; an interrupt becomes 130. Any other exception is a
-    defect and keeps its traceback.
+    stderr and exit code 2, and so does a lack of memory; an interrupt becomes
+    130. Any other exception is a defect and keeps its traceback.
 
     Args:
         main: Does the work; returns an exit code or None for success.
@@ -28,9 +31,35 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
         print('interrupted', file=sys.stderr)
         sys.exit(INTERRUPTED)
     except Exception as error:
-        from mmseg_maskclip.utils import InputError
-        if not isinstance(error, InputError):
+        sentence = _sentence(error)
+        if sentence is None:
             raise
-        print(f'error: {error}', file=sys.stderr)
+        _tell(sentence)
         sys.exit(BAD_INPUT)
     sys.exit(code or 0)
+
+
+def _sentence(error: Exception) -> str | None:
+    """What to tell the user instead of a traceback; None where it is a defect."""
+    from mmseg_maskclip.utils import InputError
+
+    if isinstance(error, InputError):
+        return str(error)
+    # torch has a class for the GPU alone, and its own words for the CPU.
+    said = str(error)
+    if (isinstance(error, MemoryError) or type(error).__name__ == 'OutOfMemoryError'
+            or 'DefaultCPUAllocator' in said):
+        return (f"out of memory ({said.splitlines()[0] if said else 'no more is known'}): take a "
+                'smaller --img-scale, crop or data.samples_per_gpu, --amp in training, or sliding '
+                'windows in testing (model.test_cfg.mode=slide).')
+    return None
+
+
+def _tell(sentence: str) -> None:
+    """Say a sentence on stderr, or to the launcher, which says it once for all processes."""
+    report = os.environ.get('TORCHELASTIC_ERROR_FILE')
+    if report and os.environ.get('MASKCLIP_LAUNCHER_TELLS'):
+        with open(report, 'w') as file:
+            json.dump({'message': sentence, 'timestamp': int(time.time())}, file)
+        return
+    print(f'error: {sentence}', file=sys.stderr)

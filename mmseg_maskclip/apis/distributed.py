@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import pickle
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
 import torch
 import torch.distributed as dist
@@ -15,8 +16,13 @@ from torch import Tensor
 from mmseg_maskclip.utils import InputError, atomic_path
 
 
-def init_processes(launcher: str) -> None:
-    """Join the processes of a run; nccl where there are GPUs, else gloo.
+@contextmanager
+def processes(launcher: str) -> Iterator[None]:
+    """Be one of the processes of a run: nccl where there are GPUs, else gloo.
+
+    The group is left in any case but a failure over nccl, where that would
+    wait for processes that don't know of it. A process that ends within its
+    group may abort: gloo's threads still want the interpreter.
 
     Args:
         launcher: ``'none'``, ``'pytorch'`` (torchrun), ``'slurm'`` or ``'mpi'``.
@@ -25,7 +31,19 @@ def init_processes(launcher: str) -> None:
         InputError: If ``'pytorch'`` is named outside torchrun.
     """
     if launcher == 'none':
+        yield
         return
+    _join(launcher)
+    failed = True
+    try:
+        yield
+        failed = False
+    finally:
+        if not (failed and dist.get_backend() == 'nccl'):
+            dist.destroy_process_group()
+
+
+def _join(launcher: str) -> None:
     if torch.cuda.is_available():
         _require_rank(launcher)
         local = int(os.environ.get('LOCAL_RANK', 0))

@@ -20,7 +20,7 @@ from mmseg_maskclip.apis.config import (
     set_images,
     set_img_scale,
 )
-from mmseg_maskclip.apis.distributed import init_processes
+from mmseg_maskclip.apis.distributed import processes
 from mmseg_maskclip.apis.test import TestOptions, test_model
 from mmseg_maskclip.utils import InputError
 
@@ -82,16 +82,17 @@ def run_test(args: argparse.Namespace) -> None:
         warnings.simplefilter('ignore')
         setup_multi_processes(config)
     _choose_gpu(args)
-    init_processes(args.launcher)
     work_dir = args.work_dir or config.get('work_dir') or os.path.join(
         'work_dirs', Path(args.config).stem)
     facts = {'aug_test': args.aug_test, 'corruption': args.corruption,
              'severity': (args.severity or 1) if args.corruption else None,
              'cfg_options': args.cfg_options}
-    test_model(config, args.checkpoint, TestOptions(
+    options = TestOptions(
         metrics=args.eval, eval_options=parse_options(args.eval_options), out=args.out,
         show_dir=args.show_dir, opacity=args.opacity, format_only=args.format_only,
-        work_dir=work_dir, gpu_collect=args.gpu_collect, facts=facts))
+        work_dir=work_dir, gpu_collect=args.gpu_collect, facts=facts)
+    with processes(args.launcher):
+        test_model(config, args.checkpoint, options)
 
 
 def _choose_gpu(args: argparse.Namespace) -> None:

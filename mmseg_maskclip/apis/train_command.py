@@ -8,11 +8,10 @@ import warnings
 from pathlib import Path
 
 import torch
-import torch.distributed as dist
 from mmseg.utils import setup_multi_processes
 
 from mmseg_maskclip.apis.config import load_config
-from mmseg_maskclip.apis.distributed import init_processes
+from mmseg_maskclip.apis.distributed import processes
 from mmseg_maskclip.apis.test_command import _choose_gpu as choose_gpu
 from mmseg_maskclip.apis.test_command import parse_options
 from mmseg_maskclip.apis.train import TrainOptions, train_model
@@ -33,14 +32,13 @@ def run_train(args: argparse.Namespace) -> None:
         setup_multi_processes(config)
     torch.backends.cudnn.benchmark = config.get('cudnn_benchmark', False)
     choose_gpu(args)
-    init_processes(args.launcher)
     work_dir = args.work_dir or config.get('work_dir') or os.path.join(
         'work_dirs', Path(args.config).stem)
-    train_model(config, TrainOptions(
+    options = TrainOptions(
         work_dir=work_dir, load_from=args.load_from or config.get('load_from'),
         resume_from=args.resume_from or config.get('resume_from'),
         auto_resume=args.auto_resume, validate=not args.no_validate, seed=args.seed,
         diff_seed=args.diff_seed, deterministic=args.deterministic, amp=args.amp,
-        auto_scale_lr=args.auto_scale_lr))
-    if dist.is_available() and dist.is_initialized():
-        dist.destroy_process_group()
+        auto_scale_lr=args.auto_scale_lr)
+    with processes(args.launcher):
+        train_model(config, options)

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from helpers.tiny_clip import make_tiny_clip, save_as
-from helpers.tools import ROOT, assert_bad_input, run_tool
+from helpers.tools import ROOT, assert_bad_input, free_port, run_tool
 
 CONFIG = ROOT / 'configs/tiny/maskclip_tinyrn_256x256_tinyworld.py'
 DEMO = ROOT / 'configs/maskclip/maskclip_vit16_512x512_demo.py'
@@ -91,7 +91,7 @@ def test_drawings_have_a_legend(plain_run):
 def test_two_processes_give_the_figures_of_one(plain_run, tiny_world, tiny_rn, tmp_path):
     done = run_tool('tools/dist_test.sh', CONFIG, tiny_rn, 2, '--eval', 'mIoU', '--work-dir',
                     tmp_path, '--out', tmp_path / 'maps.pkl', *_options(tiny_world),
-                    env={'PORT': '29617'})
+                    env={'PORT': str(free_port())})
     assert done.returncode == 0, done.stderr
     single = _record(plain_run[0] / 'work')['metric']
     assert _record(tmp_path)['metric'] == pytest.approx(single, nan_ok=True)
@@ -111,7 +111,7 @@ def test_uneven_images_are_counted_once(tiny_world, tiny_rn, tmp_path):
     one = run_tool(TOOL, CONFIG, tiny_rn, '--eval', 'mIoU', '--work-dir', tmp_path / 'one',
                    *_options(world))
     two = run_tool('tools/dist_test.sh', CONFIG, tiny_rn, 2, '--eval', 'mIoU', '--work-dir',
-                   tmp_path / 'two', '--gpu-collect', *_options(world), env={'PORT': '29619'})
+                   tmp_path / 'two', '--gpu-collect', *_options(world))
     assert one.returncode == two.returncode == 0, one.stderr + two.stderr
     assert _record(tmp_path / 'one')['metric'] == _record(tmp_path / 'two')['metric']
 

@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 
-from helpers.tools import ROOT, assert_bad_input, run_tool
+from helpers.tools import ROOT, assert_bad_input, free_port, run_tool
 from helpers.training import curve, write_training_config
 
 TOOL = 'tools/train.py'
@@ -77,7 +77,7 @@ def test_two_processes_are_one_with_twice_the_batch(groups, call_tool, tmp_path)
     single, double = tmp_path / 'single', tmp_path / 'double'
     done = run_tool('tools/dist_train.sh', groups, 2, '--work-dir', double, '--seed', 2,
                     '--cfg-options', *options, 'data.samples_per_gpu=2', 'total_batch_size=4',
-                    env={'PORT': '29643'})
+                    env={'PORT': str(free_port())})
     assert done.returncode == 0, done.stdout + done.stderr
     assert 'Processes: 2' in done.stdout + done.stderr
     assert 'images a step' not in done.stdout + done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,13 @@ def run_tool(tool: str, *args: object, cwd: Path | None = None, env: dict | None
     environment['PATH'] = f'{Path(sys.executable).parent}{os.pathsep}{environment["PATH"]}'
     return subprocess.run([*runner, str(path), *map(str, args)], cwd=cwd or ROOT,
                           env=environment, capture_output=True, text=True, timeout=timeout)
+
+
+def free_port() -> int:
+    """A TCP port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
 
 
 def assert_bad_input(done: subprocess.CompletedProcess, *words: str) -> None:

@@ -1,7 +1,7 @@
 # Sourced by tools/dist_*.sh: start a tool with N processes through torchrun.
 #   launch N SCRIPT [arguments]
 launch() {
-  local processes=$1 python where
+  local processes=$1 python where launcher
   shift
   case "$processes" in
     ''|*[!0-9]*|0*) echo "error: N is '$processes', a number of processes was expected" >&2; exit 2 ;;
@@ -14,6 +14,7 @@ launch() {
   fi
   python=$(command -v python || command -v python3) || {
     echo "error: no python on the PATH: source .venv/bin/activate" >&2; exit 2; }
-  exec "$python" -m torch.distributed.run "${where[@]}" --nproc_per_node="$processes" "$@" \
+  launcher=$(dirname "${BASH_SOURCE[0]}")/launch.py
+  exec "$python" "$launcher" "${where[@]}" --nproc_per_node="$processes" "$@" \
     --launcher pytorch
 }
