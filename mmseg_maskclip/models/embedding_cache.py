@@ -28,6 +28,9 @@ def file_key(path: str) -> str:
     Raises:
         InputError: If it can't be read.
     """
+    if '://' in path:
+        raise InputError(f'the image {path} of the class weight is no local file: copy the images '
+                         "to this machine, or (in testing) set model.class_weight.source='input'.")
     try:
         found = os.stat(path)
     except OSError as error:

@@ -113,6 +113,23 @@ def test_resumed_in_the_second_stage_it_ends_the_same(full_run, config_path, tmp
         assert torch.equal(state['momentum_buffer'], second['state'][key]['momentum_buffer'])
 
 
+def test_with_class_weight_resumed_it_ends_the_same(config_path, tmp_path):
+    """In the second stage, with a cache that a run finds again or not."""
+    weight = {'model.class_weight': dict(classifier='TinyRN', on='both', tau=0.5,
+                                         cache_dir=str(tmp_path / 'cache')),
+              'runner.max_iters': 4, 'model.labelling.clip_guided': (1, 2),
+              'model.labelling.self_train': (3, -1)}
+    whole, resumed = tmp_path / 'whole', tmp_path / 'resumed'
+    train_model(load_config(config_path, weight),
+                TrainOptions(str(whole), seed=5, validate=False))
+    weight['model.class_weight'].update(cache_dir=None)
+    train_model(load_config(config_path, weight), TrainOptions(
+        str(resumed), resume_from=str(whole / 'iter_2.pth'), validate=False))
+    losses = curve(whole)
+    assert curve(resumed) == {3: losses[3], 4: losses[4]}
+    _same(_weights(resumed, 4), _weights(whole, 4))
+
+
 def test_another_seed_gives_another_curve(full_run, config_path, tmp_path):
     train_model(load_config(config_path, {'runner.max_iters': 1}),
                 TrainOptions(str(tmp_path), seed=6, validate=False))

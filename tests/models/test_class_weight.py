@@ -273,6 +273,12 @@ def test_students_classifier_is_the_teachers_tower_of_the_same_file():
     assert other.tower.spec.name == 'TinyViT' and other.own is not None
 
 
+def test_seed_gives_the_same_student_with_and_without():
+    plain, weighted = _student(), _student(classifier='TinyViT')
+    for key, value in plain.state_dict().items():
+        assert torch.equal(value, weighted.state_dict()[key]), key
+
+
 def test_texts_are_the_same_in_training_and_testing_whoever_labels():
     """Fidelity is the teacher's even where it is not built, or left out for testing."""
     norms = []
@@ -391,6 +397,8 @@ def _weight(**settings):
     (lambda: _weight().classifier.cosines(torch.ones(1, 128)), 'has no texts yet'),
     (lambda: _weight().classifier.set_text(TextBank(torch.ones(4, 128), tuple('abcd'))),
      'one for each of 5 classes'),
+    (lambda: _weight().of_images([{'filename': 's3://bucket/a.jpg'}], None),
+     's3://bucket/a.jpg of the class weight is no local file'),
     (lambda: _maskclip(tau=1.0, clip_checkpoint='nowhere.pt'), 'nowhere.pt does not exist'),
     (lambda: _maskclip(tau=1.0, text_features_path='nowhere.pth'), 'nowhere.pth does not exist'),
 ])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from mmseg.models.builder import build_segmentor
 
 from mmseg_maskclip.clip import ClipSpec, get_spec, make_spec
@@ -50,7 +51,9 @@ def build_class_weight(config: dict | None, head: MaskClipPlusHead, labeller: La
     """Build the class weight of a student.
 
     It follows the fidelity of the teacher, and shares its tower where both
-    are CLIP as it was trained, of the same file.
+    are CLIP as it was trained, of the same file. The random numbers that its
+    tower is built with are not drawn from the student's: runs of one seed with
+    and without a class weight start from the same student.
 
     Args:
         config: Arguments of :class:`ClassWeight`, or None.
@@ -71,7 +74,8 @@ def build_class_weight(config: dict | None, head: MaskClipPlusHead, labeller: La
             and config.get('clip_checkpoint') == teacher.clip_checkpoint):
         config = {**config, 'clip_checkpoint': None}
         tower = teacher.backbone
-    weight = ClassWeight(head.text.num_classes, tower=tower, **config)
+    with torch.random.fork_rng(devices=[]):
+        weight = ClassWeight(head.text.num_classes, tower=tower, **config)
     if labeller.used and weight.on_teacher() and labeller.clip_guided.start < 0:
         raise InputError(f"class_weight.on is '{weight.on}', but the teacher never labels: use "
                          "'student', or set labelling.clip_guided.")
