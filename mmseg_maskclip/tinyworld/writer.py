@@ -79,9 +79,10 @@ def write_world(out: PathLike, world: World,
     if _read(out / MARKER) == asked and _is_whole(out, world):
         return False
     _check_free(out, started, asked)
+    # First of all: a second writer of the same world, started meanwhile, joins in.
+    _write_text(started, json.dumps(asked))
     for name in ('JPEGImages', 'SegmentationClass', 'ImageSets/Segmentation'):
         writable_dir(out / name, 'folder')
-    _write_text(started, json.dumps(asked))
     for split in ('train', 'val'):
         names = []
         for name, index in _names(split, getattr(world, split)):
@@ -91,7 +92,7 @@ def write_world(out: PathLike, world: World,
         _write_text(out / 'ImageSets' / 'Segmentation' / f'{split}.txt',
                     ''.join(f'{name}\n' for name in names))
     _write_text(out / MARKER, json.dumps(asked, indent=2) + '\n')
-    started.unlink()
+    started.unlink(missing_ok=True)
     return True
 
 

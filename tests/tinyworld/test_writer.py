@@ -44,6 +44,18 @@ def test_layout(written):
     assert set(files_of(written)) == expected
 
 
+def test_second_writer_of_the_same_world_joins_in(written, tmp_path):
+    joined = []
+
+    def join():
+        if not joined:
+            joined.append(write_world(tmp_path / 'world', WORLD))
+
+    assert write_world(tmp_path / 'world', WORLD, on_scene=join)
+    assert joined == [True]
+    assert files_of(tmp_path / 'world') == files_of(written)
+
+
 def test_masks_are_exact_and_coloured(written):
     with Image.open(written / 'SegmentationClass' / 'train_00001.png') as picture:
         assert picture.mode == 'P'
