@@ -51,6 +51,18 @@ ZERO_SHOT = {
             'r50_deeplabv3plus_r101-d8', 'vit16_deeplabv3plus_r101-d8', 'vit16_segformer_b0',
             'vit16_segformer_b5', 'r50_segformer_b5')},
 }
+# Learning rate, weight decay, images a step; the first whose words are in the path counts.
+RECIPES = {
+    'zero_shot r50_segformer_b5': (6e-5, 0.01, 8),
+    'zero_shot deeplabv3plus': (0.004, 1e-4, 16),
+    'anno_free r50_segformer_b5': (6e-5, 0.004, 6),
+    'anno_free vit16_segformer_b0': (6e-5, 0.004, 8),
+    'segformer': (2.4e-5, 0.004, 8),
+    'upernet': (2.4e-5, 0.004, 8),
+    'class_weight': (0.005, 2.5e-4, 8),
+    'deeplabv2': (0.01, 5e-4, 16),
+    'pspnet': (0.01, 5e-4, 16),
+}
 # Decoders and backbones that the names of students stand for.
 STUDENTS = {'deeplabv2': 'ASPPHeadV2', 'deeplabv3plus': 'DepthwiseSeparableASPPHead',
             'segformer': 'SegformerHead', 'pspnet': 'PSPHead', 'upernet': 'UPerHead'}
@@ -163,6 +175,14 @@ def test_student_and_teacher_are_what_the_name_says(path, monkeypatch):
         assert weight.classifier.spec.name == 'ViT-B/16'
 
 
+def recipe_of(path):
+    """Learning rate, weight decay and total batch, as published."""
+    for words, recipe in RECIPES.items():
+        if all(word in path.as_posix() for word in words.split()):
+            return recipe
+    raise AssertionError(f'no recipe for {path}')
+
+
 @pytest.mark.parametrize('path', NAMED, ids=lambda path: path.stem)
 def test_schedule_and_labels_are_what_the_name_says(path):
     config = load_config(str(path))
@@ -172,7 +192,9 @@ def test_schedule_and_labels_are_what_the_name_says(path):
     assert (config.checkpoint_config.interval, evaluation) == INTERVALS[name['length']]
     assert config.optimizer.type == ('AdamW' if name['student'] in ('segformer', 'upernet')
                                      else 'SGD')
-    assert config.total_batch_size >= config.data.samples_per_gpu
+    assert config.total_batch_size % config.data.samples_per_gpu == 0
+    recipe = (config.optimizer.lr, config.optimizer.weight_decay, config.total_batch_size)
+    assert recipe == recipe_of(path)
     train = {step.type: step for step in config.data.train.pipeline}
     crop = tuple(int(side) for side in name['crop'].split('x'))
     assert train['RandomCrop'].crop_size == train['Pad'].size == crop

@@ -1,6 +1,10 @@
 custom_imports = dict(imports=['mmseg_maskclip'], allow_failed_imports=False)
-log_config = dict(interval=50, hooks=[dict(type='TextLoggerHook', by_epoch=False)])
-dist_params = dict(backend='nccl')
+log_config = dict(
+    interval=50,
+    hooks=[
+        dict(type='TextLoggerHook', by_epoch=False),
+        dict(type='TensorboardLoggerHook', by_epoch=False),  # where TensorBoard is installed
+    ])
 log_level = 'INFO'
 load_from = None
 resume_from = None

@@ -16,6 +16,7 @@ from mmseg.models import build_segmentor
 from torch import nn
 
 from mmseg_maskclip import datasets, models  # noqa: F401  (registration)
+from mmseg_maskclip.apis.pretrained import settle_timm, timm_faults
 from mmseg_maskclip.models.segmentors.teacher import settle_by_teacher
 from mmseg_maskclip.utils import InputError
 
@@ -24,8 +25,15 @@ _CONFIG_FAULT = re.compile(r'is not in the .* registry|unexpected keyword argume
 
 
 @contextmanager
-def _config_faults(what: str) -> Iterator[None]:
-    """Turn what mmcv says of a config's mistake into one sentence."""
+def config_faults(what: str) -> Iterator[None]:
+    """Turn what mmcv says of a config's mistake into one sentence.
+
+    Args:
+        what: What is built, e.g. ``'a model'``.
+
+    Raises:
+        InputError: Instead of what mmcv raises.
+    """
     try:
         yield
     except InputError:
@@ -47,7 +55,7 @@ def build_test_dataset(config: Config):
     """
     settings = copy.deepcopy(config.data.test)
     settings.test_mode = True
-    with _config_faults('a dataset'):
+    with config_faults('a dataset'):
         return build_mmseg_dataset(settings)
 
 
@@ -56,14 +64,16 @@ def runs_sync_bn() -> bool:
     return torch.cuda.is_available() and dist.is_available() and dist.is_initialized()
 
 
-def build_model(config: Config, training: bool = False) -> nn.Module:
+def build_model(config: Config, training: bool = False, pretrained: bool = True) -> nn.Module:
     """The segmentor of a config; the config itself is left as it is.
 
-    Nothing is read from disk. SyncBN becomes BN where it can't run.
+    Nothing is read from disk but by timm. SyncBN becomes BN where it can't run.
 
     Args:
         config: With ``model``, optionally ``train_cfg`` and ``test_cfg``.
         training: Build also what only training needs, such as a teacher.
+        pretrained: Whether training starts from pretrained weights, which timm
+            backbones load at once.
 
     Returns:
         The segmentor, on the CPU, in training mode.
@@ -76,10 +86,8 @@ def build_model(config: Config, training: bool = False) -> nn.Module:
         _keep_class_weight(settings)
         for key in ('pretrained', 'teacher', 'labelling', 'distill'):
             settings.pop(key, None)
-        if settings.get('backbone', {}).get('pretrained'):
-            # timm's wrapper would download in its constructor what the checkpoint replaces.
-            settings.backbone.pretrained = None
-    with _config_faults('a model'):
+    settle_timm(settings, training and pretrained)
+    with timm_faults(settings), config_faults('a model'):
         model = build_segmentor(settings, config.get('train_cfg') if training else None,
                                 config.get('test_cfg'))
     return model if runs_sync_bn() else revert_sync_batchnorm(model)

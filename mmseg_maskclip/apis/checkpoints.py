@@ -152,18 +152,21 @@ def load_exactly(model: nn.Module, state: Mapping[str, torch.Tensor], path: str 
     model.load_state_dict(state)
 
 
-def load_fitting(model: nn.Module, state: Mapping[str, torch.Tensor], path: str | Path) -> None:
+def load_fitting(model: nn.Module, state: Mapping[str, torch.Tensor], path: str | Path,
+                 but: str = '\0') -> None:
     """Load the weights that fit, and say what does not.
 
     Args:
         model: The segmentor, not wrapped.
         state: A state dict, e.g. of a model for other classes.
         path: Where it came from.
+        but: Beginning of the names of what stays as it is.
 
     Raises:
         InputError: If less than half of the model's parameters would be loaded.
     """
-    own = model.state_dict()
+    own, state = ({key: value for key, value in tensors.items() if not key.startswith(but)}
+                  for tensors in (model.state_dict(), state))
     fitting = {key: value for key, value in state.items()
                if key in own and own[key].shape == value.shape}
     left = [key for key in own if key not in fitting]

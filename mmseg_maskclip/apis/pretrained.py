@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, Mapping
 from urllib.error import URLError
@@ -14,6 +15,7 @@ from torch import nn
 from mmseg_maskclip.utils import InputError, require_file
 
 _MAY_MISS = 0.25
+_TIMM_FILE = 'Set model.pretrained to a weight file of this very timm model.'
 _SHOWN = 2
 
 
@@ -41,6 +43,51 @@ def without_pretrained(model: nn.Module) -> None:
     for module in model.modules():
         if any(True for _ in _pretrained_settings(module)):
             module.init_cfg = None
+
+
+def settle_timm(settings: dict, wanted: bool) -> None:
+    """Say where the weights of a timm backbone come from, which it loads when it is built.
+
+    Args:
+        settings: A segmentor's config, changed in place; a file in its
+            ``pretrained`` is what timm reads instead of fetching its own.
+        wanted: Whether there is any use for pretrained weights.
+
+    Raises:
+        InputError: If the file is missing.
+    """
+    backbone = settings.get('backbone', {})
+    if backbone.get('type') != 'TIMMBackbone':
+        return
+    path = settings.pop('pretrained', None)
+    if not wanted:
+        backbone.update(pretrained=False)
+        for key in ('checkpoint_path', 'pretrained_cfg_overlay'):
+            backbone.pop(key, None)
+    elif path:
+        require_file(path, f"pretrained weights of {backbone.get('model_name')},", _TIMM_FILE)
+        backbone.update(pretrained=True, pretrained_cfg_overlay={'file': path})
+
+
+@contextmanager
+def timm_faults(settings: dict) -> Iterator[None]:
+    """Turn what timm says of weights it can't load into one sentence.
+
+    Args:
+        settings: The segmentor's config.
+
+    Raises:
+        InputError: Instead of what timm raises.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        backbone = settings.get('backbone', {})
+        if backbone.get('type') != 'TIMMBackbone':
+            raise
+        source = backbone.get('pretrained_cfg_overlay', {}).get('file', "timm's hub")
+        raise InputError(f"pretrained weights of {backbone.get('model_name')} can not be loaded "
+                         f'from {source}: {str(error).splitlines()[0]} {_TIMM_FILE}') from error
 
 
 def _pretrained_settings(module: nn.Module) -> Iterator[Mapping]:

@@ -81,7 +81,7 @@ def run_test(args: argparse.Namespace) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         setup_multi_processes(config)
-    _choose_gpu(args)
+    choose_gpu(args)
     work_dir = args.work_dir or config.get('work_dir') or os.path.join(
         'work_dirs', Path(args.config).stem)
     facts = {'aug_test': args.aug_test, 'corruption': args.corruption,
@@ -95,7 +95,15 @@ def run_test(args: argparse.Namespace) -> None:
         test_model(config, args.checkpoint, options)
 
 
-def _choose_gpu(args: argparse.Namespace) -> None:
+def choose_gpu(args: argparse.Namespace) -> None:
+    """Make ``--gpu-id`` the device of a run of one process.
+
+    Args:
+        args: A command line with ``gpu_id`` and ``launcher``.
+
+    Raises:
+        InputError: If there is no such GPU.
+    """
     if not torch.cuda.is_available() or args.launcher != 'none':
         return
     if not 0 <= args.gpu_id < torch.cuda.device_count():

@@ -18,8 +18,7 @@ from mmseg.datasets import build_dataset
 from torch import nn
 
 from mmseg_maskclip.apis import ema_labeller  # noqa: F401  (registration)
-from mmseg_maskclip.apis.build import _config_faults as config_faults
-from mmseg_maskclip.apis.build import build_model
+from mmseg_maskclip.apis.build import build_model, config_faults
 from mmseg_maskclip.apis.checkpoints import load_fitting, read_checkpoint, remove_leftovers
 from mmseg_maskclip.apis.distributed import is_main
 from mmseg_maskclip.apis.pretrained import check_pretrained, without_pretrained
@@ -33,8 +32,10 @@ from mmseg_maskclip.apis.training_settings import accumulation_of, check_setting
 from mmseg_maskclip.apis.training_start import (
     TrainOptions,
     check_same_model,
+    check_same_run,
     choose_seed,
     describe_model,
+    describe_run,
     resumed_path,
 )
 from mmseg_maskclip.models import MaskClipPlus
@@ -43,6 +44,8 @@ from mmseg_maskclip.models.released import adapt_released
 from mmseg_maskclip.utils import InputError, atomic_path, writable_dir
 
 __all__ = ['TrainOptions', 'train_model']
+
+_TEXTS = 'decode_head.text.'
 
 
 def train_model(config: Config, options: TrainOptions) -> nn.Module:
@@ -70,8 +73,9 @@ def train_model(config: Config, options: TrainOptions) -> nn.Module:
     resumed = read_checkpoint(path) if path else None
     if resumed:
         check_same_model(config, resumed, path)
+        check_same_run(config, options, resumed, path)
     seed = choose_seed(config, options, resumed)
-    stamp, text = timestamp(), config.pretty_text
+    stamp, text, run = timestamp(), config.pretty_text, describe_run(config, options)
     name = Path(config.filename or 'config.py').name
     with log_file(work_dir / f'{stamp}.log', config.get('log_level', 'INFO')) as logger:
         log_start(logger, text, options, seed)
@@ -80,7 +84,8 @@ def train_model(config: Config, options: TrainOptions) -> nn.Module:
                 temporary.write_text(text, encoding='utf-8')
             remove_leftovers(work_dir)
         runner, loader = _prepare(config, options, seed, logger, resumed is not None)
-        runner.stamp['config'], runner.meta['exp_name'] = text, name
+        runner.stamp.update(config=text, run=run)
+        runner.meta['exp_name'] = name
         runner.timestamp = stamp
         if resumed:
             runner.restore(resumed, path)
@@ -125,7 +130,7 @@ def _make_deterministic(wanted: bool) -> None:
 
 def _build_student(config: Config, dataset: Any, options: TrainOptions,
                    resuming: bool) -> nn.Module:
-    model = build_model(config, training=True)
+    model = build_model(config, training=True, pretrained=not resuming)
     classes = getattr(model.decode_head, 'num_classes', None)
     if classes is not None and classes != len(dataset.CLASSES):
         raise InputError(f'the head has {classes} classes, the training data '
@@ -138,8 +143,10 @@ def _build_student(config: Config, dataset: Any, options: TrainOptions,
     with quiet_mmcv():
         model.init_weights()
     if options.load_from and not resuming:
-        state, _ = adapt_released(read_checkpoint(options.load_from)['state_dict'])
-        load_fitting(model, state, options.load_from)
+        state = adapt_released(read_checkpoint(options.load_from)['state_dict'],
+                               options.load_from)
+        # The texts are those of this run's classes, whatever the earlier run's were.
+        load_fitting(model, state, options.load_from, but=_TEXTS)
     model.CLASSES, model.PALETTE = dataset.CLASSES, dataset.PALETTE
     return model
 

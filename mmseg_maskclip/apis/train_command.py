@@ -12,8 +12,7 @@ from mmseg.utils import setup_multi_processes
 
 from mmseg_maskclip.apis.config import load_config
 from mmseg_maskclip.apis.distributed import processes
-from mmseg_maskclip.apis.test_command import _choose_gpu as choose_gpu
-from mmseg_maskclip.apis.test_command import parse_options
+from mmseg_maskclip.apis.test_command import choose_gpu, parse_options
 from mmseg_maskclip.apis.train import TrainOptions, train_model
 
 

@@ -13,7 +13,7 @@ from mmcv.runner import LoggerHook, get_dist_info
 from mmseg.core import DistEvalHook, EvalHook
 from mmseg.datasets import build_dataset
 
-from mmseg_maskclip.apis.build import _config_faults as config_faults
+from mmseg_maskclip.apis.build import config_faults
 from mmseg_maskclip.apis.checkpoints import storable
 from mmseg_maskclip.apis.record import write_json
 from mmseg_maskclip.apis.training_data import build_val_loader
@@ -37,6 +37,9 @@ class RecordedEvaluation:
         if runner.iter:
             self._record = {key: entry for key, entry in _read(_path(runner)).items()
                             if int(key) <= runner.iter}
+        elif runner.rank == 0:
+            # Of an earlier run in this folder.
+            _path(runner).unlink(missing_ok=True)
         known = self._record.get(str(runner.iter), {}).get('best', {})
         runner.meta.setdefault('hook_msgs', {}).update(known)
         super().before_run(runner)

@@ -75,5 +75,5 @@ def usable_log_config(config: Config) -> dict | None:
     kept = [hook for hook in log_config['hooks'] if hook['type'] != 'TensorboardLoggerHook']
     if len(kept) < len(log_config['hooks']):
         print_log('TensorBoard is not installed, nothing is logged to it: pip install '
-                  'tensorboard', 'mmseg', level=30)
+                  'tensorboard', 'mmseg')
     return {**log_config, 'hooks': kept}

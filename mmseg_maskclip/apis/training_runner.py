@@ -83,6 +83,7 @@ class TrainRunner(IterBasedRunner):
         self.stateful: dict[str, Any] = {}
         self._restored: dict[str, Any] = {}
         self.stepper: Any = None
+        self._logged: tuple[str, ...] = ()
 
     def keep(self, name: str, item: Any) -> None:
         """Make something part of checkpoints, and restore it in a resumed run.
@@ -143,12 +144,20 @@ class TrainRunner(IterBasedRunner):
         names = parts[0].get('log_vars', {})
         means = {name: sum(part['log_vars'][name] for part in parts) / len(parts)
                  for name in names}
+        self._forget({*self._logged} - {*means})
+        self._logged = tuple(means)
         self.log_buffer.update(means, sum(part['num_samples'] for part in parts))
         if not math.isfinite(means.get('loss', 0.0)):
             raise InputError(
                 f'the loss is {means["loss"]} at iteration {self.iter + 1}: lower optimizer.lr '
                 'or set optimizer_config.grad_clip.max_norm with --cfg-options; checkpoints '
                 'written before are kept.')
+
+    def _forget(self, names: set[str]) -> None:
+        """Figures that steps give no more: mmcv would go on averaging the last ones."""
+        for name in names:
+            for kept in (self.log_buffer.val_history, self.log_buffer.n_history):
+                kept.pop(name, None)
 
     def save_checkpoint(self, out_dir: str, filename_tmpl: str = 'iter_{}.pth',
                         meta: dict | None = None, save_optimizer: bool = True,

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmcv import Config
+from mmcv.runner import get_dist_info
 from mmcv.utils import print_log
 from mmseg.apis import init_random_seed
 
 from mmseg_maskclip.apis.checkpoints import differing_keys, latest_checkpoint
 from mmseg_maskclip.apis.config import plain
 from mmseg_maskclip.apis.distributed import device_of_process, is_main
-from mmseg_maskclip.utils import InputError, require_file
+from mmseg_maskclip.apis.training_settings import accumulation_of
+from mmseg_maskclip.models.segmentors.teacher import teacher_file
+from mmseg_maskclip.utils import InputError, require_file, sha256_of
 
 _STARTS_FROM = ('pretrained', 'clip_checkpoint', 'text_embeddings_path', 'text_features_path',
                 'cache_dir', 'cache_size', 'init_cfg', 'test_cfg')
+_FOLDERS = ('data_root', 'img_dir', 'ann_dir')
 _SEEDS = 2**32
 
 
@@ -94,6 +98,59 @@ def check_same_model(config: Config, content: dict, path: str | Path) -> None:
         raise InputError(f'{path} was trained with another config, it differs in '
                          f'model.{", model.".join(names[:3])}: resume with the config in its '
                          'folder, or start a new run from its weights with --load-from.')
+
+
+def check_same_run(config: Config, options: TrainOptions, content: dict,
+                   path: str | Path) -> None:
+    """Say what makes a resumed run's curve another than an uninterrupted one's.
+
+    Args:
+        config: Of this run.
+        options: How it was started.
+        content: The checkpoint.
+        path: Its file.
+
+    Raises:
+        InputError: If the optimizer is of another kind, whose state is no use.
+    """
+    recorded = json.loads(content['meta'].get('run') or '{}')
+    wanted = json.loads(describe_run(config, options)) if recorded else {}
+    kinds = [run['optimizer'].get('type') for run in (recorded, wanted) if run]
+    if len(set(kinds)) > 1:
+        raise InputError(f'{path} was trained with optimizer.type={kinds[0]}, the config says '
+                         f'{kinds[1]}: resume with the config in its folder, or start a new run '
+                         'from its weights with --load-from.')
+    names = differing_keys(wanted, recorded)
+    if names and is_main():
+        print_log(f'{path} was trained with other settings of {", ".join(names)}: the curve '
+                  "will not be that of an uninterrupted run. (Learning rate and weight decay "
+                  'are the checkpoint\'s.)', 'mmseg', level=30)
+
+
+def describe_run(config: Config, options: TrainOptions) -> str:
+    """What the curve depends on besides the model, as checkpoints record it.
+
+    Folders are left out, data may have moved; the teacher's file is known by
+    its content.
+
+    Args:
+        config: Of the run.
+        options: How it is started.
+
+    Raises:
+        InputError: If the teacher's file is not there.
+    """
+    train = {key: value for key, value in config.data.train.items() if key not in _FOLDERS}
+    teacher = config.model.get('teacher')
+    return json.dumps(plain({
+        'optimizer': config.optimizer, 'optimizer_config': config.get('optimizer_config') or {},
+        'lr_config': config.lr_config, 'runner': config.runner, 'data.train': train,
+        'data.samples_per_gpu': config.data.samples_per_gpu,
+        'accumulative_counts': accumulation_of(config), 'processes': get_dist_info()[1],
+        '--amp': options.amp, '--diff-seed': options.diff_seed,
+        '--auto-scale-lr': options.auto_scale_lr,
+        'model.teacher.clip_checkpoint': sha256_of(teacher_file(teacher)) if teacher else None,
+    }), sort_keys=True, default=str)
 
 
 def describe_model(config: Config) -> str:

@@ -6,7 +6,6 @@ import pickle
 
 import torch
 from mmcv import Config
-from mmcv.utils import print_log
 from torch import nn
 
 from mmseg_maskclip.clip import holds_teacher, is_mmseg_checkpoint
@@ -54,10 +53,7 @@ def _load_trained(model: nn.Module, path: str) -> dict:
     except pickle.UnpicklingError as error:
         raise InputError(f'{path} holds more than tensors and plain values, which is not loaded '
                          f'for safety: {str(error).splitlines()[0]}') from error
-    state, dropped = adapt_released(content.get('state_dict', content))
-    if dropped:
-        print_log(f'{path} is a checkpoint of the official code: {dropped} parameters of its '
-                  'frozen teacher are left out.', 'mmseg')
+    state = adapt_released(content.get('state_dict', content), path)
     try:
         found = model.load_state_dict(state, strict=False)
     except RuntimeError as error:

@@ -8,7 +8,7 @@ from typing import Sequence
 import torch
 from torch import Tensor
 
-from mmseg_maskclip.ops import UNLABELLED, fill_unlabelled
+from mmseg_maskclip.ops import IGNORED, UNLABELLED, fill_unlabelled
 from mmseg_maskclip.utils import InputError
 
 OFF = (-1, -1)
@@ -26,6 +26,23 @@ class Window:
 
     start: int
     end: int
+
+    @classmethod
+    def of(cls, pair: Sequence[int], name: str) -> Window:
+        """The window a config gives.
+
+        Args:
+            pair: (first, last).
+            name: Of the setting.
+
+        Raises:
+            InputError: If it is no pair of whole numbers, or not in order.
+        """
+        whole = isinstance(pair, (list, tuple)) and len(pair) == 2 and all(map(_is_whole, pair))
+        if not whole:
+            raise InputError(f'{name} is {pair!r}, two whole numbers (first, last) were expected; '
+                             '(-1, -1) is never.')
+        return cls(*pair)
 
     def __post_init__(self) -> None:
         if self.start == 0 or 0 <= self.end < self.start:
@@ -60,18 +77,21 @@ class Labeller:
             ``'self'``; required if they overlap.
 
     Raises:
-        InputError: On bad windows or class ids, or an overlap without a rule.
+        InputError: On bad windows, class ids or thresholds, an overlap without
+            a rule, or more classes than labels can name.
     """
 
     def __init__(self, num_classes: int, clip_guided: Sequence[int] = OFF,
                  self_train: Sequence[int] = OFF, clip_classes: Sequence[int] | None = None,
                  self_classes: Sequence[int] | None = None, conf_thresh: float = 0.0,
                  overlap: str | None = None) -> None:
-        self.clip_guided = Window(*clip_guided)
-        self.self_train = Window(*self_train)
+        self.clip_guided = Window.of(clip_guided, 'clip_guided')
+        self.self_train = Window.of(self_train, 'self_train')
         self.clip_classes = _class_ids(clip_classes, num_classes, 'clip_classes')
         chosen = self_classes if self_classes is not None else clip_classes
         self.self_classes = _class_ids(chosen, num_classes, 'self_classes')
+        if not isinstance(conf_thresh, (int, float)):
+            raise InputError(f'conf_thresh is {conf_thresh!r}, a number was expected.')
         self.conf_thresh = conf_thresh
         self.overlap = overlap
         if overlap not in (None, *WINNERS):
@@ -80,7 +100,12 @@ class Labeller:
             raise InputError(f'the stages clip_guided={tuple(clip_guided)} and '
                              f'self_train={tuple(self_train)} overlap: say who labels meanwhile, '
                              "overlap='clip' or 'self', or make them disjoint.")
-        self.unlabelled_classes = tuple(sorted({*self.clip_classes, *self.self_classes}))
+        if self.used and num_classes > IGNORED:
+            raise InputError(f'the student has {num_classes} classes, at most {IGNORED} can be '
+                             f'labelled: {IGNORED} in a label map is to be ignored.')
+        stages = ((self.clip_guided, self.clip_classes), (self.self_train, self.self_classes))
+        self.unlabelled_classes = tuple(sorted(
+            {index for window, classes in stages if window.start > 0 for index in classes}))
         self._tables: dict = {}
 
     @property
@@ -133,7 +158,8 @@ class Labeller:
         key = (name, device)
         if key not in self._tables:
             if name == 'forbidden':
-                table = torch.zeros(257, dtype=torch.bool)
+                # Two more than labels from 0: -1 comes last, before it what is ignored.
+                table = torch.zeros(IGNORED + 2, dtype=torch.bool)
                 table[list(self.unlabelled_classes)] = True
             else:
                 table = torch.tensor(self.clip_classes if name == 'clip' else self.self_classes)
@@ -141,11 +167,15 @@ class Labeller:
         return self._tables[key]
 
 
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _class_ids(classes: Sequence[int] | None, num_classes: int, name: str) -> tuple[int, ...]:
     if classes is None:
         return tuple(range(num_classes))
-    ids = tuple(classes)
-    wrong = [index for index in ids if not 0 <= index < num_classes]
+    ids = tuple(classes) if isinstance(classes, (list, tuple, range)) else (classes,)
+    wrong = [index for index in ids if not _is_whole(index) or not 0 <= index < num_classes]
     if wrong or not ids or len(set(ids)) != len(ids):
         raise InputError(f'{name} is {list(ids)}, different class ids from 0 to '
                          f'{num_classes - 1} were expected.')

@@ -2,9 +2,12 @@
 
 import mmseg_maskclip  # noqa: F401, I001  (makes mmseg importable)
 import pytest
+import timm
 import torch
+from mmcv import Config
 from mmseg.models import build_backbone
 
+from mmseg_maskclip.apis.build import build_model
 from mmseg_maskclip.apis.pretrained import check_pretrained, without_pretrained
 from mmseg_maskclip.utils import InputError
 
@@ -77,3 +80,45 @@ def test_resuming_needs_no_pretrained_file(tmp_path):
     model = _backbone(tmp_path / 'gone.pth')
     without_pretrained(model)
     model.init_weights()
+
+
+TIMM = dict(type='MaskClipPlus', backbone=dict(
+    type='TIMMBackbone', model_name='convnext_atto', features_only=True, pretrained=True),
+    decode_head=dict(type='MaskClipPlusHead', num_classes=3, text_channels=8,
+                     decoder=dict(type='FCNHead', in_channels=320, in_index=3, num_convs=1)),
+    test_cfg=dict(mode='whole'))
+
+
+@pytest.fixture
+def no_hub(monkeypatch):
+    """timm's hub can't be reached, and says so at once."""
+    def fail(*args, **kwargs):
+        raise FileNotFoundError('no connection to the hub')
+
+    monkeypatch.setattr('timm.models._builder.load_state_dict_from_hf', fail)
+    monkeypatch.setattr('timm.models._builder.load_state_dict_from_url', fail)
+
+
+def test_timm_backbone_reads_the_file_it_is_given(no_hub, tmp_path):
+    weights = timm.create_model('convnext_atto', pretrained=False).state_dict()
+    path = tmp_path / 'atto.pth'
+    torch.save(weights, path)
+    model = build_model(Config(dict(model={**TIMM, 'pretrained': str(path)})), training=True)
+    assert torch.equal(model.backbone.timm_model.stem_0.weight, weights['stem.0.weight'])
+    with pytest.raises(InputError, match=f'convnext_femto can not be loaded from {path}'):
+        build_model(Config(dict(model={**TIMM, 'pretrained': str(path), 'backbone': {
+            **TIMM['backbone'], 'model_name': 'convnext_femto'}})), training=True)
+
+
+def test_timm_weights_that_are_not_there_are_told(no_hub):
+    with pytest.raises(InputError, match="from timm's hub: .*no connection"):
+        build_model(Config(dict(model=TIMM)), training=True)
+    with pytest.raises(InputError, match='none.pth does not exist'):
+        build_model(Config(dict(model={**TIMM, 'pretrained': 'none.pth'})), training=True)
+
+
+def test_timm_fetches_nothing_where_a_checkpoint_follows(no_hub):
+    config = Config(dict(model={**TIMM, 'pretrained': 'none.pth'}))
+    for wanted in (dict(training=False), dict(training=True, pretrained=False)):
+        assert build_model(config, **wanted).backbone.timm_model is not None
+    assert config.model.pretrained == 'none.pth'

@@ -7,12 +7,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from mmseg_maskclip.apis import training_start
 from mmseg_maskclip.apis.build import build_model
 from mmseg_maskclip.apis.checkpoints import read_checkpoint
 from mmseg_maskclip.apis.config import load_config
 from mmseg_maskclip.apis.train import TrainOptions, train_model
 from mmseg_maskclip.apis.training_evaluation import TrainEvalHook
 from mmseg_maskclip.apis.weights import load_weights
+from mmseg_maskclip.clip import load_vocabulary
 from mmseg_maskclip.utils import InputError
 
 from helpers.training import curve, write_training_config
@@ -51,6 +53,14 @@ def full_run(config_path, tmp_path_factory):
     config = load_config(config_path, {'evaluation.interval': 3, 'evaluation.save_best': 'mIoU'})
     train_model(config, TrainOptions(str(folder), seed=5))
     return folder
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """What the start of a run says."""
+    lines = []
+    monkeypatch.setattr(training_start, 'print_log', lambda line, *_, **__: lines.append(line))
+    return lines
 
 
 def _weights(folder, iteration=ITERATIONS):
@@ -179,6 +189,39 @@ def test_resuming_another_model_is_refused(full_run, config_path, tmp_path, chan
         train_model(load_config(config_path, change), options)
 
 
+def test_resuming_other_settings_is_told(full_run, config_path, tmp_path, told):
+    resume = str(full_run / 'iter_4.pth')
+    train_model(load_config(config_path, {'optimizer.lr': 0.1, 'data.samples_per_gpu': 1}),
+                TrainOptions(str(tmp_path), resume_from=resume, validate=False))
+    words = next(line for line in told if 'other settings' in line)
+    assert 'of data.samples_per_gpu, optimizer.lr:' in words
+    with pytest.raises(InputError, match='optimizer.type=SGD, the config says AdamW'):
+        train_model(load_config(config_path, {'optimizer': dict(
+            _delete_=True, type='AdamW', lr=0.1)}), TrainOptions(str(tmp_path), resume_from=resume))
+
+
+def test_resuming_the_same_run_says_nothing(full_run, config_path, tmp_path, told):
+    train_model(load_config(config_path), TrainOptions(
+        str(tmp_path), resume_from=str(full_run / 'iter_5.pth'), validate=False))
+    assert not [line for line in told if 'other settings' in line]
+
+
+def test_share_filled_is_that_of_the_stage(full_run, config_path, tmp_path):
+    """No figure of a stage that is over, with no evaluation to clear the log's memory."""
+    train_model(load_config(config_path), TrainOptions(str(tmp_path), seed=5, validate=False))
+    logged = [json.loads(line) for line in next(tmp_path.glob('*.json')).read_text().splitlines()]
+    stages = [[name for name in entry if 'filled' in name] for entry in logged
+              if entry.get('mode') == 'train']
+    assert stages == 3 * [['decode.filled_clip']] + 3 * [['decode.filled_self']]
+
+
+def test_new_run_in_a_used_folder_forgets_the_old_figures(full_run, config_path, tmp_path):
+    _copy(full_run, tmp_path, 'evaluations.json')
+    config = load_config(config_path, {'runner.max_iters': 1, 'evaluation.interval': 3})
+    train_model(config, TrainOptions(str(tmp_path), seed=6))
+    assert not (tmp_path / 'evaluations.json').exists()
+
+
 def test_shapes_are_looked_at_where_no_config_is_recorded(full_run, config_path, tmp_path):
     content = read_checkpoint(full_run / 'iter_4.pth')
     del content['meta']['model']
@@ -198,6 +241,19 @@ def test_load_from_starts_a_new_run_from_the_weights(full_run, config_path, tmp_
     before, after = _weights(full_run), _weights(tmp_path, 1)
     assert torch.equal(before['backbone.stem.0.weight'], after['backbone.stem.0.weight'])
     assert list(curve(tmp_path)) == [1]
+
+
+def test_load_from_leaves_the_texts_to_this_run(full_run, config_path, tmp_path):
+    names = load_config(config_path).model.decode_head.vocabulary
+    backwards = list(load_vocabulary(names).class_names)[::-1]
+    config = load_config(config_path, {
+        'runner.max_iters': 1, 'model.decode_head.vocabulary': backwards,
+        'model.teacher.decode_head.vocabulary': backwards})
+    train_model(config, TrainOptions(str(tmp_path), load_from=str(full_run / 'iter_6.pth'),
+                                     validate=False))
+    before, after = (state['decode_head.text.embeddings']
+                     for state in (_weights(full_run), _weights(tmp_path, 1)))
+    torch.testing.assert_close(after, before.flip(0))
 
 
 def test_accumulated_batches_make_the_step_of_one_large_batch(groups_path, tmp_path):

@@ -144,6 +144,15 @@ def test_overlapping_stages_need_a_rule():
     assert Window(1, -1).overlaps(Window(7, 9))
 
 
+def test_labels_of_classes_that_nobody_gives_are_no_leak():
+    """The teacher, which never labels, may give all classes; the student two."""
+    model = build_student(labelling=dict(self_train=(1, -1), self_classes=[1, 3]))
+    labels = unlabelled()
+    labels[:, :, :8] = 0
+    losses, _ = train_step(model, labels)
+    assert losses['decode.filled_self'].item() == pytest.approx(1 - 8 / 64)
+
+
 def test_self_training_gives_the_students_own_best_class():
     model = build_student(labelling=dict(self_train=(1, -1), self_classes=[1, 3]))
     labels, image = unlabelled(1), torch.randn(1, 3, 64, 64)
@@ -193,9 +202,39 @@ def test_features_are_normalised_only_if_asked():
     torch.testing.assert_close(cosine.classify(2 * features), cosine.classify(features))
 
 
+def _named(vocabulary):
+    config = teacher_config()
+    config['decode_head']['vocabulary'] = vocabulary
+    return config
+
+
+def test_own_words_for_the_same_classes_are_fine():
+    build_student(vocabulary=['cat', 'dog', 'cow', 'bat', 'aeroplane'],
+                  teacher=_named(['cat', 'dog', 'cow', 'bat', 'airplane']))
+
+
 @pytest.mark.parametrize(('make', 'words'), [
     (lambda: build_student(labelling=dict(clip_guided=(1, -1), clip_classes=[9])),
      r'clip_classes is \[9\]'),
+    (lambda: build_student(labelling=dict(clip_guided=(1, -1), clip_classes=['cow'])),
+     r"clip_classes is \['cow'\]"),
+    (lambda: build_student(labelling=dict(clip_guided=1)), 'clip_guided is 1, two whole numbers'),
+    (lambda: build_student(labelling=dict(self_train=(1, 2, 3))), r'self_train is \(1, 2, 3\)'),
+    (lambda: build_student(labelling=dict(clip_guided=(1, -1), conf_thresh='high')),
+     "conf_thresh is 'high'"),
+    (lambda: build_student(labelling=dict(clip_guided=(1, -1)), num_classes=256,
+                           teacher=teacher_config(256)), '256 classes, at most 255'),
+    (lambda: build_student(vocabulary=['cat', 'dog', 'cow', 'bat', 'rat'], teacher=_named(
+        ['dog', 'cat', 'cow', 'bat', 'rat'])), "class 0 of the texts is 'cat' .* 'dog'"),
+    (lambda: build_student(decoder=dict(type='OCRHead', in_channels=64, ocr_channels=8)),
+     'OCRHead does not end in'),
+    (lambda: build_student(decoder=dict(type='PointHead', in_channels=[64], in_index=[3])),
+     'PointHead does not end in'),
+    (lambda: build_student(decoder=dict(type='EncHead', in_channels=64, in_index=3)),
+     'EncHead of mmseg refuses'),
+    (lambda: train_step(build_student(decoder=dict(
+        type='DAHead', in_channels=64, in_index=3, pam_channels=4)), unlabelled()),
+     'DAHead gives tuple, one map'),
     (lambda: build_student(labelling=dict(clip_guided=(0, 5))), 'counted from 1'),
     (lambda: build_student(labelling=dict(clip_guided=(9, 5))), 'from iteration 9 to 5'),
     (lambda: build_student(teacher=teacher_config(3)), 'the teacher has 3 classes'),

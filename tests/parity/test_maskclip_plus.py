@@ -104,7 +104,8 @@ def test_one_step_equals_the_recording(name):
     losses = model.forward_train(image, metas, labels)
     pseudo = torch.from_numpy(stored['pseudo']).long()[:, 0]
     agree = completed[0][0] == pseudo
-    assert agree.float().mean() > 0.999 and completed[0][0].lt(0).sum() == 0
+    # Another CPU may decide a tie or two of the 12288 pixels otherwise.
+    assert (~agree).sum() <= 2 and completed[0][0].lt(0).sum() == 0
     assert losses['decode.loss_ce'].item() == pytest.approx(float(stored['loss']), rel=1e-3)
     filled = losses['decode.filled_self' if 'own' in CASES[name] else 'decode.filled_clip']
     assert filled.item() == pytest.approx((labels == -1).float().mean().item())
@@ -132,7 +133,7 @@ def _same_evaluation(model, image, stored):
         assert (labels == stored['eval_argmax'][index]).mean() > 0.999
 
 
-@pytest.mark.parametrize('name', ['anno_free_vit', 'zero_shot_bg_v3plus'])
+@pytest.mark.parametrize('name', CASES)
 def test_train_logits_equal_the_recording(name):
     stored = dict(np.load(FOLDER / f'plus_{name}.npz'))
     model = _model(CASES[name])
@@ -150,6 +151,8 @@ def test_released_checkpoint_loads_for_testing(name, tmp_path):
     from mmseg_maskclip.apis.weights import load_weights
     stored = dict(np.load(FOLDER / f'plus_{name}.npz'))
     state = {key[3:]: torch.from_numpy(stored[key]) for key in stored if key.startswith('sd/')}
+    # The fork's SegFormer head has a classifier of its own, which it never used.
+    state['decode_head.decode_module.conv_seg.weight'] = torch.ones(2, 16, 1, 1)
     torch.save({'state_dict': state, 'meta': {}}, tmp_path / 'released.pth')
     model = _model(CASES[name], training=False)
     load_weights(model, tmp_path / 'released.pth')

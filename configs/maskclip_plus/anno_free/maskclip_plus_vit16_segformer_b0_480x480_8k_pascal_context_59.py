@@ -9,3 +9,4 @@ model = dict(
     teacher=dict(decode_head=dict(
         num_classes={{_base_.num_classes}}, vocabulary={{_base_.vocabulary}})))
 data = dict(train=dict(unlabelled='all'))
+optimizer = dict(lr=6e-5)  # the best of the published sweep, at 8 images

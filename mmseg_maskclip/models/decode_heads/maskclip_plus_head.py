@@ -8,6 +8,7 @@ from typing import Any, Sequence
 import torch
 import torch.nn.functional as F
 from mmseg.models.builder import HEADS, build_head
+from mmseg.models.decode_heads.cascade_decode_head import BaseCascadeDecodeHead
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 
@@ -15,7 +16,12 @@ from mmseg_maskclip.clip import TextBank
 from mmseg_maskclip.models.decode_heads.text_classifier import TextClassifier
 from mmseg_maskclip.utils import InputError
 
+_SUITABLE = 'Take one such as ASPPHeadV2, FCNHead, PSPHead, UPerHead or SegformerHead.'
 _OWN = ('dropout_ratio', 'conv_cfg', 'norm_cfg', 'act_cfg', 'align_corners')
+
+
+def _told(config: dict) -> dict:
+    return {key: config[key] for key in config if key not in ('loss_decode', 'init_cfg', 'type')}
 
 
 def _as_it_is(features: Tensor) -> Tensor:
@@ -26,8 +32,10 @@ def _as_it_is(features: Tensor) -> Tensor:
 def build_decoder(config: dict, channels: int) -> nn.Module:
     """A segmentation head of mmseg without its classifier and dropout.
 
-    Every head of mmseg ends in ``cls_seg(features)``; with that step taken
-    out it yields its features. The config is left as it is.
+    Nearly every head of mmseg ends in ``cls_seg(features)``; with that step
+    taken out it yields its features. Heads that need the scores of another
+    (OCR, point heads), or give more than one map (DA, EncNet), do not. The
+    config is left as it is.
 
     Args:
         config: Config of the head.
@@ -37,7 +45,8 @@ def build_decoder(config: dict, channels: int) -> nn.Module:
         The head; its forward gives (B, channels, h, w).
 
     Raises:
-        InputError: If the config asks for another width.
+        InputError: If the config asks for another width, or for a head that
+            yields no features.
     """
     config = copy.deepcopy(dict(config))
     if config.setdefault('channels', channels) != channels:
@@ -47,9 +56,18 @@ def build_decoder(config: dict, channels: int) -> nn.Module:
     config.setdefault('out_channels', config['num_classes'])
     config['loss_decode'] = {'type': 'CrossEntropyLoss', 'avg_non_ignore': True}
     config['init_cfg'] = None
-    decoder = build_head(config)
-    if not isinstance(decoder, BaseDecodeHead):
-        raise InputError(f'decoder {type(decoder).__name__} is no BaseDecodeHead of mmseg.')
+    kind = HEADS.get(str(config.get('type')))
+    unsuited = kind and (not issubclass(kind, BaseDecodeHead)
+                         or issubclass(kind, BaseCascadeDecodeHead))
+    try:
+        decoder = None if unsuited else build_head(config)
+    except AssertionError as error:
+        # mmseg checks its arguments that way, often without a word.
+        raise InputError(f'{kind.__name__} of mmseg refuses the settings of the decoder, '
+                         f'{_told(config)}: see its docstring.') from error
+    if not hasattr(decoder, 'conv_seg'):
+        raise InputError(f"decoder {config['type']} does not end in mmseg's cls_seg(features), "
+                         f'which text takes the place of. {_SUITABLE}')
     del decoder.conv_seg, decoder.loss_decode
     decoder.dropout = None
     decoder.cls_seg = _as_it_is
@@ -61,9 +79,9 @@ class MaskClipPlusHead(BaseDecodeHead):
     """Decoder features dotted with fixed text embeddings.
 
     Args:
-        decoder: Config of any mmseg head; it may leave out ``in_channels``,
-            ``in_index``, ``input_transform`` and the norm and activation,
-            which this head's own then fill in.
+        decoder: Config of an mmseg head, see :func:`build_decoder`; it may
+            leave out ``in_channels``, ``in_index``, ``input_transform`` and
+            the norm and activation, which this head's own then fill in.
         num_classes: K, with the background where ``cls_bg``.
         text_channels: D, the width of the text embeddings.
         cls_bg: Learn an embedding of the background, class 0; the texts are
@@ -113,8 +131,21 @@ class MaskClipPlusHead(BaseDecodeHead):
         self.text.set_bank(bank)
 
     def features(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Decoder features, (B, text_channels, h, w)."""
-        return self.decode_module(inputs)
+        """Decoder features, (B, text_channels, h, w).
+
+        Args:
+            inputs: The student backbone's feature maps.
+
+        Raises:
+            InputError: If the decoder gives anything else.
+        """
+        features = self.decode_module(inputs)
+        if not isinstance(features, Tensor) or features.shape[1] != self.text_channels:
+            kind = type(features).__name__ if not isinstance(features, Tensor) else tuple(
+                features.shape)
+            raise InputError(f'decoder {type(self.decode_module).__name__} gives {kind}, one map '
+                             f'(B, {self.text_channels}, h, w) was expected. {_SUITABLE}')
+        return features
 
     def classify(self, features: Tensor) -> Tensor:
         """Class scores of decoder features.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Sequence
 
 import torch
 from mmseg.models.builder import build_segmentor
 
-from mmseg_maskclip.clip import ClipSpec, get_spec, make_spec
+from mmseg_maskclip.clip import ClipSpec, get_spec, load_vocabulary, make_spec
 from mmseg_maskclip.models.class_weight import ClassWeight, settle
 from mmseg_maskclip.models.decode_heads import MaskClipPlusHead
 from mmseg_maskclip.models.labeller import Labeller
@@ -33,6 +34,7 @@ def build_teacher(config: dict, head: MaskClipPlusHead, labeller: Labeller) -> M
     if own.num_classes != head.text.num_classes:
         raise InputError(f'the teacher has {own.num_classes} classes, the student '
                          f'{head.text.num_classes} texts: both need the same vocabulary.')
+    _check_order(own.vocabulary, head.vocabulary)
     if own.text_channels != head.text_channels:
         raise InputError(f'the teacher has text_channels={own.text_channels}, the student '
                          f'{head.text_channels}: both are dotted with the same texts; set '
@@ -44,6 +46,19 @@ def build_teacher(config: dict, head: MaskClipPlusHead, labeller: Labeller) -> M
         raise InputError('the teacher has a class_weight of its own: set model.class_weight '
                          "with on='teacher' or on='both' instead.")
     return teacher.requires_grad_(False).eval()
+
+
+def _check_order(taught: str | Sequence[str] | None,
+                 learned: str | Sequence[str] | None) -> None:
+    """Refuse vocabularies of which one names a class at another place than the other."""
+    if taught is None or learned is None or taught == learned:
+        return
+    theirs, own = (load_vocabulary(one).class_names for one in (taught, learned))
+    for index, (name, other) in enumerate(zip(own, theirs)):
+        if name != other and (name in theirs or other in own):
+            raise InputError(f'class {index} of the texts is {name!r} in '
+                             f'model.decode_head.vocabulary, {other!r} in '
+                             'model.teacher.decode_head.vocabulary: give both the same list.')
 
 
 def build_class_weight(config: dict | None, head: MaskClipPlusHead, labeller: Labeller,
