@@ -11,6 +11,7 @@ Weights are random: nothing needs to be downloaded.
 """
 
 import argparse
+from pathlib import Path
 
 PARTS = ('labels', 'text', 'memory', 'train', 'class_weight')
 TRAIN_CONFIG = ('configs/maskclip_plus/anno_free/'
@@ -82,9 +83,13 @@ def main(args: argparse.Namespace) -> None:
 
     from mmseg_maskclip.apis import benchmark
     from mmseg_maskclip.apis.record import versions, write_json
+    from mmseg_maskclip.clip import pick_device
+    from mmseg_maskclip.utils import writable_dir
 
     logging.getLogger().setLevel(logging.ERROR)
-    device = torch.device(args.device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    device = pick_device(args.device)
+    if args.out:
+        writable_dir(Path(args.out).parent, 'folder of --out')
     on_gpu = device.type == 'cuda'
     parts = args.parts or PARTS
     rows = []

@@ -38,6 +38,11 @@ def config_faults(what: str) -> Iterator[None]:
         yield
     except InputError:
         raise
+    except AssertionError as error:
+        # So mmcv and mmseg check their arguments, often without a word but the part's name.
+        said = str(error).strip(' :') or 'an argument'
+        raise InputError(f'the config describes {what} that can not be built, its settings are '
+                         f'refused by mmseg: {said}.') from error
     except (TypeError, KeyError, ValueError) as error:
         cause = str(error.args[0]) if error.args else ''
         if isinstance(error.__cause__, InputError) or isinstance(error.__context__, InputError):
@@ -96,7 +101,7 @@ def build_model(config: Config, training: bool = False, pretrained: bool = True)
 def _keep_class_weight(settings: dict) -> None:
     """What a teacher's config says of a class weight holds when it is left out."""
     weight = settings.get('class_weight')
-    if not weight or settings.get('type') != 'MaskClipPlus':
+    if not isinstance(weight, dict) or settings.get('type') != 'MaskClipPlus':
         return
     if weight.get('on') == 'teacher':
         # Nothing in testing reads it, and nobody should need its CLIP file.

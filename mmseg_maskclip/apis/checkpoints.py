@@ -12,7 +12,8 @@ import torch
 from mmcv.utils import print_log
 from torch import nn
 
-from mmseg_maskclip.utils import InputError, atomic_path, require_file
+from mmseg_maskclip.clip import read_weights_file
+from mmseg_maskclip.utils import InputError, atomic_path
 
 LATEST = 'latest.pth'
 _NAME = re.compile(r'iter_(\d+)\.pth')
@@ -51,7 +52,7 @@ def read_checkpoint(path: str | Path) -> dict:
     content = _load(path, 'checkpoint')
     if not isinstance(content.get('state_dict'), Mapping):
         raise InputError(f'{path} is no checkpoint that training wrote: it has no state_dict.')
-    return {'meta': {}, **content}
+    return {**content, 'meta': content.get('meta') or {}}
 
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
@@ -68,13 +69,7 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
 
 
 def _load(path: str | Path, what: str) -> Mapping:
-    require_file(path, what)
-    try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:
-        # Half a file can make the unpickler stumble over anything.
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f'{what} {path} can not be read: {reason}') from error
+    content, _ = read_weights_file(path, what=what)
     if not isinstance(content, Mapping):
         raise InputError(f'{what} {path} holds a {type(content).__name__}, named tensors were '
                          'expected.')

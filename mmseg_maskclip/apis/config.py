@@ -17,6 +17,7 @@ _OPTIONAL_ROOTS = ('work_dir', 'load_from', 'resume_from', 'cudnn_benchmark', 'f
                    'optimizer_config', 'lr_config', 'runner', 'checkpoint_config', 'log_config',
                    'custom_hooks', 'custom_imports', 'dist_params', 'log_level', 'test_cfg',
                    'train_cfg', 'total_batch_size', 'accumulative_counts', 'find_unused_parameters')
+_SIZES = ('img_scale', 'crop_size', 'stride', 'size')
 AUG_RATIOS = [0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
 
 
@@ -35,12 +36,51 @@ def load_config(path: str, options: dict | None = None) -> Config:
     config = _parse(path)
     _check_roots(config, path, options or {})
     if options:
+        for key, value in options.items():
+            _check_kind(config, key, value)
         try:
             config.merge_from_dict(options)
         except (TypeError, KeyError, IndexError, AssertionError, AttributeError) as error:
             raise InputError(f'--cfg-options {options} does not fit config {path}: '
                              f'{error}') from error
     return config
+
+
+def _check_kind(config: Config, key: str, value: Any) -> None:
+    """Refuse a word where the config has a dict, a list of dicts, a size or a number."""
+    found: Any = config._cfg_dict
+    for word in key.split('.'):
+        if isinstance(found, (list, tuple)) and word.isdigit() and int(word) < len(found):
+            found = found[int(word)]
+        elif isinstance(found, dict) and word in found:
+            found = found[word]
+        else:
+            return
+    what = None
+    if isinstance(found, dict) and not (value is None or isinstance(value, dict)):
+        example = f', set one of its keys, such as {key}.{next(iter(found))}' if found else ''
+        what = f'a dict{example}'
+    elif _holds_dicts(found) and not (value is None or isinstance(value, (list, tuple))):
+        what = f'a list, set what is in its items, such as {key}.0.type'
+    elif key.split('.')[-1] in _SIZES and _is_pair(found) and not (
+            value is None or isinstance(value, (list, tuple))):
+        what = f'two numbers, {key}=({found[0]},{found[1]})'
+    elif _is_number(found) and isinstance(value, str):
+        what = f'a number, {found}'
+    if what:
+        raise InputError(f'--cfg-options {key}={value!r}: the config has {what}.')
+
+
+def _holds_dicts(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and any(isinstance(item, dict) for item in value)
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == 2 and all(map(_is_number, value))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _parse(path: str) -> Config:
@@ -121,7 +161,7 @@ def set_corruption(config: Config, name: str, severity: int) -> None:
     pipeline.insert(1, {'type': 'Corrupt', 'name': name, 'severity': severity})
     config.data.test.pipeline = pipeline
     weight = config.model.get('class_weight')
-    if weight and weight.get('source') != 'class_token':
+    if isinstance(weight, dict) and weight.get('source') != 'class_token':
         # The file is not corrupted: a prior from there would see what the model must not.
         weight.source = 'input'
 

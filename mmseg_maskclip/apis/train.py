@@ -27,7 +27,7 @@ from mmseg_maskclip.apis.training_data import build_train_loader
 from mmseg_maskclip.apis.training_evaluation import register_evaluation
 from mmseg_maskclip.apis.training_hooks import NoiseHook, StageHook, StepHook, grad_scaler
 from mmseg_maskclip.apis.training_log import log_file, log_start, quiet_mmcv, usable_log_config
-from mmseg_maskclip.apis.training_runner import TrainRunner, wrap_model
+from mmseg_maskclip.apis.training_runner import TrainRunner, unwrap, wrap_model
 from mmseg_maskclip.apis.training_settings import accumulation_of, check_settings, settle_batch
 from mmseg_maskclip.apis.training_start import (
     TrainOptions,
@@ -73,9 +73,8 @@ def train_model(config: Config, options: TrainOptions) -> nn.Module:
     resumed = read_checkpoint(path) if path else None
     if resumed:
         check_same_model(config, resumed, path)
-        check_same_run(config, options, resumed, path)
     seed = choose_seed(config, options, resumed)
-    stamp, text, run = timestamp(), config.pretty_text, describe_run(config, options)
+    stamp, text = timestamp(), config.pretty_text
     name = Path(config.filename or 'config.py').name
     with log_file(work_dir / f'{stamp}.log', config.get('log_level', 'INFO')) as logger:
         log_start(logger, text, options, seed)
@@ -84,10 +83,12 @@ def train_model(config: Config, options: TrainOptions) -> nn.Module:
                 temporary.write_text(text, encoding='utf-8')
             remove_leftovers(work_dir)
         runner, loader = _prepare(config, options, seed, logger, resumed is not None)
+        run = describe_run(config, options, unwrap(runner.model))
         runner.stamp.update(config=text, run=run)
         runner.meta['exp_name'] = name
         runner.timestamp = stamp
         if resumed:
+            check_same_run(run, resumed, path)
             runner.restore(resumed, path)
         loader.batch_sampler.first = runner.iter * runner.accumulation
         if runner.iter >= runner.max_iters:
@@ -136,6 +137,7 @@ def _build_student(config: Config, dataset: Any, options: TrainOptions,
         raise InputError(f'the head has {classes} classes, the training data '
                          f"{len(dataset.CLASSES)}: set model.decode_head.num_classes to the "
                          "dataset's.")
+    _require_labels(model, dataset)
     if resuming:
         without_pretrained(model)
     else:
@@ -149,6 +151,17 @@ def _build_student(config: Config, dataset: Any, options: TrainOptions,
         load_fitting(model, state, options.load_from, but=_TEXTS)
     model.CLASSES, model.PALETTE = dataset.CLASSES, dataset.PALETTE
     return model
+
+
+def _require_labels(model: nn.Module, dataset: Any) -> None:
+    """Refuse a run in which no pixel ever has a label."""
+    if not isinstance(model, MaskClipPlus) or model.labeller.used or model.distillation:
+        return
+    withheld = set(getattr(dataset, 'unlabelled_ids', None) or ())
+    if withheld.issuperset(range(len(dataset.CLASSES))):
+        raise InputError('there is nothing to learn from: data.train.unlabelled withholds the '
+                         'labels of all classes, and no stage of model.labelling completes them: '
+                         'set model.labelling.clip_guided=(1,-1), or data.train.unlabelled=None.')
 
 
 def _build_optimizer(model: nn.Module, config: Config) -> torch.optim.Optimizer:

@@ -10,13 +10,14 @@ from mmcv import Config
 from mmcv.runner import get_dist_info
 from mmcv.utils import print_log
 from mmseg.apis import init_random_seed
+from torch import nn
 
 from mmseg_maskclip.apis.checkpoints import differing_keys, latest_checkpoint
 from mmseg_maskclip.apis.config import plain
 from mmseg_maskclip.apis.distributed import device_of_process, is_main
 from mmseg_maskclip.apis.training_settings import accumulation_of
-from mmseg_maskclip.models.segmentors.teacher import teacher_file
-from mmseg_maskclip.utils import InputError, require_file, sha256_of
+from mmseg_maskclip.models.aside import digests_aside
+from mmseg_maskclip.utils import InputError, require_file
 
 _STARTS_FROM = ('pretrained', 'clip_checkpoint', 'text_embeddings_path', 'text_features_path',
                 'cache_dir', 'cache_size', 'init_cfg', 'test_cfg')
@@ -100,13 +101,11 @@ def check_same_model(config: Config, content: dict, path: str | Path) -> None:
                          'folder, or start a new run from its weights with --load-from.')
 
 
-def check_same_run(config: Config, options: TrainOptions, content: dict,
-                   path: str | Path) -> None:
+def check_same_run(described: str, content: dict, path: str | Path) -> None:
     """Say what makes a resumed run's curve another than an uninterrupted one's.
 
     Args:
-        config: Of this run.
-        options: How it was started.
+        described: This run, by :func:`describe_run`.
         content: The checkpoint.
         path: Its file.
 
@@ -114,7 +113,7 @@ def check_same_run(config: Config, options: TrainOptions, content: dict,
         InputError: If the optimizer is of another kind, whose state is no use.
     """
     recorded = json.loads(content['meta'].get('run') or '{}')
-    wanted = json.loads(describe_run(config, options)) if recorded else {}
+    wanted = json.loads(described) if recorded else {}
     kinds = [run['optimizer'].get('type') for run in (recorded, wanted) if run]
     if len(set(kinds)) > 1:
         raise InputError(f'{path} was trained with optimizer.type={kinds[0]}, the config says '
@@ -127,29 +126,25 @@ def check_same_run(config: Config, options: TrainOptions, content: dict,
                   'are the checkpoint\'s.)', 'mmseg', level=30)
 
 
-def describe_run(config: Config, options: TrainOptions) -> str:
-    """What the curve depends on besides the model, as checkpoints record it.
+def describe_run(config: Config, options: TrainOptions, model: nn.Module) -> str:
+    """What the curve depends on besides the student, as checkpoints record it.
 
-    Folders are left out, data may have moved; the teacher's file is known by
-    its content.
+    Folders are left out, data may have moved. What labels and weights the
+    student is known by its content, wherever its files are.
 
     Args:
         config: Of the run.
         options: How it is started.
-
-    Raises:
-        InputError: If the teacher's file is not there.
+        model: The segmentor, its weights loaded.
     """
     train = {key: value for key, value in config.data.train.items() if key not in _FOLDERS}
-    teacher = config.model.get('teacher')
     return json.dumps(plain({
         'optimizer': config.optimizer, 'optimizer_config': config.get('optimizer_config') or {},
         'lr_config': config.lr_config, 'runner': config.runner, 'data.train': train,
         'data.samples_per_gpu': config.data.samples_per_gpu,
         'accumulative_counts': accumulation_of(config), 'processes': get_dist_info()[1],
         '--amp': options.amp, '--diff-seed': options.diff_seed,
-        '--auto-scale-lr': options.auto_scale_lr,
-        'model.teacher.clip_checkpoint': sha256_of(teacher_file(teacher)) if teacher else None,
+        **{f'model.{name}': digest for name, digest in digests_aside(model).items()},
     }), sort_keys=True, default=str)
 
 

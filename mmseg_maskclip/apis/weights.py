@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
-
 import torch
 from mmcv import Config
 from torch import nn
 
-from mmseg_maskclip.clip import holds_teacher, is_mmseg_checkpoint
+from mmseg_maskclip.clip import holds_teacher, is_mmseg_checkpoint, read_weights_file
 from mmseg_maskclip.models import MaskClip
 from mmseg_maskclip.models.clip_loading import load_class_weight, load_clip
 from mmseg_maskclip.models.released import adapt_released
@@ -48,12 +46,14 @@ def load_weights(model: nn.Module, path: str, device: str = 'cpu') -> dict:
 
 
 def _load_trained(model: nn.Module, path: str) -> dict:
-    try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise InputError(f'{path} holds more than tensors and plain values, which is not loaded '
-                         f'for safety: {str(error).splitlines()[0]}') from error
+    content, _ = read_weights_file(path, what='checkpoint')
     state = adapt_released(content.get('state_dict', content), path)
+    damaged = [key for key, value in state.items()
+               if isinstance(value, torch.Tensor) and not torch.isfinite(value).all()]
+    if damaged:
+        raise InputError(f'{path} holds values that are no numbers, in {len(damaged)} parameters '
+                         f'(such as {damaged[0]}): the run that wrote it had diverged, or it is '
+                         'damaged; take an earlier one.')
     try:
         found = model.load_state_dict(state, strict=False)
     except RuntimeError as error:
@@ -64,7 +64,7 @@ def _load_trained(model: nn.Module, path: str) -> dict:
                          f'are missing (such as {found.missing_keys[:2]}), '
                          f'{len(found.unexpected_keys)} are not known (such as '
                          f'{found.unexpected_keys[:2]}): give the config it was made with.')
-    return content.get('meta', {}) if 'state_dict' in content else {}
+    return (content.get('meta') or {}) if 'state_dict' in content else {}
 
 
 def _first_mismatch(error: RuntimeError) -> str:

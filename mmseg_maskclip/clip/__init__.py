@@ -23,6 +23,7 @@ from mmseg_maskclip.clip.vocabulary import (
     list_vocabularies,
     load_vocabulary,
 )
+from mmseg_maskclip.clip.weight_files import read_weights_file
 from mmseg_maskclip.clip.zoo import get_spec, list_models
 
 __all__ = [
@@ -31,6 +32,6 @@ __all__ = [
     'combine_vocabularies', 'download_clip', 'download_file', 'find_checkpoint', 'get_spec',
     'holds_teacher', 'how_to_get', 'is_mmseg_checkpoint', 'list_models', 'list_templates',
     'list_vocabularies', 'load_templates', 'load_vocabulary', 'make_spec', 'openai_to_backbone',
-    'pick_device', 'read_clip_checkpoint', 'square_of', 'weights_path', 'write_backbone_file',
-    'write_weights_file',
+    'pick_device', 'read_clip_checkpoint', 'read_weights_file', 'square_of', 'weights_path',
+    'write_backbone_file', 'write_weights_file',
 ]

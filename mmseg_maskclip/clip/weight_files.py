@@ -19,12 +19,14 @@ _ZIP = b'PK\x03\x04'
 _PICKLE = b'\x80'
 
 
-def read_weights_file(path: str | Path, mend: str = '') -> tuple[Any, bool]:
+def read_weights_file(path: str | Path, mend: str = '',
+                      what: str = 'CLIP checkpoint') -> tuple[Any, bool]:
     """Load a weights file on the CPU.
 
     Args:
         path: A TorchScript archive, a file of ``torch.save``, or safetensors.
         mend: The command that makes the file, appended to errors.
+        what: What the file is for, used in errors.
 
     Returns:
         What it holds (the state dict of an archive), and whether it was a
@@ -34,13 +36,13 @@ def read_weights_file(path: str | Path, mend: str = '') -> tuple[Any, bool]:
         InputError: If it is missing, empty, truncated, no weights file at
             all, or holds more than tensors and plain containers.
     """
-    path = require_file(path, 'CLIP checkpoint', mend)
+    path = require_file(path, what, mend)
     hint = f' {mend}' if mend else ''
     with open(path, 'rb') as file:
         head = file.read(_HEAD)
     problem = _obvious_problem(path, head)
     if problem:
-        raise InputError(f'CLIP checkpoint {path} {problem}.{hint}')
+        raise InputError(f'{what} {path} {problem}.{hint}')
     try:
         if _is_safetensors(path, head):
             from safetensors.torch import load_file
@@ -50,14 +52,14 @@ def read_weights_file(path: str | Path, mend: str = '') -> tuple[Any, bool]:
         return torch.load(path, map_location='cpu', weights_only=True), False
     except pickle.UnpicklingError as error:
         if 'global' not in str(error).lower():
-            raise InputError(f'CLIP checkpoint {path} is no weights file, or damaged '
-                             f'({_first_line(error)}).{hint}') from error
+            # torch's words on it advise to load it unsafely.
+            raise InputError(f'{what} {path} is no weights file, or damaged.{hint}') from error
         raise InputError(
-            f'CLIP checkpoint {path} holds objects other than tensors, which are not loaded '
+            f'{what} {path} holds objects other than tensors, which are not loaded '
             'for safety: save its state dict alone, with '
             'torch.save(model.state_dict(), FILE).') from error
     except Exception as error:
-        raise InputError(f'CLIP checkpoint {path} is no weights file, or damaged '
+        raise InputError(f'{what} {path} is no weights file, or damaged '
                          f'({_first_line(error)}).{hint}') from error
 
 

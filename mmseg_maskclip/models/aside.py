@@ -6,6 +6,8 @@ from typing import Any, Callable
 
 from torch import nn
 
+from mmseg_maskclip.models.digest import digest_of
+
 
 class Aside:
     """Keeps modules out of their owner's parameters, buffers and checkpoints.
@@ -25,6 +27,20 @@ class Aside:
         for module in self.modules.values():
             if module is not None:
                 module._apply(fn, *args, **kwargs)
+
+
+def digests_aside(model: nn.Module) -> dict[str, str]:
+    """What a model keeps aside, known by its content.
+
+    Args:
+        model: Any; one that keeps nothing gives nothing.
+
+    Returns:
+        SHA-256 of parameters and buffers, by name.
+    """
+    kept = getattr(model, '_aside', Aside()).modules
+    return {name: digest_of({**dict(module.named_parameters()), **dict(module.named_buffers())})
+            for name, module in kept.items() if module is not None}
 
 
 class KeepsAside:

@@ -23,6 +23,13 @@ MODES = ('softmax', 'gate', 'log_prior')
 PLACES = ('student', 'teacher', 'both')
 SOURCES = ('file', 'input', 'class_token')
 DEFAULT_CLASSIFIER = 'ViT-B/16'
+_TEXTS = ((str, list, tuple), 'a name, a file or a list')
+# Of which kind the keys are that a config may set; the others are looked at one by one.
+_KINDS: dict[str, tuple] = {
+    **dict.fromkeys(('mode', 'tau', 'cw', 'threshold', 'on', 'source', 'cache_size'), (None, '')),
+    'classifier': (str, 'the name of a CLIP model'), 'clip_checkpoint': (str, 'a file'),
+    'text_features_path': (str, 'a file'), 'cache_dir': (str, 'a folder'),
+    'vocabulary': _TEXTS, 'templates': _TEXTS, 'renormalise': (bool, 'True or False')}
 
 
 class ClassWeight(nn.Module):
@@ -141,6 +148,28 @@ class ClassWeight(nn.Module):
         weights = (softmax_weights(cosines, self.tau) if self.mode == 'softmax'
                    else gate_weights(cosines, self.cw, self.threshold))
         return multiply_scores(scores, weights)
+
+
+def require_settings(config: object) -> dict:
+    """The ``class_weight`` of a config, if it can be one.
+
+    Args:
+        config: Arguments of :class:`ClassWeight`.
+
+    Raises:
+        InputError: If it is no dict, or has keys or values of another kind.
+    """
+    if not isinstance(config, dict):
+        raise InputError(f'class_weight is {config!r}, a dict was expected, such as '
+                         "dict(mode='softmax', tau=1.0); None is none.")
+    unknown = [key for key in config if key not in _KINDS]
+    if unknown:
+        raise InputError(f'class_weight has a key {unknown[0]!r}, known are {", ".join(_KINDS)}.')
+    for key, value in config.items():
+        kinds, words = _KINDS[key]
+        if kinds and value is not None and not isinstance(value, kinds):
+            raise InputError(f'class_weight.{key} is {value!r}, {words} was expected.')
+    return config
 
 
 def settle(config: dict, fidelity: str, arch: str | None = None,

@@ -167,7 +167,7 @@ def load_class_weight(weight: ClassWeight, head: TextHead, device: str = 'cpu',
             weight.vocabulary or head.vocabulary, weight.templates or head.templates,
             normalize=bool(weight.renormalise)), spec, dense, device)
     classifier.set_text(bank)
-    classifier.open_cache(dense.sha256)
+    classifier.open_cache()
 
 
 def _classifiers_file(weight: ClassWeight, spec: ClipSpec) -> ClipCheckpoint:

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, NamedTuple
 
 import numpy as np
 import torch
@@ -16,14 +16,31 @@ from torch import Tensor
 from mmseg_maskclip.utils import InputError, writable_dir
 
 _WAIT_S = 60
-_MODE = 'CREATE TABLE IF NOT EXISTS embeddings (image TEXT PRIMARY KEY, value BLOB NOT NULL)'
+_MODE = """CREATE TABLE IF NOT EXISTS versions (
+    path TEXT NOT NULL, kind TEXT NOT NULL, version TEXT NOT NULL, value BLOB NOT NULL,
+    PRIMARY KEY (path, kind))"""
 
 
-def file_key(path: str) -> str:
-    """What an image file is known by: its path, size and time of change.
+class FileKey(NamedTuple):
+    """What an embedding is known by.
+
+    Attributes:
+        path: The image file.
+        kind: How it was encoded.
+        version: Of the file's content: its size and times of change.
+    """
+
+    path: str
+    kind: str
+    version: str
+
+
+def file_key(path: str, kind: str = '') -> FileKey:
+    """The key of an image file as it is now.
 
     Args:
         path: The file.
+        kind: How it is encoded.
 
     Raises:
         InputError: If it can't be read.
@@ -36,7 +53,10 @@ def file_key(path: str) -> str:
     except OSError as error:
         raise InputError(f'the image {path} of the class weight can not be read: '
                          f'{error.strerror}.') from error
-    return f'{os.path.abspath(path)}|{found.st_size}|{found.st_mtime_ns}'
+    # The second time can't be set: a file of the same size that was copied here with its
+    # first time kept is another one.
+    return FileKey(os.path.abspath(path), kind,
+                   f'{found.st_size}|{found.st_mtime_ns}|{found.st_ctime_ns}')
 
 
 class EmbeddingCache:
@@ -45,22 +65,25 @@ class EmbeddingCache:
     Full is full: what is there stays, later images are computed each time.
     (Training passes over all images in a new order again and again; a cache
     that made room for the latest would by then have lost each one it is asked
-    for.) Several processes may share a file on disk.
+    for.) A file's new version takes the place of its old one. Several
+    processes may share a file on disk.
 
     Args:
         limit: Images kept at most, in memory and on disk.
+        width: D of the embeddings.
         path: File on disk, or None for memory alone.
 
     Raises:
         InputError: If the limit is negative.
     """
 
-    def __init__(self, limit: int, path: str | Path | None = None) -> None:
-        if not isinstance(limit, int) or limit < 0:
+    def __init__(self, limit: int, width: int, path: str | Path | None = None) -> None:
+        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
             raise InputError(f'cache_size is {limit!r}, a number of images from 0 was expected.')
         self.limit = limit
+        self.width = width
         self.path = Path(path) if path else None
-        self._kept: dict[str, Tensor] = {}
+        self._kept: dict[tuple[str, str], tuple[str, Tensor]] = {}
         self._owner: tuple[int, int] | None = None
         self._file: sqlite3.Connection | None = None
 
@@ -68,23 +91,30 @@ class EmbeddingCache:
         """Copies open the file themselves."""
         return {**self.__dict__, '_owner': None, '_file': None}
 
-    def get(self, key: str) -> Tensor | None:
+    def get(self, key: FileKey) -> Tensor | None:
         """The embedding (D,) of an image, None where it is not known.
 
         Args:
             key: Of :func:`file_key`.
-        """
-        if key not in self._kept and self.path:
-            with self._database() as file:
-                row = file.execute('SELECT value FROM embeddings WHERE image = ?',
-                                   (key,)).fetchone()
-            if row:
-                value = torch.from_numpy(np.frombuffer(row[0], np.float32).copy())
-                self._keep(key, value)
-                return value
-        return self._kept.get(key)
 
-    def put(self, found: dict[str, Tensor]) -> None:
+        Raises:
+            InputError: If the file on disk is damaged.
+        """
+        version, value = self._kept.get(key[:2], (None, None))
+        if version == key.version:
+            return value
+        if not self.path:
+            return None
+        with self._database() as file:
+            row = file.execute('SELECT value FROM versions WHERE path = ? AND kind = ? AND '
+                               'version = ?', key).fetchone()
+        if row is None:
+            return None
+        value = self._embedding_in(row[0])
+        self._keep(key, value)
+        return value
+
+    def put(self, found: dict[FileKey, Tensor]) -> None:
         """Keep embeddings, as far as there is room.
 
         Args:
@@ -94,16 +124,35 @@ class EmbeddingCache:
             self._keep(key, value)
         if self.path and found:
             with self._database() as file:
-                # Rows are never deleted, so the last one's number is their count.
-                room = self.limit - (file.execute(
-                    'SELECT MAX(rowid) FROM embeddings').fetchone()[0] or 0)
-                file.executemany('INSERT OR IGNORE INTO embeddings VALUES (?, ?)', [
-                    (key, value.numpy().tobytes())
-                    for key, value in list(found.items())[:max(room, 0)]])
+                self._write(file, found)
 
-    def _keep(self, key: str, value: Tensor) -> None:
-        if len(self._kept) < self.limit:
-            self._kept[key] = value
+    def _write(self, file: sqlite3.Connection, found: dict[FileKey, Tensor]) -> None:
+        # Rows are never deleted, so the last one's number is their count.
+        room = self.limit - (file.execute('SELECT MAX(rowid) FROM versions').fetchone()[0] or 0)
+        for (path, kind, version), value in found.items():
+            stored = (version, value.numpy().tobytes(), path, kind)
+            old = file.execute('UPDATE versions SET version = ?, value = ? WHERE path = ? AND '
+                               'kind = ?', stored).rowcount
+            if not old and room > 0:
+                file.execute('INSERT INTO versions (version, value, path, kind) '
+                             'VALUES (?, ?, ?, ?)', stored)
+                room -= 1
+
+    def _keep(self, key: FileKey, value: Tensor) -> None:
+        if key[:2] in self._kept or len(self._kept) < self.limit:
+            self._kept[key[:2]] = (key.version, value)
+
+    def _embedding_in(self, stored: object) -> Tensor:
+        """The embedding of a row, which may hold anything: the file is the user's."""
+        if isinstance(stored, bytes) and len(stored) == 4 * self.width:
+            value = torch.from_numpy(np.frombuffer(stored, np.float32).copy())
+            if torch.isfinite(value).all():
+                return value
+        raise self._unusable(f'it holds something else than embeddings of width {self.width}')
+
+    def _unusable(self, why: object) -> InputError:
+        return InputError(f'the cache {self.path} of the class weight can not be used: {why}; '
+                          'remove it, or unset model.class_weight.cache_dir.')
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
@@ -118,6 +167,4 @@ class EmbeddingCache:
             with self._file:
                 yield self._file
         except sqlite3.Error as error:
-            raise InputError(f'the cache {self.path} of the class weight can not be used: '
-                             f'{error}; remove it, or unset model.class_weight.cache_dir.'
-                             ) from error
+            raise self._unusable(error) from error

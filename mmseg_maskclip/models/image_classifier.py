@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
 import mmcv
 import numpy as np
 import torch
-from mmcv.image import tensor2imgs
 from mmseg.models.builder import build_backbone
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from mmseg_maskclip.clip import ClipSpec, TextBank, get_spec, square_of
 from mmseg_maskclip.models.backbones import ClipBackbone
+from mmseg_maskclip.models.digest import digest_of
 from mmseg_maskclip.models.embedding_cache import EmbeddingCache, file_key
 from mmseg_maskclip.ops import class_cosines
 from mmseg_maskclip.ops.precision import full_precision
@@ -44,7 +45,7 @@ class ImageClassifier(nn.Module):
         self.num_classes = num_classes
         self.cache_size = cache_size
         self.cache_dir = cache_dir
-        self.cache = EmbeddingCache(cache_size)
+        self.cache = EmbeddingCache(cache_size, self.spec.embed_dim)
         self.register_buffer('text_features', torch.empty(0, 0), persistent=False)
         # In a tuple, a tower of somebody else is no part of this module.
         self._shared = (tower,) if tower is not None else ()
@@ -78,17 +79,20 @@ class ImageClassifier(nn.Module):
                              'was made from is damaged.')
         self.text_features = bank.embeddings.to(self.text_features)
 
-    def open_cache(self, weights_hash: str) -> None:
-        """Start an empty cache for a model, or take up the one on disk.
-
-        Args:
-            weights_hash: SHA-256 of the CLIP file.
-        """
+    def open_cache(self) -> None:
+        """Start an empty cache for the tower as it is now, or take up the one on disk."""
         path = None
         if self.cache_dir:
-            name = f'{self.spec.short_name}_{weights_hash[:16]}_{self.tower.fidelity}.sqlite'
+            name = f'{self.spec.short_name}_{self.digest()[:16]}.sqlite'
             path = Path(self.cache_dir) / name.replace('/', '-')
-        self.cache = EmbeddingCache(self.cache_size, path)
+        self.cache = EmbeddingCache(self.cache_size, self.spec.embed_dim, path)
+
+    def digest(self) -> str:
+        """SHA-256 of all that decides on an embedding: weights, fidelity, way of normalising."""
+        statistics = {name: torch.tensor(getattr(self.tower, name), dtype=torch.float64)
+                      for name in ('input_mean', 'input_std')}
+        return digest_of({**self.tower.state_dict(), **statistics,
+                          self.tower.fidelity: torch.zeros(0)})
 
     def cosines(self, embeddings: Tensor) -> Tensor:
         """Cosines of image embeddings (B, D) with the class texts, (B, K)."""
@@ -113,7 +117,7 @@ class ImageClassifier(nn.Module):
         # A shared tower may have been cast; devices round differently.
         weights = next(self.tower.parameters())
         kind = f'{weights.dtype}|{weights.device.type}'
-        keys = [f'{file_key(path)}|{kind}' for path in paths]
+        keys = [file_key(path, kind) for path in paths]
         known = {key: self.cache.get(key) for key in keys}
         new = {key: self.encode(_read(path)).cpu() for key, path in zip(keys, paths)
                if known[key] is None}
@@ -164,9 +168,13 @@ def _read(path: str) -> Image.Image:
                 return Image.fromarray((np.asarray(picture) // 256).astype(np.uint8)).convert('RGB')
             # As the pipeline reads it; what a camera noted is not lost.
             return ImageOps.exif_transpose(picture).convert('RGB')
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise InputError(f'the image {path} of the class weight can not be read: {error}.'
-                         ) from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        # The pipeline's reader is content with less, e.g. in a JPEG with a false byte.
+        pixels = mmcv.imread(path) if os.path.isfile(path) else None
+        if pixels is None:
+            raise InputError(f'the image {path} of the class weight can not be read: {error}.'
+                             ) from error
+        return Image.fromarray(mmcv.bgr2rgb(pixels))
 
 
 def _undo_pipeline(image: Tensor, meta: dict) -> Image.Image:
@@ -174,7 +182,9 @@ def _undo_pipeline(image: Tensor, meta: dict) -> Image.Image:
     if norm is None:
         raise InputError("the class weight finds neither 'filename' nor 'img_norm_cfg' among the "
                          "image's meta keys: leave both in Collect(meta_keys=...).")
-    picture = tensor2imgs(image[None].cpu().float(), **{**norm, 'to_rgb': False})[0]
+    mean, std = (torch.as_tensor(norm[name]).view(3, 1, 1).float() for name in ('mean', 'std'))
+    pixels = (image.cpu().float() * std + mean).round().clamp(0, 255).byte()
+    picture = pixels.permute(1, 2, 0).numpy()
     if not norm.get('to_rgb', True):
         picture = mmcv.bgr2rgb(picture)
     height, width = meta['img_shape'][:2]

@@ -10,6 +10,8 @@ from mmseg_maskclip.clip import get_spec
 from mmseg_maskclip.clip.reference import random_checkpoint, reference_encoder
 from mmseg_maskclip.models.backbones.base import IMAGENET_MEAN, IMAGENET_STD
 
+from helpers.tools import assert_bad_input
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -57,6 +59,9 @@ def test_table_shows_ratios():
 def test_unknown_part_is_an_error(call_tool):
     done = call_tool('tools/benchmark.py', 'nothing')
     assert done.returncode == 2 and 'nothing' in done.stderr
+    for flag, value, words in (('--device', 'tpu', "device 'tpu'"),
+                               ('--out', '/proc/nowhere/x.json', '/proc/nowhere')):
+        assert_bad_input(call_tool('tools/benchmark.py', 'memory', flag, value), words)
 
 
 def test_training_step_and_pipeline_have_a_row_each():

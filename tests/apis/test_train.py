@@ -17,7 +17,7 @@ from mmseg_maskclip.apis.weights import load_weights
 from mmseg_maskclip.clip import load_vocabulary
 from mmseg_maskclip.utils import InputError
 
-from helpers.training import curve, write_training_config
+from helpers.training import TEACHER, curve, write_training_config
 
 ITERATIONS = 6
 NO_BATCH = {'model.decode_head.dropout_ratio': 0.0, 'model.labelling.clip_guided': (1, -1),
@@ -124,7 +124,7 @@ def test_resumed_in_the_second_stage_it_ends_the_same(full_run, config_path, tmp
 
 
 def test_with_class_weight_resumed_it_ends_the_same(config_path, tmp_path):
-    """In the second stage, with a cache that a run finds again or not."""
+    """Over both stages, with a cache that a run finds again or not."""
     weight = {'model.class_weight': dict(classifier='TinyRN', on='both', tau=0.5,
                                          cache_dir=str(tmp_path / 'cache')),
               'runner.max_iters': 4, 'model.labelling.clip_guided': (1, 2),
@@ -134,9 +134,9 @@ def test_with_class_weight_resumed_it_ends_the_same(config_path, tmp_path):
                 TrainOptions(str(whole), seed=5, validate=False))
     weight['model.class_weight'].update(cache_dir=None)
     train_model(load_config(config_path, weight), TrainOptions(
-        str(resumed), resume_from=str(whole / 'iter_2.pth'), validate=False))
+        str(resumed), resume_from=str(whole / 'iter_1.pth'), validate=False))
     losses = curve(whole)
-    assert curve(resumed) == {3: losses[3], 4: losses[4]}
+    assert curve(resumed) == {2: losses[2], 3: losses[3], 4: losses[4]}
     _same(_weights(resumed, 4), _weights(whole, 4))
 
 
@@ -189,12 +189,23 @@ def test_resuming_another_model_is_refused(full_run, config_path, tmp_path, chan
         train_model(load_config(config_path, change), options)
 
 
+def _altered(clip_file, tmp_path):
+    content = torch.load(clip_file, weights_only=True)
+    content['visual.layer4.0.conv1.weight'] = 2 * content['visual.layer4.0.conv1.weight']
+    torch.save(content, tmp_path / 'other_clip.pth')
+    return tmp_path / 'other_clip.pth'
+
+
 def test_resuming_other_settings_is_told(full_run, config_path, tmp_path, told):
     resume = str(full_run / 'iter_4.pth')
     train_model(load_config(config_path, {'optimizer.lr': 0.1, 'data.samples_per_gpu': 1}),
                 TrainOptions(str(tmp_path), resume_from=resume, validate=False))
     words = next(line for line in told if 'other settings' in line)
     assert 'of data.samples_per_gpu, optimizer.lr:' in words
+    other = {'model.teacher.clip_checkpoint': str(_altered(TEACHER, tmp_path))}
+    train_model(load_config(config_path, other),
+                TrainOptions(str(tmp_path), resume_from=resume, validate=False))
+    assert 'settings of model.teacher:' in [line for line in told if 'other settings' in line][1]
     with pytest.raises(InputError, match='optimizer.type=SGD, the config says AdamW'):
         train_model(load_config(config_path, {'optimizer': dict(
             _delete_=True, type='AdamW', lr=0.1)}), TrainOptions(str(tmp_path), resume_from=resume))
@@ -292,6 +303,12 @@ def test_frozen_parts_of_a_student_are_not_trained(config_path, tmp_path):
                for group in content['optimizer']['param_groups']) == len(trained)
     first = read_checkpoint(tmp_path / 'iter_1.pth')['state_dict']['backbone.stem.0.weight']
     assert torch.equal(first, content['state_dict']['backbone.stem.0.weight'])
+
+
+def test_a_run_without_a_label_is_refused(config_path, tmp_path):
+    config = load_config(config_path, {'model.labelling': None})
+    with pytest.raises(InputError, match='nothing to learn from: .*unlabelled withholds'):
+        train_model(config, TrainOptions(str(tmp_path), seed=0))
 
 
 def test_stages_run_without_the_hook_being_named(config_path, tmp_path):

@@ -212,6 +212,13 @@ def test_label_outside_the_classes_is_named(tiny_world, tiny_rn, tmp_path, call_
     (['CONFIG', 'RN', '--cfg-options', 'model.backbone.type=Nothing'], ['Nothing']),
     (['CONFIG', 'RN', '--cfg-options', 'model.decode_head.num_classes=3'], ['14', '3']),
     (['CONFIG', 'RN', '--cfg-options', 'words'], ['KEY=VALUE']),
+    (['CONFIG', 'RN', '--cfg-options', 'model.backbone=3'], ['a dict', 'model.backbone.']),
+    (['CONFIG', 'RN', '--cfg-options', 'data.test.pipeline=3'], ['a list', 'pipeline.0.type']),
+    (['CONFIG', 'RN', '--cfg-options', 'data.samples_per_gpu=abc'], ['abc', 'a number']),
+    (['CONFIG', 'RN', '--cfg-options', 'data.test.pipeline.1.img_scale=3'], ['=3', 'two numbers']),
+    (['CONFIG', 'RN', '--cfg-options', 'data.test_dataloader.workers_per_gpu=-1'],
+     ['-1', 'from 0']),
+    (['CONFIG', 'RN', '--cfg-options', 'model.class_weight=softmax'], ["'softmax'", 'a dict']),
     (['CONFIG', 'RN', '--cfg-options', 'modl.x=3'], ['modl', "'model'"]),
     (['CONFIG', 'RN', '--cfg-options', 'model.decode_head.ks_thresh=abc'], ["'abc'"]),
     (['CONFIG', 'RN', '--cfg-options', 'data=3'], ['data']),
@@ -240,6 +247,18 @@ def test_bad_input_is_one_sentence(arguments, words, tiny_world, tiny_rn, tmp_pa
     words = [str(known.get(word, word)) for word in words]
     assert_bad_input(call_tool(TOOL, *arguments), *words)
     assert not (ROOT / 'maps.txt').exists()
+
+
+def test_checkpoint_of_a_diverged_run_is_refused(tiny_world, tmp_path, call_tool):
+    from mmseg_maskclip.apis.build import build_model
+    from mmseg_maskclip.apis.config import load_config
+    state = build_model(load_config(str(ROOT / CONFIG))).state_dict()
+    name = next(key for key, value in state.items() if value.ndim == 4)
+    state[name][0, 0] = float('nan')
+    torch.save({'state_dict': state, 'meta': None}, tmp_path / 'nan.pth')
+    done = call_tool(TOOL, CONFIG, tmp_path / 'nan.pth', '--eval', 'mIoU', '--work-dir',
+                     tmp_path / 'work', *_options(tiny_world))
+    assert_bad_input(done, 'nan.pth', 'no numbers', name)
 
 
 def test_other_towers_file_is_refused(tiny_world, tmp_path, call_tool):

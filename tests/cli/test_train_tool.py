@@ -128,6 +128,9 @@ def test_help_answers_at_once():
     (['--cfg-options', 'model.pretrained=pretrain/none.pth'], ['pretrain/none.pth', 'exist']),
     (['--cfg-options', 'model.decode_head.num_classes=3'], ['3']),
     (['--cfg-options', 'model.labelling.self_train=(2,-1)'], ['overlap']),
+    (['--cfg-options', 'optimizer.lr=abc'], ["optimizer.lr='abc'", 'a number, 0.05']),
+    (['--cfg-options', 'data.train.pipeline.3.crop_size=3'], ['crop_size=3', 'two numbers']),
+    (['--resume-from', 'CONFIG'], ['is no weights file']),
     (['--cfg-options', 'optimizer.type=Nothing'], ['Nothing', 'registry']),
     (['--cfg-options', 'custom_hooks.0.type=NoHook'], ['NoHook', 'registry']),
     (['--cfg-options', 'data.train.data_root=none'], ['none', 'does not exist']),
@@ -135,6 +138,7 @@ def test_help_answers_at_once():
 def test_bad_input_is_one_sentence(config, call_tool, tmp_path, monkeypatch, flags, words):
     monkeypatch.chdir(tmp_path)
     work_dir = [] if '--work-dir' in flags else ['--work-dir', tmp_path / 'work']
+    flags = [config if word == 'CONFIG' else word for word in flags]
     done = call_tool(TOOL, config, *work_dir, *flags)
     assert_bad_input(done, *words)
 

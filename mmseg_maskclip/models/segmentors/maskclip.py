@@ -11,7 +11,7 @@ from torch import Tensor
 from mmseg_maskclip.clip import pick_device
 from mmseg_maskclip.models.aside import Aside, KeepsAside
 from mmseg_maskclip.models.backbones import ClipBackbone, DenseFeatures
-from mmseg_maskclip.models.class_weight import ClassWeight, settle
+from mmseg_maskclip.models.class_weight import ClassWeight, require_settings, settle
 from mmseg_maskclip.models.clip_loading import load_clip
 from mmseg_maskclip.models.decode_heads import MaskClipHead
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
@@ -55,7 +55,7 @@ class MaskClip(KeepsAside, TiledInference, EncoderDecoder):
             self._aside = Aside(class_weight=self._build_class_weight(class_weight))
 
     def _build_class_weight(self, config: dict) -> ClassWeight:
-        config = settle(config, self.backbone.fidelity)
+        config = settle(require_settings(config), self.backbone.fidelity)
         return ClassWeight(self.decode_head.num_classes, tower=self.backbone, **config)
 
     @property

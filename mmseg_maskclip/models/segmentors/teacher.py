@@ -9,7 +9,12 @@ import torch
 from mmseg.models.builder import build_segmentor
 
 from mmseg_maskclip.clip import ClipSpec, get_spec, load_vocabulary, make_spec
-from mmseg_maskclip.models.class_weight import ClassWeight, settle
+from mmseg_maskclip.models.class_weight import (
+    DEFAULT_CLASSIFIER,
+    ClassWeight,
+    require_settings,
+    settle,
+)
 from mmseg_maskclip.models.decode_heads import MaskClipPlusHead
 from mmseg_maskclip.models.labeller import Labeller
 from mmseg_maskclip.models.segmentors.maskclip import MaskClip
@@ -82,6 +87,7 @@ def build_class_weight(config: dict | None, head: MaskClipPlusHead, labeller: La
     """
     if config is None:
         return None
+    config = require_settings(config)
     if taught_by is not None:
         config = settle_by_teacher(config, taught_by)
     tower = None
@@ -91,7 +97,7 @@ def build_class_weight(config: dict | None, head: MaskClipPlusHead, labeller: La
         tower = teacher.backbone
     with torch.random.fork_rng(devices=[]):
         weight = ClassWeight(head.text.num_classes, tower=tower, **config)
-    if labeller.used and weight.on_teacher() and labeller.clip_guided.start < 0:
+    if taught_by is not None and weight.on_teacher() and labeller.clip_guided.start < 0:
         raise InputError(f"class_weight.on is '{weight.on}', but the teacher never labels: use "
                          "'student', or set labelling.clip_guided.")
     if labeller.used and weight.source != 'file':
@@ -107,8 +113,11 @@ def settle_by_teacher(config: dict, taught_by: dict) -> dict:
         config: Arguments of :class:`ClassWeight`.
         taught_by: Config of the teacher.
     """
-    backbone = taught_by.get('backbone', {})
-    return settle(config, backbone.get('fidelity', 'paper'), backbone.get('arch'),
+    config, spec = require_settings(config), teacher_spec(taught_by)
+    # A student has no CLIP tower of its own: the dense one is the teacher's.
+    name = config.get('classifier', DEFAULT_CLASSIFIER) or spec.name
+    fidelity = taught_by.get('backbone', {}).get('fidelity', 'paper')
+    return settle({**config, 'classifier': name}, fidelity, spec.name,
                   taught_by.get('clip_checkpoint'))
 
 
@@ -124,8 +133,11 @@ def teacher_file(config: dict) -> Path:
     if config.get('clip_checkpoint') is None:
         raise InputError('the teacher has no weights: set model.teacher.clip_checkpoint to a '
                          'CLIP file, such as pretrain/ViT-B-16.pt (bash download_weights.sh).')
-    return require_file(config['clip_checkpoint'], 'CLIP checkpoint',
-                        'Get it with: bash download_weights.sh')
+    path = Path(config['clip_checkpoint'])
+    mend = 'Get it with: bash download_weights.sh'
+    if 'tinyworld' in path.parts:
+        mend = "It is a part of this project: run from the project's root folder."
+    return require_file(path, 'CLIP checkpoint', mend)
 
 
 def teacher_spec(config: dict) -> ClipSpec:
@@ -137,5 +149,5 @@ def teacher_spec(config: dict) -> ClipSpec:
     Raises:
         InputError: If the model is not known.
     """
-    arch = config['backbone'].get('arch', 'ViT-B/16')
+    arch = config.get('backbone', {}).get('arch', 'ViT-B/16')
     return get_spec(arch) if isinstance(arch, str) else make_spec(**arch)
