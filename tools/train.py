@@ -29,7 +29,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--deterministic', action='store_true',
                         help='the same bits every time, slower on a GPU')
     parser.add_argument('--amp', nargs='?', const='fp16', choices=['fp16', 'bf16'],
-                        help='mixed precision (fp16 where none is named)')
+                        help='mixed precision; fp16 where none is named, then behind CONFIG')
     parser.add_argument('--auto-scale-lr', action='store_true',
                         help='scale the learning rate with the total batch')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',

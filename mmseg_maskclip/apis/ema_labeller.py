@@ -57,6 +57,10 @@ class EmaLabellerHook(Hook):
     The average is in evaluation mode, in no optimizer, and in checkpoints
     only as what resuming needs. Off unless named in ``custom_hooks``.
 
+    With several processes the student needs SyncBN, or a norm that does not
+    know the batch: plain BN keeps other statistics in every process, and a
+    checkpoint has those of the first alone.
+
     Args:
         momentum: Share of the average that is kept in a step; at the start
             of training less, so that it does not lag.

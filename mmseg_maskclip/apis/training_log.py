@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
+import importlib
 import logging
 from pathlib import Path
 from typing import Iterator
@@ -70,10 +70,14 @@ def quiet_mmcv() -> Iterator[None]:
 def usable_log_config(config: Config) -> dict | None:
     """``log_config``, without TensorBoard where that is not installed."""
     log_config = config.get('log_config')
-    if log_config is None or importlib.util.find_spec('tensorboard'):
-        return log_config
+    if log_config is None:
+        return None
     kept = [hook for hook in log_config['hooks'] if hook['type'] != 'TensorboardLoggerHook']
-    if len(kept) < len(log_config['hooks']):
-        print_log('TensorBoard is not installed, nothing is logged to it: pip install '
-                  'tensorboard', 'mmseg')
-    return {**log_config, 'hooks': kept}
+    if len(kept) == len(log_config['hooks']):
+        return log_config
+    try:
+        importlib.import_module('torch.utils.tensorboard')
+    except ImportError as error:
+        print_log(f'Nothing is logged to TensorBoard ({error}): pip install tensorboard', 'mmseg')
+        return {**log_config, 'hooks': kept}
+    return log_config

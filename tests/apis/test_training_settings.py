@@ -82,7 +82,11 @@ def test_scaling_needs_something_to_scale_by():
 
 @pytest.mark.parametrize('installed', [True, False])
 def test_tensorboard_is_used_where_it_is_installed(monkeypatch, told, installed):
-    monkeypatch.setattr(training_log.importlib.util, 'find_spec', lambda name: installed)
+    def find(name):
+        if not installed:
+            raise ModuleNotFoundError("No module named 'tensorboard'")
+
+    monkeypatch.setattr(training_log.importlib, 'import_module', find)
     hooks = [dict(type='TextLoggerHook'), dict(type='TensorboardLoggerHook')]
     found = usable_log_config(_config(log_config=dict(interval=50, hooks=hooks)))
     assert [hook['type'] for hook in found['hooks']] == [hook['type'] for hook in hooks][
