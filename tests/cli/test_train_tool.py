@@ -109,10 +109,13 @@ def test_trained_checkpoint_is_tested(config, call_tool, tmp_path):
 
 
 def test_help_answers_at_once():
-    started = time.monotonic()
-    done = run_tool(TOOL, '--help')
-    assert done.returncode == 0
-    assert time.monotonic() - started < 3
+    """No heavy import before the command line is read."""
+    code = ('import sys, runpy; sys.argv = ["train.py", "--help"]\n'
+            'try: runpy.run_path("tools/train.py", run_name="__main__")\n'
+            'except SystemExit: pass\n'
+            'assert "torch" not in sys.modules')
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, check=True, text=True,
+                          capture_output=True)
     for flag in ('--work-dir', '--load-from', '--resume-from', '--auto-resume', '--no-validate',
                  '--seed', '--diff-seed', '--deterministic', '--cfg-options', '--launcher',
                  '--gpu-id', '--amp', '--auto-scale-lr'):
