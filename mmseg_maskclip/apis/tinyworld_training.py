@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Sequence
 
 from mmseg_maskclip.apis.tinyworld_table import COLUMNS
+from mmseg_maskclip.models.class_weight import PLACES
 from mmseg_maskclip.tinyworld import STUFF, THINGS
 from mmseg_maskclip.utils import InputError, atomic_path, progress_bar
 
@@ -59,10 +60,12 @@ RECIPES = (
     Recipe('zero_shot', 'zero-shot', _STEM.format('tinyrn_deeplabv2', '_zero_shot', 400)),
     Recipe('class_weight', 'none', _STEM.format('tinyvit_deeplabv2', '', 400), _SHORT),
     *(_weighted(f'softmax, tau=1, {on}', mode='softmax', tau=1.0, on=on)
-      for on in ('student', 'teacher', 'both')),
-    *(_weighted(f'log_prior, tau=0.02, {on}', mode='log_prior', tau=0.02, on=on)
-      for on in ('student', 'teacher')),
-    _weighted('gate, cw=1.1, teacher', mode='gate', cw=1.1, on='teacher'),
+      for on in PLACES),
+    *(_weighted(f'softmax, tau={tau}, {on}', mode='softmax', tau=tau, on=on)
+      for tau in (0.5, 2) for on in ('student', 'teacher')),
+    *(_weighted(f'log_prior, tau={tau}, {on}', mode='log_prior', tau=tau, on=on)
+      for tau in (0.02, 0.1) for on in PLACES),
+    *(_weighted(f'gate, cw=1.1, {on}', mode='gate', cw=1.1, on=on) for on in PLACES),
 )
 
 
@@ -83,7 +86,8 @@ def train_all(root: Path, work_dir: Path, recipes: Sequence[Recipe], seeds: Sequ
 
     Returns:
         One dict a recipe: group, name, mean and standard deviation of each
-        figure in percent.
+        figure in percent, and of the mIoU's gain over the first recipe, seed
+        by seed.
 
     Raises:
         InputError: If a run fails.
@@ -91,7 +95,7 @@ def train_all(root: Path, work_dir: Path, recipes: Sequence[Recipe], seeds: Sequ
     runs = [(recipe, seed) for recipe in recipes for seed in seeds]
     with progress_bar(len(runs), 'training', 'run') as bar, ThreadPoolExecutor(jobs) as pool:
         def one(run: tuple[Recipe, int]) -> dict:
-            folder = work_dir / run[0].folder / _tag(run[0], options) / str(run[1])
+            folder = work_dir / run[0].folder / tag_of(run[0], options) / str(run[1])
             figures = _train(root, folder, *run, jobs, options)
             bar.update(1)
             return figures
@@ -103,11 +107,18 @@ def train_all(root: Path, work_dir: Path, recipes: Sequence[Recipe], seeds: Sequ
         rows.append({'group': recipe.group, 'name': recipe.name, 'seeds': len(own), **{
             column: _mean_and_spread([figures[column] for figures in own])
             for column in COLUMNS}})
+        gains = [figures['mIoU'] - first['mIoU'] for figures, first in zip(own, found)]
+        rows[-1]['gain'] = _mean_and_spread(gains)
     return rows
 
 
-def _tag(recipe: Recipe, options: Sequence[str]) -> str:
-    """Other options, other folder: no run goes on with a checkpoint of another."""
+def tag_of(recipe: Recipe, options: Sequence[str] = ()) -> str:
+    """Other options, other folder: no run goes on with a checkpoint of another.
+
+    Args:
+        recipe: Its own options count.
+        options: And these of all runs.
+    """
     words = json.dumps([recipe.options, list(options)])
     return hashlib.sha256(words.encode()).hexdigest()[:8]
 
@@ -146,10 +157,12 @@ def training_markdown(rows: Sequence[dict]) -> str:
     """Mean and standard deviation of each row as a Markdown table, one decimal.
 
     Args:
-        rows: Of :func:`train_all`.
+        rows: Of :func:`train_all`; where the first is called none, gains over
+            it are a column.
     """
-    lines = ['| | ' + ' | '.join(COLUMNS) + ' |', '| --- |' + ' ---: |' * len(COLUMNS)]
+    columns = [*COLUMNS, 'gain'] if rows[0]['name'] == 'none' else COLUMNS
+    lines = ['| | ' + ' | '.join(columns) + ' |', '| --- |' + ' ---: |' * len(columns)]
     for row in rows:
-        figures = ' | '.join('{:.1f} ± {:.1f}'.format(*row[name]) for name in COLUMNS)
+        figures = ' | '.join('{:.1f} ± {:.1f}'.format(*row[name]) for name in columns)
         lines.append(f"| {row['name']} | {figures} |")
     return '\n'.join(lines) + '\n'

@@ -1,11 +1,17 @@
 """The tables of trained students: one real run, and what is made of its figures."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mmseg_maskclip.apis.tinyworld_training import RECIPES, train_all, training_markdown
+from mmseg_maskclip.apis.tinyworld_training import (
+    RECIPES,
+    tag_of,
+    train_all,
+    training_markdown,
+)
 from mmseg_maskclip.utils import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -35,3 +41,20 @@ def test_table_shows_mean_and_spread():
     figures = dict.fromkeys(('mIoU', 'things', 'stuff', 'aAcc', 'mIoU(S)', 'mIoU(U)', 'hIoU'),
                             (85.04, 0.25))
     assert '| DeepLabv2 | 85.0 ± 0.2 |' in training_markdown([{'name': 'DeepLabv2', **figures}])
+
+
+def test_gain_is_seed_by_seed(tmp_path):
+    """Two recipes whose runs are there already, of seeds that differ by far."""
+    recipes = [one for one in RECIPES if one.group == 'class_weight'][:2]
+    for recipe, extra in zip(recipes, (0.0, 0.02)):
+        for seed, value in ((0, 0.3), (1, 0.5)):
+            folder = tmp_path / recipe.folder / tag_of(recipe) / str(seed)
+            folder.mkdir(parents=True)
+            (folder / 'finished').touch()
+            (folder / 'evaluations.json').write_text(json.dumps(
+                {'9': {'figures': {'mIoU': value + extra}}}))
+    rows = train_all(ROOT, tmp_path, recipes, [0, 1], 1)
+    assert rows[1]['gain'] == pytest.approx((2.0, 0.0))
+    first, second = training_markdown(rows).splitlines()[2:]
+    assert first.startswith('| none | 40.0 ± 14.1 |') and first.endswith('| 0.0 ± 0.0 |')
+    assert second.startswith('| softmax, tau=1, student | 42.0 ±') and '| 2.0 ± 0.0 |' in second
