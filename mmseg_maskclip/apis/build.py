@@ -16,7 +16,7 @@ from mmseg.models import build_segmentor
 from torch import nn
 
 from mmseg_maskclip import datasets, models  # noqa: F401  (registration)
-from mmseg_maskclip.apis.pretrained import settle_timm, timm_faults
+from mmseg_maskclip.apis.pretrained import check_timm, settle_timm, timm_faults
 from mmseg_maskclip.models.segmentors.teacher import settle_by_teacher
 from mmseg_maskclip.utils import InputError
 
@@ -95,6 +95,7 @@ def build_model(config: Config, training: bool = False, pretrained: bool = True)
     with timm_faults(settings), config_faults('a model'):
         model = build_segmentor(settings, config.get('train_cfg') if training else None,
                                 config.get('test_cfg'))
+        check_timm(model.backbone, settings)
     return model if runs_sync_bn() else revert_sync_batchnorm(model)
 
 

@@ -41,10 +41,10 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
 
 def _sentence(error: Exception) -> str | None:
     """What to tell the user instead of a traceback; None where it is a defect."""
-    from mmseg_maskclip.utils import InputError
+    from mmseg_maskclip.utils import InputError, sentence_of
 
     if isinstance(error, InputError):
-        return str(error)
+        return sentence_of(error)
     # torch has a class for the GPU alone, and its own words for the CPU.
     said = str(error)
     if (isinstance(error, MemoryError) or type(error).__name__ == 'OutOfMemoryError'
@@ -56,10 +56,24 @@ def _sentence(error: Exception) -> str | None:
 
 
 def _tell(sentence: str) -> None:
-    """Say a sentence on stderr, or to the launcher, which says it once for all processes."""
+    if not tell_launcher(sentence):
+        print(f'error: {sentence}', file=sys.stderr)
+
+
+def tell_launcher(sentence: str) -> bool:
+    """Hand a sentence to the launcher, which says it once for all processes.
+
+    Args:
+        sentence: What is wrong.
+
+    Returns:
+        Whether there is a launcher that does.
+    """
     report = os.environ.get('TORCHELASTIC_ERROR_FILE')
-    if report and os.environ.get('MASKCLIP_LAUNCHER_TELLS'):
-        with open(report, 'w') as file:
-            json.dump({'message': sentence, 'timestamp': int(time.time())}, file)
-        return
-    print(f'error: {sentence}', file=sys.stderr)
+    if not report or not os.environ.get('MASKCLIP_LAUNCHER_TELLS'):
+        return False
+    # Whole or not at all: the launcher may end this process any moment.
+    with open(f'{report}.part', 'w') as file:
+        json.dump({'message': sentence, 'timestamp': int(time.time()), 'bad_input': True}, file)
+    os.replace(f'{report}.part', report)
+    return True

@@ -40,35 +40,37 @@ def load_config(path: str, options: dict | None = None) -> Config:
             _check_kind(config, key, value)
         try:
             config.merge_from_dict(options)
-        except (TypeError, KeyError, IndexError, AssertionError, AttributeError) as error:
+        except (TypeError, ValueError, KeyError, IndexError, AssertionError,
+                AttributeError) as error:
             raise InputError(f'--cfg-options {options} does not fit config {path}: '
                              f'{error}') from error
     return config
 
 
 def _check_kind(config: Config, key: str, value: Any) -> None:
-    """Refuse a word where the config has a dict, a list of dicts, a size or a number."""
+    """Refuse a word or number where the config has a dict, a list of dicts, a size or a number."""
+    if value is False or not isinstance(value, (str, int, float)):
+        return
     found: Any = config._cfg_dict
     for word in key.split('.'):
-        if isinstance(found, (list, tuple)) and word.isdigit() and int(word) < len(found):
+        if isinstance(found, (list, tuple)) and word.isdecimal() and int(word) < len(found):
             found = found[int(word)]
         elif isinstance(found, dict) and word in found:
             found = found[word]
         else:
             return
     what = None
-    if isinstance(found, dict) and not (value is None or isinstance(value, dict)):
+    if isinstance(found, dict):
         example = f', set one of its keys, such as {key}.{next(iter(found))}' if found else ''
         what = f'a dict{example}'
-    elif _holds_dicts(found) and not (value is None or isinstance(value, (list, tuple))):
+    elif _holds_dicts(found):
         what = f'a list, set what is in its items, such as {key}.0.type'
-    elif key.split('.')[-1] in _SIZES and _is_pair(found) and not (
-            value is None or isinstance(value, (list, tuple))):
+    elif key.split('.')[-1] in _SIZES and _is_pair(found):
         what = f'two numbers, {key}=({found[0]},{found[1]})'
     elif _is_number(found) and isinstance(value, str):
         what = f'a number, {found}'
     if what:
-        raise InputError(f'--cfg-options {key}={value!r}: the config has {what}.')
+        raise InputError(f'option {key}={value!r}: the config has {what}.')
 
 
 def _holds_dicts(value: Any) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator
@@ -13,7 +15,11 @@ import torch.distributed as dist
 from mmcv.runner import get_dist_info, init_dist
 from torch import Tensor
 
-from mmseg_maskclip.utils import InputError, atomic_path
+from mmseg_maskclip.apis.cli import tell_launcher
+from mmseg_maskclip.utils import InputError, atomic_path, sentence_of
+
+_PEER_IS_GONE = re.compile(r'connection (was )?(closed|reset|refused)|broken pipe', re.IGNORECASE)
+_GRACE_S = 10
 
 
 @contextmanager
@@ -38,6 +44,15 @@ def processes(launcher: str) -> Iterator[None]:
     try:
         yield
         failed = False
+    except InputError as error:
+        # Before the others notice that this process is gone, and the launcher ends them all.
+        tell_launcher(sentence_of(error))
+        raise
+    except RuntimeError as error:
+        if _PEER_IS_GONE.search(str(error)):
+            # The process that is gone said why; torchrun ends this one meanwhile.
+            time.sleep(_GRACE_S)
+        raise
     finally:
         if not (failed and dist.get_backend() == 'nccl'):
             dist.destroy_process_group()

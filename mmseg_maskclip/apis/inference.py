@@ -15,7 +15,7 @@ from mmcv.runner import get_dist_info
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
-from mmseg_maskclip.utils import InputError
+from mmseg_maskclip.utils import InputError, sentence_of
 
 
 def samples_of_process(dataset: Any, config: Config) -> Iterator[tuple[int, Any]]:
@@ -40,8 +40,7 @@ def samples_of_process(dataset: Any, config: Config) -> Iterator[tuple[int, Any]
     try:
         yield from zip(indices, loader)
     except InputError as error:
-        # A worker process puts its traceback before the sentence.
-        raise InputError(str(error).rstrip().rpartition('InputError: ')[2]) from error
+        raise InputError(sentence_of(error)) from error
 
 
 def _keep(sample: Any) -> Any:

@@ -10,10 +10,12 @@ from urllib.error import URLError
 
 from mmcv.runner import CheckpointLoader
 from mmcv.utils import print_log
-from torch import nn
+from torch import Tensor, nn
 
+from mmseg_maskclip.models.digest import digest_of
 from mmseg_maskclip.utils import InputError, require_file
 
+_TIMM = 'TIMMBackbone'
 _MAY_MISS = 0.25
 _TIMM_FILE = 'Set model.pretrained to a weight file of this very timm model.'
 _SHOWN = 2
@@ -57,7 +59,7 @@ def settle_timm(settings: dict, wanted: bool) -> None:
         InputError: If the file is missing.
     """
     backbone = settings.get('backbone', {})
-    if backbone.get('type') != 'TIMMBackbone':
+    if backbone.get('type') != _TIMM:
         return
     path = settings.pop('pretrained', None)
     if not wanted:
@@ -71,7 +73,7 @@ def settle_timm(settings: dict, wanted: bool) -> None:
 
 @contextmanager
 def timm_faults(settings: dict) -> Iterator[None]:
-    """Turn what timm says of weights it can't load into one sentence.
+    """Turn what timm says of a model or of weights it can't load into one sentence.
 
     Args:
         settings: The segmentor's config.
@@ -81,13 +83,59 @@ def timm_faults(settings: dict) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, RuntimeError) as error:
-        backbone = settings.get('backbone', {})
-        if backbone.get('type') != 'TIMMBackbone':
+    except (OSError, RuntimeError, KeyError) as error:
+        said = str(error.args[0] if error.args else error).splitlines()[0]
+        backbone, name = settings.get('backbone', {}), _TIMM + ': '
+        if name not in said or 'out of memory' in said:
             raise
-        source = backbone.get('pretrained_cfg_overlay', {}).get('file', "timm's hub")
-        raise InputError(f"pretrained weights of {backbone.get('model_name')} can not be loaded "
-                         f'from {source}: {str(error).splitlines()[0]} {_TIMM_FILE}') from error
+        said = said.rpartition(name)[2]
+        model, source = backbone.get('model_name'), _timm_source(backbone)
+        if source is None or said.startswith('Unknown model'):
+            raise InputError(f'timm can not build {model!r}: {said}.') from error
+        raise InputError(f'pretrained weights of {model} can not be loaded from {source}: {said}. '
+                         f'{_TIMM_FILE}') from error
+
+
+def check_timm(backbone: nn.Module, settings: dict) -> None:
+    """Look whether a timm backbone really took the weights of the file it was given.
+
+    timm loads what fits and goes on. It may rename or resize parameters on the way, so the
+    file's values are looked for, under whatever name.
+
+    Args:
+        backbone: mmseg's ``TIMMBackbone``.
+        settings: The segmentor's config.
+
+    Raises:
+        InputError: If more than a quarter of the parameters are not from the file.
+    """
+    source = _timm_source(settings.get('backbone', {}))
+    if source is None or not Path(source).is_file():
+        return
+    content = _read(source, 'backbone')
+    while isinstance(content, Mapping) and isinstance(content.get('model'), Mapping):
+        content = content['model']
+    found = {digest_of({'': value.float()}) for value in content.values()
+             if isinstance(value, Tensor)}
+    wanted = {key: value for key, value in backbone.timm_model.state_dict().items()
+              if value.ndim > 1}
+    lacking = [key for key, value in wanted.items() if digest_of({'': value.float()}) not in found]
+    if len(lacking) > _MAY_MISS * len(wanted):
+        raise InputError(f'{source} lacks {len(lacking)} of the {len(wanted)} weights of '
+                         f"{settings['backbone'].get('model_name')}, such as "
+                         f'{", ".join(lacking[:_SHOWN])}; it has such as '
+                         f'{", ".join(list(content)[:_SHOWN])}. {_TIMM_FILE}')
+
+
+def _timm_source(backbone: Mapping) -> str | None:
+    """Where a timm backbone takes its weights from, None where it takes none."""
+    if backbone.get('type') != _TIMM:
+        return None
+    if backbone.get('checkpoint_path'):
+        return str(backbone['checkpoint_path'])
+    if not backbone.get('pretrained', True):
+        return None
+    return (backbone.get('pretrained_cfg_overlay') or {}).get('file', "timm's hub")
 
 
 def _pretrained_settings(module: nn.Module) -> Iterator[Mapping]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mmcv import Config
 from mmcv.runner import get_dist_info
@@ -137,15 +138,25 @@ def describe_run(config: Config, options: TrainOptions, model: nn.Module) -> str
         options: How it is started.
         model: The segmentor, its weights loaded.
     """
-    train = {key: value for key, value in config.data.train.items() if key not in _FOLDERS}
     return json.dumps(plain({
         'optimizer': config.optimizer, 'optimizer_config': config.get('optimizer_config') or {},
-        'lr_config': config.lr_config, 'runner': config.runner, 'data.train': train,
+        'lr_config': config.lr_config, 'runner': config.runner,
+        'data.train': _without_folders(config.data.train),
         'data.samples_per_gpu': config.data.samples_per_gpu,
         'accumulative_counts': accumulation_of(config), 'processes': get_dist_info()[1],
         '--amp': options.amp, '--diff-seed': options.diff_seed,
         **{f'model.{name}': digest for name, digest in digests_aside(model).items()},
     }), sort_keys=True, default=str)
+
+
+def _without_folders(settings: Any) -> Any:
+    """A data set's config, which may hold others, or several of them."""
+    if isinstance(settings, (list, tuple)):
+        return [_without_folders(item) for item in settings]
+    if isinstance(settings, dict):
+        return {key: _without_folders(value) for key, value in settings.items()
+                if key not in _FOLDERS}
+    return settings
 
 
 def describe_model(config: Config) -> str:

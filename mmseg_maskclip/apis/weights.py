@@ -48,8 +48,9 @@ def load_weights(model: nn.Module, path: str, device: str = 'cpu') -> dict:
 def _load_trained(model: nn.Module, path: str) -> dict:
     content, _ = read_weights_file(path, what='checkpoint')
     state = adapt_released(content.get('state_dict', content), path)
+    own = model.state_dict()
     damaged = [key for key, value in state.items()
-               if isinstance(value, torch.Tensor) and not torch.isfinite(value).all()]
+               if key in own and not torch.isfinite(value).all()]
     if damaged:
         raise InputError(f'{path} holds values that are no numbers, in {len(damaged)} parameters '
                          f'(such as {damaged[0]}): the run that wrote it had diverged, or it is '

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Sequence
 
 import torch
@@ -23,12 +24,13 @@ MODES = ('softmax', 'gate', 'log_prior')
 PLACES = ('student', 'teacher', 'both')
 SOURCES = ('file', 'input', 'class_token')
 DEFAULT_CLASSIFIER = 'ViT-B/16'
+_PATH = (str, os.PathLike)
 _TEXTS = ((str, list, tuple), 'a name, a file or a list')
 # Of which kind the keys are that a config may set; the others are looked at one by one.
 _KINDS: dict[str, tuple] = {
     **dict.fromkeys(('mode', 'tau', 'cw', 'threshold', 'on', 'source', 'cache_size'), (None, '')),
-    'classifier': (str, 'the name of a CLIP model'), 'clip_checkpoint': (str, 'a file'),
-    'text_features_path': (str, 'a file'), 'cache_dir': (str, 'a folder'),
+    'classifier': (str, 'the name of a CLIP model'), 'clip_checkpoint': (_PATH, 'a file'),
+    'text_features_path': (_PATH, 'a file'), 'cache_dir': (_PATH, 'a folder'),
     'vocabulary': _TEXTS, 'templates': _TEXTS, 'renormalise': (bool, 'True or False')}
 
 

@@ -127,6 +127,8 @@ class EmbeddingCache:
                 self._write(file, found)
 
     def _write(self, file: sqlite3.Connection, found: dict[FileKey, Tensor]) -> None:
+        # Nobody else writes between the count and the rows.
+        file.execute('BEGIN IMMEDIATE')
         # Rows are never deleted, so the last one's number is their count.
         room = self.limit - (file.execute('SELECT MAX(rowid) FROM versions').fetchone()[0] or 0)
         for (path, kind, version), value in found.items():

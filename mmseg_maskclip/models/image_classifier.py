@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
+import cv2
 import mmcv
 import numpy as np
 import torch
@@ -170,11 +170,19 @@ def _read(path: str) -> Image.Image:
             return ImageOps.exif_transpose(picture).convert('RGB')
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         # The pipeline's reader is content with less, e.g. in a JPEG with a false byte.
-        pixels = mmcv.imread(path) if os.path.isfile(path) else None
+        pixels = _read_as_the_pipeline(path)
         if pixels is None:
             raise InputError(f'the image {path} of the class weight can not be read: {error}.'
                              ) from error
         return Image.fromarray(mmcv.bgr2rgb(pixels))
+
+
+def _read_as_the_pipeline(path: str) -> np.ndarray | None:
+    """BGR pixels (H, W, 3), None where OpenCV can't read the file either."""
+    try:
+        return mmcv.imread(path)
+    except (OSError, cv2.error):
+        return None
 
 
 def _undo_pipeline(image: Tensor, meta: dict) -> Image.Image:

@@ -1,6 +1,6 @@
 """What every layer may use: the error for bad input, and safe file writing."""
 
-from mmseg_maskclip.utils.errors import InputError
+from mmseg_maskclip.utils.errors import InputError, sentence_of
 from mmseg_maskclip.utils.files import (
     atomic_path,
     cache_dir,
@@ -13,4 +13,4 @@ from mmseg_maskclip.utils.images import write_image
 from mmseg_maskclip.utils.progress import progress_bar
 
 __all__ = ['InputError', 'atomic_path', 'cache_dir', 'progress_bar', 'require_dir',
-           'require_file', 'sha256_of', 'writable_dir', 'write_image']
+           'require_file', 'sentence_of', 'sha256_of', 'writable_dir', 'write_image']

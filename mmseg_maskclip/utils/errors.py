@@ -9,3 +9,12 @@ class InputError(ValueError):
     value received, what was expected and, where there is one, the command
     that mends it.
     """
+
+
+def sentence_of(error: InputError) -> str:
+    """What an error says, without the traceback that a loader's worker puts before it.
+
+    Args:
+        error: Raised here, or in a worker process of a data loader.
+    """
+    return str(error).rstrip().rpartition(f'{InputError.__name__}: ')[2]

@@ -25,6 +25,9 @@ def test_exit_codes_and_sentences(capsys):
     assert _end(capsys, lambda args: None) == (0, '')
     assert _end(capsys, lambda args: 3) == (3, '')
     assert _end(capsys, _raise(InputError('x is 3.'))) == (2, 'error: x is 3.\n')
+    from_a_worker = ('Caught InputError in DataLoader worker process 0.\nOriginal Traceback (most '
+                     'recent call last):\n ...\nmmseg_maskclip.utils.errors.InputError: x is 3.\n')
+    assert _end(capsys, _raise(InputError(from_a_worker))) == (2, 'error: x is 3.\n')
     assert _end(capsys, _raise(KeyboardInterrupt())) == (130, 'interrupted\n')
 
 

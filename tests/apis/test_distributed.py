@@ -1,5 +1,6 @@
 """Processes of a run: joined, and left in whatever way the run ends."""
 
+import socket
 import subprocess
 import sys
 
@@ -59,6 +60,37 @@ RUN = ('from mmseg_maskclip.apis.cli import run_tool\n'
 def test_launcher_says_what_all_processes_say_once(tmp_path):
     done = _launch(tmp_path, RUN.format('"the file x is missing."'))
     assert_bad_input(done, 'error: the file x is missing.')
+
+
+ALONE = """
+from mmseg_maskclip.apis.cli import run_tool
+from mmseg_maskclip.apis.distributed import processes, sum_over_processes
+from mmseg_maskclip.utils import InputError
+import time, torch
+def main(args):
+    with processes('pytorch'):
+        sum_over_processes(torch.ones(1))
+        if rank == '1':
+            raise InputError('label 200 is out of range.')
+        sum_over_processes(torch.ones(1))
+run_tool(main, argparse.Namespace())
+"""
+
+
+def test_what_one_process_finds_is_told_without_the_others_tracebacks(tmp_path):
+    """The others wait for it, and lose the connection."""
+    assert_bad_input(_launch(tmp_path, ALONE), 'error: label 200 is out of range.')
+
+
+def test_port_in_use_is_told(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        taken.listen()
+        done = subprocess.run(
+            [sys.executable, str(LAUNCH), '--master_addr=127.0.0.1', '--nproc_per_node=1',
+             f'--master_port={taken.getsockname()[1]}', str(tmp_path / 'none.py')],
+            capture_output=True, text=True, timeout=120)
+    assert_bad_input(done, 'can not be started', 'PORT')
 
 
 def test_launcher_keeps_the_report_of_a_crash(tmp_path):

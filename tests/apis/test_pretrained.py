@@ -110,6 +110,26 @@ def test_timm_backbone_reads_the_file_it_is_given(no_hub, tmp_path):
             **TIMM['backbone'], 'model_name': 'convnext_femto'}})), training=True)
 
 
+@pytest.mark.parametrize('prefix', ['backbone.', 'module.encoder_q.'])
+def test_timm_weights_that_match_nothing_are_refused(no_hub, tmp_path, prefix):
+    """timm itself takes such a file and starts at random."""
+    weights = timm.create_model('convnext_atto', pretrained=False).state_dict()
+    path = tmp_path / 'prefixed.pth'
+    torch.save({prefix + key: value for key, value in weights.items()}, path)
+    with pytest.raises(InputError, match=r'lacks \d+ of the \d+ weights of convnext_atto'):
+        build_model(Config(dict(model={**TIMM, 'pretrained': str(path)})), training=True)
+
+
+@pytest.mark.parametrize('change', [
+    dict(backbone={**TIMM['backbone'], 'model_name': 'convnext_attoo', 'pretrained': False}),
+    dict(decode_head={**TIMM['decode_head'], 'decoder': dict(
+        type='FCNHead', in_channels=-5, in_index=3, num_convs=1)})])
+def test_other_mistakes_are_not_put_down_to_weights(no_hub, change):
+    with pytest.raises(Exception, match='(?s).*') as raised:
+        build_model(Config(dict(model={**TIMM, **change})), training=False)
+    assert 'pretrained weights' not in str(raised.value)
+
+
 def test_timm_weights_that_are_not_there_are_told(no_hub):
     with pytest.raises(InputError, match="from timm's hub: .*no connection"):
         build_model(Config(dict(model=TIMM)), training=True)

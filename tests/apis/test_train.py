@@ -1,5 +1,6 @@
 """Training runs of a few steps on the embedded world."""
 
+import copy
 import json
 import math
 from types import SimpleNamespace
@@ -209,6 +210,20 @@ def test_resuming_other_settings_is_told(full_run, config_path, tmp_path, told):
     with pytest.raises(InputError, match='optimizer.type=SGD, the config says AdamW'):
         train_model(load_config(config_path, {'optimizer': dict(
             _delete_=True, type='AdamW', lr=0.1)}), TrainOptions(str(tmp_path), resume_from=resume))
+
+
+def test_moved_and_joined_data_are_the_same_run(config_path, tmp_path):
+    config = load_config(config_path)
+    model, options = torch.nn.Linear(1, 1), TrainOptions(str(tmp_path))
+    moved = copy.deepcopy(config)
+    moved.data.train.data_root = 'elsewhere'
+    once = training_start.describe_run(config, options, model)
+    assert training_start.describe_run(moved, options, model) == once
+    joined, both_moved = copy.deepcopy(config), copy.deepcopy(config)
+    joined.data.train = [config.data.train, config.data.train]
+    both_moved.data.train = [moved.data.train, moved.data.train]
+    twice = training_start.describe_run(joined, options, model)
+    assert training_start.describe_run(both_moved, options, model) == twice != once
 
 
 def test_resuming_the_same_run_says_nothing(full_run, config_path, tmp_path, told):

@@ -462,6 +462,7 @@ def test_picture_that_the_pipeline_reads_is_read(files, tmp_path):
 
 def test_unreadable_picture_is_named(tmp_path):
     path = tmp_path / 'broken.jpg'
-    path.write_bytes(b'no picture')
-    with pytest.raises(InputError, match=r'broken\.jpg of the class weight can not be read'):
-        _maskclip(tau=1.0).class_weight.classifier.of_files([str(path)])
+    for content in (b'no picture', b''):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r'broken\.jpg of the class weight can not be read'):
+            _maskclip(tau=1.0).class_weight.classifier.of_files([str(path)])

@@ -56,7 +56,8 @@ def build_decoder(config: dict, channels: int) -> nn.Module:
     config.setdefault('out_channels', config['num_classes'])
     config['loss_decode'] = {'type': 'CrossEntropyLoss', 'avg_non_ignore': True}
     config['init_cfg'] = None
-    kind = HEADS.get(str(config.get('type')))
+    name = config.get('type')
+    kind = name if isinstance(name, type) else HEADS.get(str(name))
     unsuited = kind and (not issubclass(kind, BaseDecodeHead)
                          or issubclass(kind, BaseCascadeDecodeHead))
     try:
@@ -66,7 +67,7 @@ def build_decoder(config: dict, channels: int) -> nn.Module:
         raise InputError(f'{kind.__name__} of mmseg refuses the settings of the decoder, '
                          f'{_told(config)}: see its docstring.') from error
     if not hasattr(decoder, 'conv_seg'):
-        raise InputError(f"decoder {config['type']} does not end in mmseg's cls_seg(features), "
+        raise InputError(f"decoder {kind.__name__} does not end in mmseg's cls_seg(features), "
                          f'which text takes the place of. {_SUITABLE}')
     del decoder.conv_seg, decoder.loss_decode
     decoder.dropout = None
