@@ -84,7 +84,7 @@ def timm_faults(settings: dict) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, KeyError) as error:
-        said = str(error.args[0] if error.args else error).splitlines()[0]
+        said = (str(error.args[0] if error.args else error) or ' ').splitlines()[0]
         backbone, name = settings.get('backbone', {}), _TIMM + ': '
         if name not in said or 'out of memory' in said:
             raise

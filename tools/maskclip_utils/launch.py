@@ -47,7 +47,8 @@ def run_processes(words: list[str]) -> int:
         print(f'interrupted by {signal.Signals(stop.sigval).name}', file=sys.stderr)
         return 128 + stop.sigval
     except (ValueError, RuntimeError) as error:
-        print(f'error: the processes can not be started: {str(error).splitlines()[0]} (Is PORT '
+        said = (str(error) or type(error).__name__).splitlines()[0]
+        print(f'error: the processes can not be started: {said} (Is PORT '
               'in use by another run, are NNODES, NODE_RANK and MASTER_ADDR right? Without any '
               'of them a free port is found.)', file=sys.stderr)
         return BAD_INPUT
