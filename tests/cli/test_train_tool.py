@@ -72,8 +72,13 @@ def test_killed_and_resumed_it_ends_the_same(config, tmp_path):
     assert not list(killed.glob('.iter_*'))
 
 
-def test_two_processes_are_one_with_twice_the_batch(groups, call_tool, tmp_path):
+@pytest.mark.parametrize('weighted', [False, True])
+def test_two_processes_are_one_with_twice_the_batch(weighted, groups, call_tool, tmp_path):
     options = ['model.decode_head.dropout_ratio=0', 'evaluation.interval=4', 'optimizer.lr=0.01']
+    if weighted:
+        # Labels and scores by the image's prior; the two share a cache on disk.
+        options += ['model.class_weight.classifier=TinyRN', 'model.class_weight.on=both',
+                    f'model.class_weight.cache_dir={tmp_path}/cache']
     single, double = tmp_path / 'single', tmp_path / 'double'
     done = run_tool('tools/dist_train.sh', groups, 2, '--work-dir', double, '--seed', 2,
                     '--cfg-options', *options, 'data.samples_per_gpu=2', 'total_batch_size=4',
