@@ -65,8 +65,10 @@ def test_killed_and_resumed_it_ends_the_same(config, tmp_path):
     assert done.returncode == 0, done.stderr
     expected = curve(whole)
     assert sorted(expected) == list(range(1, ITERATIONS + 1))
-    assert curve(killed) == expected
-    assert curve(killed, 'lr') == curve(whole, 'lr')
+    for name in ('loss', 'lr'):
+        found = curve(killed, name)
+        # Killed after the checkpoint of iteration 2 was written, maybe before its line in the log.
+        assert {**{2: curve(whole, name)[2]}, **found} == curve(whole, name)
     final = [_state(folder / f'iter_{ITERATIONS}.pth') for folder in (killed, whole)]
     assert all(torch.equal(value, final[1][key]) for key, value in final[0].items())
     assert not list(killed.glob('.iter_*'))
