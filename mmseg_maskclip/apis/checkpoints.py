@@ -148,14 +148,14 @@ def load_exactly(model: nn.Module, state: Mapping[str, torch.Tensor], path: str 
 
 
 def load_fitting(model: nn.Module, state: Mapping[str, torch.Tensor], path: str | Path,
-                 but: str = '\0') -> None:
+                 but: tuple[str, ...] = ()) -> None:
     """Load the weights that fit, and say what does not.
 
     Args:
         model: The segmentor, not wrapped.
         state: A state dict, e.g. of a model for other classes.
         path: Where it came from.
-        but: Beginning of the names of what stays as it is.
+        but: Beginnings of the names of what stays as it is.
 
     Raises:
         InputError: If less than half of the model's parameters would be loaded.

@@ -212,6 +212,19 @@ def set_classes(config: Config, classes: Sequence[str], background: Sequence[str
         config.model.class_weight.update(vocabulary=None, text_features_path=None)
 
 
+def require_workers(workers: Any) -> None:
+    """Check the number of processes of a data loader.
+
+    Args:
+        workers: ``workers_per_gpu``.
+
+    Raises:
+        InputError: If it is no number of processes.
+    """
+    if not isinstance(workers, int) or workers < 0:
+        raise InputError(f'data.workers_per_gpu is {workers!r}, a number from 0 was expected.')
+
+
 def plain(value: Any) -> Any:
     """A config value as plain lists and dicts, for JSON."""
     if isinstance(value, dict):

@@ -12,6 +12,7 @@ from mmcv.runner import CheckpointLoader
 from mmcv.utils import print_log
 from torch import Tensor, nn
 
+from mmseg_maskclip.clip import read_weights_file
 from mmseg_maskclip.models.digest import digest_of
 from mmseg_maskclip.utils import InputError, require_file
 
@@ -112,7 +113,7 @@ def check_timm(backbone: nn.Module, settings: dict) -> None:
     source = _timm_source(settings.get('backbone', {}))
     if source is None or not Path(source).is_file():
         return
-    content = _read(source, 'backbone')
+    content, _ = read_weights_file(source, _TIMM_FILE, 'pretrained weights')
     while isinstance(content, Mapping) and isinstance(content.get('model'), Mapping):
         content = content['model']
     found = {digest_of({'': value.float()}) for value in content.values()

@@ -45,7 +45,7 @@ from mmseg_maskclip.utils import InputError, atomic_path, writable_dir
 
 __all__ = ['TrainOptions', 'train_model']
 
-_TEXTS = 'decode_head.text.'
+_TEXTS = ('decode_head.text.',)
 
 
 def train_model(config: Config, options: TrainOptions) -> nn.Module:

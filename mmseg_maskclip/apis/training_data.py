@@ -14,7 +14,7 @@ from mmcv.runner import get_dist_info
 from mmseg.datasets import build_dataloader
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from mmseg_maskclip.utils import InputError
+from mmseg_maskclip.apis.config import require_workers
 
 _ORDER, _SAMPLE, _NOISE = range(3)
 _DATASETS = ('train', 'val', 'test', 'train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -144,8 +144,7 @@ def build_train_loader(dataset: Dataset, config: Config, seed: int) -> DataLoade
     batch_size, workers = settings.pop('samples_per_gpu'), settings.pop('workers_per_gpu', 2)
     for name in ('shuffle', 'drop_last', 'persistent_workers', 'seed', 'dist', 'num_gpus'):
         settings.pop(name, None)
-    if not isinstance(workers, int) or workers < 0:
-        raise InputError(f'data.workers_per_gpu is {workers!r}, a number from 0 was expected.')
+    require_workers(workers)
     settings.setdefault('pin_memory', torch.cuda.is_available())
     rank, world = get_dist_info()
     return DataLoader(

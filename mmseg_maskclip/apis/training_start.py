@@ -113,12 +113,13 @@ def check_same_run(described: str, content: dict, path: str | Path) -> None:
     Raises:
         InputError: If the optimizer is of another kind, whose state is no use.
     """
-    recorded = json.loads(content['meta'].get('run') or '{}')
-    wanted = json.loads(described) if recorded else {}
-    kinds = [run['optimizer'].get('type') for run in (recorded, wanted) if run]
-    if len(set(kinds)) > 1:
-        raise InputError(f'{path} was trained with optimizer.type={kinds[0]}, the config says '
-                         f'{kinds[1]}: resume with the config in its folder, or start a new run '
+    if content['meta'].get('run') is None:
+        return
+    recorded, wanted = json.loads(content['meta']['run']), json.loads(described)
+    then, now = (run['optimizer'].get('type') for run in (recorded, wanted))
+    if then != now:
+        raise InputError(f'{path} was trained with optimizer.type={then}, the config says '
+                         f'{now}: resume with the config in its folder, or start a new run '
                          'from its weights with --load-from.')
     names = differing_keys(wanted, recorded)
     if names and is_main():

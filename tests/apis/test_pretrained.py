@@ -6,6 +6,7 @@ import timm
 import torch
 from mmcv import Config
 from mmseg.models import build_backbone
+from safetensors.torch import save_file
 
 from mmseg_maskclip.apis.build import build_model
 from mmseg_maskclip.apis.pretrained import check_pretrained, without_pretrained
@@ -99,10 +100,12 @@ def no_hub(monkeypatch):
     monkeypatch.setattr('timm.models._builder.load_state_dict_from_url', fail)
 
 
-def test_timm_backbone_reads_the_file_it_is_given(no_hub, tmp_path):
+@pytest.mark.parametrize(('name', 'save'), [('atto.pth', torch.save),
+                                            ('model.safetensors', save_file)])
+def test_timm_backbone_reads_the_file_it_is_given(no_hub, tmp_path, name, save):
     weights = timm.create_model('convnext_atto', pretrained=False).state_dict()
-    path = tmp_path / 'atto.pth'
-    torch.save(weights, path)
+    path = tmp_path / name
+    save(weights, path)
     model = build_model(Config(dict(model={**TIMM, 'pretrained': str(path)})), training=True)
     assert torch.equal(model.backbone.timm_model.stem_0.weight, weights['stem.0.weight'])
     with pytest.raises(InputError, match=f'convnext_femto can not be loaded from {path}'):

@@ -22,6 +22,7 @@ from mmseg_maskclip.models.segmentors.maskclip import MaskClip
 from mmseg_maskclip.models.segmentors.teacher import (
     build_class_weight,
     build_teacher,
+    check_order,
     teacher_file,
     teacher_spec,
 )
@@ -80,8 +81,10 @@ class MaskClipPlus(KeepsAside, TiledInference, EncoderDecoder):
         Raises:
             InputError: If a file is missing or does not fit.
         """
-        super().init_weights()
         head, device = self.decode_head, pick_device()
+        if self.teacher is not None:
+            check_order(self.teacher.decode_head.vocabulary, head.vocabulary)
+        super().init_weights()
         checkpoint = None
         if self.teacher is not None:
             checkpoint = load_clip(self.teacher, teacher_file(self._texts_of), device)

@@ -8,7 +8,7 @@ from typing import Sequence
 import torch
 from mmseg.models.builder import build_segmentor
 
-from mmseg_maskclip.clip import ClipSpec, get_spec, load_vocabulary, make_spec
+from mmseg_maskclip.clip import ClipSpec, get_spec, how_to_get, load_vocabulary, make_spec
 from mmseg_maskclip.models.class_weight import (
     DEFAULT_CLASSIFIER,
     ClassWeight,
@@ -39,7 +39,6 @@ def build_teacher(config: dict, head: MaskClipPlusHead, labeller: Labeller) -> M
     if own.num_classes != head.text.num_classes:
         raise InputError(f'the teacher has {own.num_classes} classes, the student '
                          f'{head.text.num_classes} texts: both need the same vocabulary.')
-    _check_order(own.vocabulary, head.vocabulary)
     if own.text_channels != head.text_channels:
         raise InputError(f'the teacher has text_channels={own.text_channels}, the student '
                          f'{head.text_channels}: both are dotted with the same texts; set '
@@ -53,9 +52,17 @@ def build_teacher(config: dict, head: MaskClipPlusHead, labeller: Labeller) -> M
     return teacher.requires_grad_(False).eval()
 
 
-def _check_order(taught: str | Sequence[str] | None,
-                 learned: str | Sequence[str] | None) -> None:
-    """Refuse vocabularies of which one names a class at another place than the other."""
+def check_order(taught: str | Sequence[str] | None,
+                learned: str | Sequence[str] | None) -> None:
+    """Refuse vocabularies of which one names a class at another place than the other.
+
+    Args:
+        taught: The teacher's vocabulary.
+        learned: The student's.
+
+    Raises:
+        InputError: If they do.
+    """
     if taught is None or learned is None or taught == learned:
         return
     theirs, own = (load_vocabulary(one).class_names for one in (taught, learned))
@@ -133,11 +140,8 @@ def teacher_file(config: dict) -> Path:
     if config.get('clip_checkpoint') is None:
         raise InputError('the teacher has no weights: set model.teacher.clip_checkpoint to a '
                          'CLIP file, such as pretrain/ViT-B-16.pt (bash download_weights.sh).')
-    path = Path(config['clip_checkpoint'])
-    mend = 'Get it with: bash download_weights.sh'
-    if 'tinyworld' in path.parts:
-        mend = "It is a part of this project: run from the project's root folder."
-    return require_file(path, 'CLIP checkpoint', mend)
+    return require_file(config['clip_checkpoint'], 'CLIP checkpoint',
+                        how_to_get(teacher_spec(config)))
 
 
 def teacher_spec(config: dict) -> ClipSpec:
