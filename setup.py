@@ -16,7 +16,7 @@ setup(
     license='Apache-2.0',
     packages=find_packages(include=['mmseg_maskclip', 'mmseg_maskclip.*']),
     package_data={
-        'mmseg_maskclip.clip': ['data/*.txt', 'data/*/*.txt'],
+        'mmseg_maskclip.clip.text': ['data/*.txt', 'data/*/*.txt'],
         'mmseg_maskclip.tinyworld': ['weights/*'],
     },
     python_requires='>=3.9',

@@ -11,10 +11,11 @@ from mmcv import Config
 from mmseg.datasets import DATASETS
 from mmseg.datasets.pipelines import Compose
 
-from mmseg_maskclip.apis.build import build_model
-from mmseg_maskclip.apis.config import load_config
-from mmseg_maskclip.apis.metafile import fill_tables
 from mmseg_maskclip.clip import load_vocabulary
+from mmseg_maskclip.engine.build import build_model
+from mmseg_maskclip.engine.config import load_config
+
+from docs.metafile import fill_tables
 
 ROOT = Path(__file__).parents[1]
 LEAVES = sorted(path for path in (ROOT / 'configs').glob('*/**/*.py')

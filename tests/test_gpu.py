@@ -4,8 +4,8 @@ import pytest
 import torch
 from mmcv import Config
 
-from mmseg_maskclip.apis.build import build_model
-from mmseg_maskclip.apis.weights import load_weights
+from mmseg_maskclip.engine.build import build_model
+from mmseg_maskclip.models.weights.load import load_weights
 
 pytestmark = pytest.mark.gpu
 META = dict(img_shape=(100, 140, 3), ori_shape=(100, 140, 3), flip=False)
@@ -74,7 +74,7 @@ def test_training_step_equals_the_cpus(dtype):
 @torch.no_grad()
 def test_class_weight_equals_the_cpus(model, tiny_world):
     from mmseg_maskclip.models import ClassWeight
-    from mmseg_maskclip.models.clip_loading import load_class_weight
+    from mmseg_maskclip.models.weights.clip import load_class_weight
     weight = ClassWeight(14, classifier='TinyRN', renormalise=True)
     load_class_weight(weight, model.decode_head)
     files = [str(path) for path in sorted((tiny_world / 'JPEGImages').glob('val_*.jpg'))[:3]]

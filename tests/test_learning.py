@@ -5,16 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from mmseg_maskclip.apis.config import load_config
-from mmseg_maskclip.apis.test import TestOptions, test_model
-from mmseg_maskclip.apis.tinyworld_table import (
+from mmseg_maskclip.clip import get_spec
+from mmseg_maskclip.engine.config import load_config
+from mmseg_maskclip.engine.test import TestOptions, test_model
+from mmseg_maskclip.engine.train.train import TrainOptions, train_model
+from mmseg_maskclip.tinyworld.writer import World, write_world
+
+from tinyworld.maskclip_table import (
     constant_guess,
     markdown,
     weighted_variants,
 )
-from mmseg_maskclip.apis.train import TrainOptions, train_model
-from mmseg_maskclip.clip import get_spec
-from mmseg_maskclip.tinyworld.writer import World, write_world
 
 ROOT = Path(__file__).parents[1]
 

@@ -50,14 +50,14 @@ def parse_args() -> argparse.Namespace:
 
 def train_settings(args: argparse.Namespace, on_gpu: bool) -> tuple:
     """Config, batch and crop of the training steps."""
-    from mmseg_maskclip.apis.config import load_config
+    from mmseg_maskclip.engine.config import load_config
 
     return (load_config(args.train_config), args.train_batch or (8 if on_gpu else 2),
             tuple(args.train_size or ((480, 480) if on_gpu else (224, 224))))
 
 
 def train_rows(args: argparse.Namespace, device) -> list:
-    from mmseg_maskclip.apis import benchmark_train
+    from benchmarks import training as benchmark_train
 
     on_gpu = device.type == 'cuda'
     config, batch, size = train_settings(args, on_gpu)
@@ -68,7 +68,7 @@ def train_rows(args: argparse.Namespace, device) -> list:
 
 
 def class_weight_rows(args: argparse.Namespace, device) -> list:
-    from mmseg_maskclip.apis import benchmark_class_weight as benchmark
+    from benchmarks import class_weight as benchmark
 
     rows = [row for model in args.models
             for row in benchmark.weighted_image(model, device, args.repeats)]
@@ -81,10 +81,11 @@ def main(args: argparse.Namespace) -> None:
 
     import torch
 
-    from mmseg_maskclip.apis import benchmark
-    from mmseg_maskclip.apis.record import versions, write_json
     from mmseg_maskclip.clip import pick_device
+    from mmseg_maskclip.engine.record import versions, write_json
     from mmseg_maskclip.utils import writable_dir
+
+    from benchmarks import speed as benchmark
 
     logging.getLogger().setLevel(logging.ERROR)
     device = pick_device(args.device)
@@ -116,5 +117,5 @@ def main(args: argparse.Namespace) -> None:
 
 if __name__ == '__main__':
     arguments = parse_args()
-    from mmseg_maskclip.apis.cli import run_tool
+    from mmseg_maskclip.cli.run import run_tool
     run_tool(main, arguments)

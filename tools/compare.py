@@ -22,8 +22,8 @@ def parse_args() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
-    from mmseg_maskclip.apis.comparison import compare_models, records_table
-    from mmseg_maskclip.apis.test_command import parse_options
+    from mmseg_maskclip.cli.test import parse_options
+    from mmseg_maskclip.engine.comparison import compare_models, records_table
 
     if args.records:
         print(records_table([title for title, *_ in args.models], args.records))
@@ -32,5 +32,5 @@ def main(args: argparse.Namespace) -> None:
 
 if __name__ == '__main__':
     arguments = parse_args()
-    from mmseg_maskclip.apis.cli import run_tool
+    from mmseg_maskclip.cli.run import run_tool
     run_tool(main, arguments)

@@ -63,7 +63,7 @@ def _add_host_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    from mmseg_maskclip.apis.test_command import run_test
+    from mmseg_maskclip.cli.test import run_test
 
     run_test(args)
 
@@ -71,5 +71,5 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == '__main__':
     arguments = parse_args()
     os.environ.setdefault('LOCAL_RANK', str(arguments.local_rank))
-    from mmseg_maskclip.apis.cli import run_tool
+    from mmseg_maskclip.cli.run import run_tool
     run_tool(main, arguments)

@@ -42,7 +42,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
-    from mmseg_maskclip.apis.train_command import run_train
+    from mmseg_maskclip.cli.train import run_train
 
     run_train(args)
 
@@ -50,5 +50,5 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == '__main__':
     arguments = parse_args()
     os.environ.setdefault('LOCAL_RANK', str(arguments.local_rank))
-    from mmseg_maskclip.apis.cli import run_tool
+    from mmseg_maskclip.cli.run import run_tool
     run_tool(main, arguments)

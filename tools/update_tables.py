@@ -16,7 +16,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> int:
-    from mmseg_maskclip.apis.metafile import update_tables
+    from docs.metafile import update_tables
 
     stale = update_tables(Path(__file__).resolve().parents[1], args.check)
     for document in stale:
@@ -26,5 +26,5 @@ def main(args: argparse.Namespace) -> int:
 
 if __name__ == '__main__':
     arguments = parse_args()
-    from mmseg_maskclip.apis.cli import run_tool
+    from mmseg_maskclip.cli.run import run_tool
     run_tool(main, arguments)

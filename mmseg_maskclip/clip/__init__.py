@@ -1,29 +1,34 @@
 """CLIP files and text: model zoo, checkpoints, key maps, vocabularies, text banks."""
 
-from mmseg_maskclip.clip.checkpoint import (
+from mmseg_maskclip.clip.checkpoints.download import download_clip, download_file
+from mmseg_maskclip.clip.checkpoints.keys import backbone_to_openai, openai_to_backbone
+from mmseg_maskclip.clip.checkpoints.paths import (
+    backbone_path,
+    bank_path,
+    find_checkpoint,
+    weights_path,
+)
+from mmseg_maskclip.clip.checkpoints.read import (
     ClipCheckpoint,
     holds_teacher,
     how_to_get,
     is_mmseg_checkpoint,
     read_clip_checkpoint,
 )
-from mmseg_maskclip.clip.convert import write_backbone_file, write_weights_file
-from mmseg_maskclip.clip.download import download_clip, download_file
-from mmseg_maskclip.clip.key_maps import backbone_to_openai, openai_to_backbone
-from mmseg_maskclip.clip.paths import backbone_path, bank_path, find_checkpoint, weights_path
+from mmseg_maskclip.clip.checkpoints.weight_files import read_weights_file
+from mmseg_maskclip.clip.checkpoints.write import write_backbone_file, write_weights_file
 from mmseg_maskclip.clip.preprocess import square_of
 from mmseg_maskclip.clip.spec import ClipSpec, TextSpec, make_spec
-from mmseg_maskclip.clip.templates import list_templates, load_templates
-from mmseg_maskclip.clip.text import TextEncoder
-from mmseg_maskclip.clip.text_bank import TextBank
-from mmseg_maskclip.clip.text_encoding import build_text_bank, cached_text_bank, pick_device
-from mmseg_maskclip.clip.vocabulary import (
+from mmseg_maskclip.clip.text.bank import TextBank
+from mmseg_maskclip.clip.text.build import build_text_bank, cached_text_bank, pick_device
+from mmseg_maskclip.clip.text.encoder import TextEncoder
+from mmseg_maskclip.clip.text.templates import list_templates, load_templates
+from mmseg_maskclip.clip.text.vocabulary import (
     Vocabulary,
     combine_vocabularies,
     list_vocabularies,
     load_vocabulary,
 )
-from mmseg_maskclip.clip.weight_files import read_weights_file
 from mmseg_maskclip.clip.zoo import get_spec, list_models
 
 __all__ = [

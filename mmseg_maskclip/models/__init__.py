@@ -1,10 +1,10 @@
 """Backbones, heads and segmentors, registered with mmsegmentation."""
 
 from mmseg_maskclip.models.backbones import ClipResNet, ClipViT
-from mmseg_maskclip.models.class_weight import ClassWeight
+from mmseg_maskclip.models.class_weight.module import ClassWeight
 from mmseg_maskclip.models.decode_heads import ASPPHeadV2, MaskClipHead, MaskClipPlusHead
-from mmseg_maskclip.models.iteration_hook import IterationHook
-from mmseg_maskclip.models.labeller import Labeller
+from mmseg_maskclip.models.pseudo_labels.iteration_hook import IterationHook
+from mmseg_maskclip.models.pseudo_labels.labeller import Labeller
 from mmseg_maskclip.models.segmentors import MaskClip, MaskClipPlus
 
 __all__ = ['ASPPHeadV2', 'ClassWeight', 'ClipResNet', 'ClipViT', 'IterationHook', 'Labeller',

@@ -250,8 +250,8 @@ def test_bad_input_is_one_sentence(arguments, words, tiny_world, tiny_rn, tmp_pa
 
 
 def test_checkpoint_of_a_diverged_run_is_refused(tiny_world, tmp_path, call_tool):
-    from mmseg_maskclip.apis.build import build_model
-    from mmseg_maskclip.apis.config import load_config
+    from mmseg_maskclip.engine.build import build_model
+    from mmseg_maskclip.engine.config import load_config
     state = build_model(load_config(str(ROOT / CONFIG))).state_dict()
     name = next(key for key, value in state.items() if value.ndim == 4)
     state[name][0, 0] = float('nan')

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from mmcv import Config
 
-from mmseg_maskclip.apis.build import build_model
 from mmseg_maskclip.clip import TextBank
+from mmseg_maskclip.engine.build import build_model
 
 NORM = dict(type='BN', requires_grad=True)
 RESNET = dict(type='ResNetV1c', depth=18, base_channels=8, stem_channels=8, norm_cfg=NORM)

@@ -162,7 +162,7 @@ def test_config_is_left_as_it_was():
         decode_head=dict(type='MaskClipHead', num_classes=2, text_channels=16),
         test_cfg=dict(mode='whole'))))
     before = copy.deepcopy(config.model)
-    from mmseg_maskclip.apis.build import build_model
+    from mmseg_maskclip.engine.build import build_model
     assert isinstance(build_model(config), MaskClip)
     assert isinstance(build_model(config), MaskClip)
     assert config.model == before

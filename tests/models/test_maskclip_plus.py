@@ -5,11 +5,11 @@ import torch
 import torch.nn.functional as F
 from mmcv.runner import build_optimizer
 
-from mmseg_maskclip.apis.build import build_model
 from mmseg_maskclip.clip import get_spec
+from mmseg_maskclip.engine.build import build_model
 from mmseg_maskclip.models import IterationHook, Labeller, MaskClip
-from mmseg_maskclip.models.labeller import Window
-from mmseg_maskclip.models.segmentors.teacher import check_order
+from mmseg_maskclip.models.pseudo_labels.labeller import Window
+from mmseg_maskclip.models.pseudo_labels.teacher import check_order
 from mmseg_maskclip.ops import fill_unlabelled
 from mmseg_maskclip.utils import InputError
 

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from mmcv import Config
 
-from mmseg_maskclip.apis.build import build_model
 from mmseg_maskclip.clip import TextBank
+from mmseg_maskclip.engine.build import build_model
 
 FOLDER = Path(os.environ.get('MASKCLIP_PARITY_DIR',
                              Path(__file__).parents[2].parent / 'shared' / 'parity'))
@@ -148,7 +148,7 @@ def test_train_logits_equal_the_recording(name):
 @torch.no_grad()
 def test_released_checkpoint_loads_for_testing(name, tmp_path):
     """The whole official state dict, its teacher dropped and told."""
-    from mmseg_maskclip.apis.weights import load_weights
+    from mmseg_maskclip.models.weights.load import load_weights
     stored = dict(np.load(FOLDER / f'plus_{name}.npz'))
     state = {key[3:]: torch.from_numpy(stored[key]) for key in stored if key.startswith('sd/')}
     # The fork's SegFormer head has a classifier of its own, which it never used.

@@ -41,5 +41,5 @@ def main(args: argparse.Namespace) -> None:
 
 if __name__ == '__main__':
     arguments = parse_args()
-    from mmseg_maskclip.apis.cli import run_tool
+    from mmseg_maskclip.cli.run import run_tool
     run_tool(main, arguments)

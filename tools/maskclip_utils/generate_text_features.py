@@ -33,12 +33,12 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Read, encode, write."""
-    from mmseg_maskclip.apis.text_command import write_bank
+    from mmseg_maskclip.cli.text_bank import write_bank
 
     write_bank(args, normalize=False, tell=print)
 
 
 if __name__ == '__main__':
     arguments = parse_args()
-    from mmseg_maskclip.apis.cli import run_tool
+    from mmseg_maskclip.cli.run import run_tool
     run_tool(main, arguments)

@@ -7,6 +7,7 @@ Prints the table of docs/tinyworld.md, with --class-weight that of docs/class_we
 
 import argparse
 import logging
+import sys
 from pathlib import Path
 
 
@@ -24,13 +25,10 @@ def parse_args() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
-    from mmseg_maskclip.apis.tinyworld_table import (
-        markdown,
-        tinyworld_rows,
-        variants,
-        weighted_variants,
-    )
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     from mmseg_maskclip.utils import require_dir
+
+    from tinyworld.maskclip_table import markdown, tinyworld_rows, variants, weighted_variants
 
     world = require_dir(args.world, 'embedded world',
                         'Make it with: python tools/dataset_converters/tinyworld.py')
@@ -43,5 +41,5 @@ def main(args: argparse.Namespace) -> None:
 
 if __name__ == '__main__':
     arguments = parse_args()
-    from mmseg_maskclip.apis.cli import run_tool
+    from mmseg_maskclip.cli.run import run_tool
     run_tool(main, arguments)

@@ -7,6 +7,7 @@ on two cores; what was finished before is not repeated.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 GROUPS = ('students', 'zero_shot', 'class_weight')
@@ -28,8 +29,10 @@ def parse_args() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
-    from mmseg_maskclip.apis.tinyworld_training import RECIPES, train_all, training_markdown
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     from mmseg_maskclip.utils import require_dir
+
+    from tinyworld.training_table import RECIPES, train_all, training_markdown
 
     root = Path(__file__).resolve().parents[2]
     require_dir(root / 'data/tinyworld', 'embedded world',
@@ -43,5 +46,5 @@ def main(args: argparse.Namespace) -> None:
 
 if __name__ == '__main__':
     arguments = parse_args()
-    from mmseg_maskclip.apis.cli import run_tool
+    from mmseg_maskclip.cli.run import run_tool
     run_tool(main, arguments)

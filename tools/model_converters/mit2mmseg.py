@@ -19,8 +19,8 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     import torch
 
-    from mmseg_maskclip.apis.checkpoints import read_weights
-    from mmseg_maskclip.models.converters import convert_mit
+    from mmseg_maskclip.engine.train.checkpoint import read_weights
+    from mmseg_maskclip.models.weights.mit import convert_mit
     from mmseg_maskclip.utils import atomic_path
 
     state = convert_mit(read_weights(args.src))
@@ -31,5 +31,5 @@ def main(args: argparse.Namespace) -> None:
 
 if __name__ == '__main__':
     arguments = parse_args()
-    from mmseg_maskclip.apis.cli import run_tool
+    from mmseg_maskclip.cli.run import run_tool
     run_tool(main, arguments)

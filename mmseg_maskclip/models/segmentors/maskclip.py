@@ -9,12 +9,12 @@ from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
 from mmseg_maskclip.clip import pick_device
-from mmseg_maskclip.models.aside import Aside, KeepsAside
 from mmseg_maskclip.models.backbones import ClipBackbone, DenseFeatures
-from mmseg_maskclip.models.class_weight import ClassWeight, require_settings, settle
-from mmseg_maskclip.models.clip_loading import load_clip
+from mmseg_maskclip.models.class_weight.module import ClassWeight, require_settings, settle
 from mmseg_maskclip.models.decode_heads import MaskClipHead
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
+from mmseg_maskclip.models.unregistered import Aside, KeepsAside
+from mmseg_maskclip.models.weights.clip import load_clip
 from mmseg_maskclip.ops import LOGIT_SCALE
 from mmseg_maskclip.utils import InputError
 

@@ -12,21 +12,21 @@ from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
 from mmseg_maskclip.clip import TextBank, pick_device, read_clip_checkpoint
-from mmseg_maskclip.models.aside import Aside, KeepsAside
 from mmseg_maskclip.models.backbones import DenseFeatures
-from mmseg_maskclip.models.class_weight import ClassWeight
-from mmseg_maskclip.models.clip_loading import load_class_weight, load_clip, load_text
-from mmseg_maskclip.models.distillation import Distillation
-from mmseg_maskclip.models.labeller import Labeller
-from mmseg_maskclip.models.segmentors.maskclip import MaskClip
-from mmseg_maskclip.models.segmentors.teacher import (
+from mmseg_maskclip.models.class_weight.module import ClassWeight
+from mmseg_maskclip.models.pseudo_labels.distillation import Distillation
+from mmseg_maskclip.models.pseudo_labels.labeller import Labeller
+from mmseg_maskclip.models.pseudo_labels.teacher import (
     build_class_weight,
     build_teacher,
     check_order,
     teacher_file,
     teacher_spec,
 )
+from mmseg_maskclip.models.segmentors.maskclip import MaskClip
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
+from mmseg_maskclip.models.unregistered import Aside, KeepsAside
+from mmseg_maskclip.models.weights.clip import load_class_weight, load_clip, load_text
 from mmseg_maskclip.ops import LOGIT_SCALE, ignore_unlabelled
 from mmseg_maskclip.utils import InputError
 

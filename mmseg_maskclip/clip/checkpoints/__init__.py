@@ -1,0 +1,1 @@
+"""CLIP weight files: reading any form of them, inspecting, converting, writing, downloading."""

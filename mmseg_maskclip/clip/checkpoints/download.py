@@ -1,0 +1,176 @@
+"""Downloads with progress, resume and a checksum; standard library alone."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import BinaryIO
+
+from tqdm import tqdm
+
+from mmseg_maskclip.clip.checkpoints.read import how_to_get
+from mmseg_maskclip.clip.spec import ClipSpec
+from mmseg_maskclip.utils import InputError, sha256_of, writable_dir
+
+BASE_URL = 'MASKCLIP_BASE_URL'
+_CHUNK = 1 << 18
+_TIMEOUT = 30
+_ATTEMPTS = 3
+_PARTIAL = 206
+_NO_MORE = 416
+# Before Python 3.10 a socket's timeout was an error of its own.
+_BROKEN = (http.client.HTTPException, ConnectionError, TimeoutError, socket.timeout)
+
+
+def download_clip(spec: ClipSpec, root: str | Path = 'pretrain', progress: bool = True) -> Path:
+    """The published checkpoint of a model, downloaded where it is not there yet.
+
+    Args:
+        spec: The model.
+        root: The folder it goes to.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The file, ``{root}/{spec.filename}``.
+
+    Raises:
+        InputError: If the model has no published file, the host can't be
+            reached, or what came is not the published file.
+    """
+    if spec.url is None or spec.filename is None:
+        raise InputError(f'{spec.name} has no file to download. {how_to_get(spec)}')
+    target = writable_dir(root, 'download folder') / spec.filename
+    command = f'bash download_weights.sh {spec.name}'
+    if target.is_file():
+        if _fits(target, spec.sha256):
+            return target
+        raise InputError(f'{target} is not the published file of {spec.name} (its SHA-256 starts '
+                         f'with {sha256_of(target)[:12]}, {spec.sha256[:12]} was expected): move '
+                         f'it away, then run: {command}')
+    return download_file(mirror_url(spec), target, spec.sha256, command, progress)
+
+
+def mirror_url(spec: ClipSpec) -> str:
+    """Where a model is fetched from: the official place or the mirror.
+
+    ``MASKCLIP_BASE_URL`` names a mirror with the official layout,
+    ``{base}/{sha256}/{filename}``.
+
+    Args:
+        spec: A model with a published file.
+    """
+    base = os.environ.get(BASE_URL)
+    if not base:
+        return spec.url
+    parts = [base.rstrip('/'), *([spec.sha256] if spec.sha256 else []), spec.filename]
+    return '/'.join(parts)
+
+
+def download_file(url: str, target: str | Path, sha256: str | None = None, again: str = '',
+                  progress: bool = True) -> Path:
+    """Download a file; what an interrupted run left is taken up again.
+
+    The bytes gather in ``{target}.part``, which is renamed once complete and
+    checked.
+
+    Args:
+        url: Where it is.
+        target: Where it goes.
+        sha256: Its SHA-256, or the first digits; None for no check.
+        again: The command that repeats the download, for error messages.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The target.
+
+    Raises:
+        InputError: If the host can't be reached, the file stays incomplete
+            (kept for the next run) or is damaged (removed).
+    """
+    target = Path(target)
+    part = target.with_name(f'{target.name}.part')
+    repeat = f' Run again: {again}' if again else ''
+    total = None
+    for _ in range(_ATTEMPTS):
+        before = _size(part)
+        told = _fetch(url, part, repeat, progress)
+        total = total if told is None else told
+        if total is None or not before < _size(part) < total:
+            break
+    size = _size(part)
+    if total is not None and size < total:
+        raise InputError(f'the download of {url} stopped after {size} of {total} bytes; what came '
+                         f'is kept.{repeat}')
+    if (total is not None and size > total) or not _fits(part, sha256):
+        found = sha256_of(part)
+        part.unlink()
+        raise InputError(f'the file from {url} is damaged: {size} bytes with SHA-256 {found[:12]}, '
+                         f'{(sha256 or "another")[:12]} was expected; it was removed.{repeat}')
+    os.replace(part, target)
+    return target
+
+
+def _fits(path: Path, sha256: str | None) -> bool:
+    return sha256 is None or sha256_of(path).startswith(sha256)
+
+
+def _fetch(url: str, part: Path, repeat: str, progress: bool) -> int | None:
+    """Append what is missing to ``part``; returns the full size where told."""
+    have = _size(part)
+    try:
+        request = urllib.request.Request(url, headers={'Range': f'bytes={have}-'} if have else {})
+        with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
+            start = have if response.status == _PARTIAL else 0
+            length = response.headers.get('Content-Length')
+            total = None if length is None else start + int(length)
+            with open(part, 'ab' if start else 'wb') as file:
+                _copy(response, file, start, total, part.stem, progress)
+            return total
+    except urllib.error.HTTPError as error:
+        if error.code == _NO_MORE:
+            return _size_told(error, have)
+        raise InputError(f'{url} answered {error.code} {error.reason}; check the address, or set '
+                         f'{BASE_URL} to a mirror.{repeat}') from error
+    except (urllib.error.URLError, *_BROKEN, ValueError) as error:
+        raise InputError(_unreachable(url, getattr(error, 'reason', error), repeat)) from error
+    except OSError as error:
+        raise InputError(f'{part} can not be written: {error.strerror or error}.') from error
+
+
+def _copy(response: http.client.HTTPResponse, file: BinaryIO, start: int, total: int | None,
+          name: str, progress: bool) -> None:
+    """Write what comes until it ends or the connection breaks."""
+    with tqdm(total=total, initial=start, unit='B', unit_scale=True, unit_divisor=1024,
+              desc=name, disable=not progress) as bar:
+        while True:
+            try:
+                chunk = response.read(_CHUNK)
+            except http.client.IncompleteRead as error:
+                chunk = error.partial
+            except _BROKEN:
+                return
+            if not chunk:
+                return
+            file.write(chunk)
+            bar.update(len(chunk))
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _size_told(error: urllib.error.HTTPError, have: int) -> int:
+    """Full size in the ``bytes */SIZE`` of an answer that there is no more."""
+    told = (error.headers.get('Content-Range') or '').rpartition('/')[2]
+    return int(told) if told.isdigit() else have
+
+
+def _unreachable(url: str, reason: object, repeat: str) -> str:
+    host = urllib.parse.urlsplit(url).netloc or url
+    return (f'can not reach {host} for {url} ({reason}): check the network, or set {BASE_URL} '
+            f'to a mirror with the files at {{base}}/{{sha256}}/{{filename}}.{repeat}')

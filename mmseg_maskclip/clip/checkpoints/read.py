@@ -1,0 +1,269 @@
+"""One reader for a CLIP checkpoint in any form people have."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional
+
+from torch import Tensor
+
+from mmseg_maskclip.clip.checkpoints.inspect import TowerFacts, text_facts, visual_facts
+from mmseg_maskclip.clip.checkpoints.keys import openai_to_backbone
+from mmseg_maskclip.clip.checkpoints.weight_files import is_torchscript, read_weights_file
+from mmseg_maskclip.clip.spec import ClipSpec
+from mmseg_maskclip.clip.zoo import OPENAI_MODELS, get_spec, list_models
+from mmseg_maskclip.utils import InputError, sha256_of
+
+_MAKE = 'Run: bash download_weights.sh MODEL (see --help).'
+_TEXT = ('token_embedding.', 'positional_embedding', 'transformer.resblocks.', 'ln_final.',
+         'text_projection')
+_NO_WEIGHTS = {'input_resolution', 'context_length', 'vocab_size', 'logit_scale', 'logit_bias',
+               'attn_mask', 'text.attn_mask'}
+_TEACHER = 'decode_head.clip.'
+_PROJECTIONS = ('k_proj', 'q_proj', 'v_proj', 'c_proj')
+_WRAPPERS = ('state_dict', 'model_state_dict', 'model')
+
+
+@dataclass
+class ClipCheckpoint:
+    """Weights of a CLIP model under this project's names, all float32.
+
+    Attributes:
+        path: The file.
+        form: What kind of file it was, in words.
+        visual: Image tower under backbone names (see ``key_maps``). The
+            projection into the joint space, or the position table of a
+            ResNet's attention pool, may be absent in earlier converted files.
+        text: Text tower under the names of open_clip's ``TextTransformer``;
+            empty where the file has none.
+        token_ids: Ids of the token rows the file holds, (T,), sorted; None
+            where it holds all.
+        tower: Sizes of the image tower, inferred from shapes.
+        text_tower: Sizes of the text tower, or None.
+    """
+
+    path: Path
+    form: str
+    visual: dict[str, Tensor]
+    text: dict[str, Tensor] = field(default_factory=dict)
+    token_ids: Optional[Tensor] = None
+
+    def __post_init__(self) -> None:
+        self.tower: TowerFacts = visual_facts(self.visual)
+        self.text_tower = text_facts(self.text) if self.text else None
+
+    @property
+    def kind(self) -> str:
+        """``'vit'`` or ``'resnet'``."""
+        return self.tower.kind
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the file, computed when first asked for."""
+        return sha256_of(self.path)
+
+    def mismatches(self, spec: ClipSpec) -> list[str]:
+        """How the weights differ from a model, one phrase each; empty if they fit.
+
+        Args:
+            spec: The model they are meant for.
+        """
+        found = self.tower.mismatches(spec)
+        if self.text_tower is not None and not found:
+            found = self.text_tower.mismatches(spec)
+        return found
+
+    def check(self, spec: ClipSpec) -> ClipCheckpoint:
+        """Return self if the weights are those of ``spec``'s architecture.
+
+        Args:
+            spec: The model they are meant for.
+
+        Raises:
+            InputError: If they differ in kind, width, depth, patch or other sizes.
+        """
+        found = self.mismatches(spec)
+        if found:
+            fitting = self.identify()
+            seems = f' (it fits {" and ".join(fitting)})' if fitting else ''
+            raise InputError(
+                f'CLIP checkpoint {self.path} holds {self.tower}{seems}, but {spec.name} was '
+                f'expected: {"; ".join(found)}. {how_to_get(spec)}')
+        return self
+
+    def identify(self) -> list[str]:
+        """Names of the known models these weights fit."""
+        return [name for name in list_models() if not self.mismatches(get_spec(name))]
+
+
+def how_to_get(spec: ClipSpec) -> str:
+    """The command, or the place, that has the weights of a model.
+
+    Args:
+        spec: The model.
+    """
+    if spec.name in OPENAI_MODELS or spec.url:
+        return f'Run: bash download_weights.sh {spec.name}'
+    if spec.weights:
+        return f'Its weights ship with this package: {spec.weights}'
+    if spec.open_clip_name:
+        return (f'Save the weights of {spec.name} with open_clip and name the file '
+                f'with --checkpoint FILE or as pretrain/{spec.filename or "FILE"}.')
+    return 'Name a checkpoint of these sizes.'
+
+
+def read_clip_checkpoint(path: str | Path, mend: str = _MAKE) -> ClipCheckpoint:
+    """Read a CLIP checkpoint of any form.
+
+    Known are OpenAI's TorchScript archives; state dicts of OpenAI's and
+    open_clip's models (``.pt``, ``.bin``, ``.safetensors``; plain or wrapped);
+    the earlier ``{MODEL}_clip_backbone.pth`` and ``{MODEL}_clip_weights.pth``;
+    the frozen teacher inside a MaskCLIP+ checkpoint of the official code; and
+    the embedded tiny files, which keep the token rows in use alone.
+
+    Args:
+        path: The file.
+        mend: The command that makes it, appended to errors.
+
+    Raises:
+        InputError: If it is missing, damaged, or no CLIP checkpoint.
+    """
+    content, archive = read_weights_file(path, mend)
+    path = Path(path)
+    if not isinstance(content, Mapping):
+        raise InputError(f'CLIP checkpoint {path} holds a {type(content).__name__}, a dict of '
+                         f'weights was expected. {mend}')
+    if 'clip' in content and isinstance(content['clip'], Mapping):
+        return _checked(path, 'earlier weights file', *_from_weights_file(content), None, mend)
+    state = _unwrap(content)
+    if any(key.startswith(_TEACHER) for key in state):
+        return _checked(path, 'teacher in a released MaskCLIP+ checkpoint',
+                        _from_released_student(state), {}, None, mend)
+    _refuse_other_models(path, state, mend)
+    token_ids = state.pop('token_ids', None)
+    if any(key.startswith('backbone.') for key in state):
+        form, visual, text = 'earlier backbone file', _strip(state, 'backbone.'), {}
+    else:
+        form = 'TorchScript archive' if archive else 'state dict'
+        visual, text = _split_towers(path, state)
+    if token_ids is not None:
+        form = 'embedded file'
+    return _checked(path, form, visual, text, token_ids, mend)
+
+
+def is_mmseg_checkpoint(path: str | Path) -> bool:
+    """Whether a file is a checkpoint of a whole segmentor.
+
+    Args:
+        path: The file; must exist and be readable.
+
+    Returns:
+        True for a checkpoint of mmsegmentation (with a ``decode_head``), such
+        as a trained MaskCLIP+ student; False for a CLIP checkpoint.
+
+    Raises:
+        InputError: If it is no weights file.
+    """
+    if is_torchscript(path):
+        return False
+    content, _ = read_weights_file(path)
+    if not isinstance(content, Mapping):
+        return False
+    return any(key.startswith('decode_head.') for key in _unwrap(content))
+
+
+def holds_teacher(path: str | Path) -> bool:
+    """Whether a checkpoint of the official MaskCLIP+ code brings its frozen CLIP along.
+
+    Args:
+        path: The file; must exist and be readable.
+    """
+    content, _ = read_weights_file(path)
+    return isinstance(content, Mapping) and any(
+        key.startswith(_TEACHER) for key in _unwrap(content))
+
+
+def _unwrap(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, without wrappers and prefixes of wrappers."""
+    for wrapper in _WRAPPERS:
+        if isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+    state = {key: value for key, value in content.items() if isinstance(value, Tensor)}
+    for prefix in ('_orig_mod.', 'module.', '_orig_mod.'):
+        if state and all(key.startswith(prefix) for key in state):
+            state = _strip(state, prefix)
+    return state
+
+
+def _strip(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key[len(prefix):]: value for key, value in state.items() if key.startswith(prefix)}
+
+
+def _refuse_other_models(path: Path, state: Mapping[str, Tensor], mend: str) -> None:
+    if any(key.startswith('decode_head.') for key in state):
+        raise InputError(
+            f'{path} is the checkpoint of a trained segmentor, not of a CLIP model: test it with '
+            f'the config it was trained with. For a CLIP model, {mend[:1].lower() + mend[1:]}')
+    if any(key.startswith(('vision_model.', 'text_model.')) for key in state):
+        raise InputError(f"{path} is in transformers' CLIPModel form, which is not read: take "
+                         f'the same model in OpenAI\'s or open_clip\'s form. {mend}')
+
+
+def _split_towers(path: Path, state: Mapping[str, Tensor]) -> tuple[dict, dict]:
+    """OpenAI's and open_clip's names to (image tower, text tower)."""
+    visual = _strip(state, 'visual.')
+    if any(key.startswith('trunk.') for key in visual):
+        raise InputError(f'{path} has a timm image tower (visual.trunk.*), which is not a '
+                         'plain ViT or ModifiedResNet.')
+    text = _strip(state, 'text.') or {
+        key: value for key, value in state.items() if key.startswith(_TEXT)}
+    text = {key: value for key, value in text.items() if key not in _NO_WEIGHTS}
+    if visual:
+        kind = 'vit' if 'class_embedding' in visual else 'resnet'
+        try:
+            visual = openai_to_backbone(visual, kind)
+        except InputError as error:
+            raise InputError(f'CLIP checkpoint {path} can not be used: {error}') from error
+    return visual, text
+
+
+def _from_weights_file(content: Mapping[str, Any]) -> tuple[dict, dict]:
+    """``{proj | k_proj, q_proj, v_proj, c_proj, clip}`` to (image tower, no text)."""
+    clip = content['clip']
+    visual = _strip(clip, 'backbone.') or dict(clip)
+    if any(key.startswith('visual.') for key in visual):
+        inner = _strip(visual, 'visual.')
+        visual = openai_to_backbone(inner, 'vit' if 'class_embedding' in inner else 'resnet')
+    for name, prefix in [('proj', 'proj')] + [(p, f'attnpool.{p}') for p in _PROJECTIONS]:
+        for key, value in content.get(name, {}).items():
+            # Some copies of these files were saved with 1x1 convolution weights.
+            visual[f'{prefix}.{key}'] = value.flatten(1) if key == 'weight' else value
+    return visual, {}
+
+
+def _from_released_student(state: Mapping[str, Tensor]) -> dict:
+    """The teacher's image tower and projections in a student's checkpoint."""
+    visual = _strip(state, _TEACHER)
+    for name, prefix in [('proj', 'proj')] + [(p, f'attnpool.{p}') for p in _PROJECTIONS]:
+        for key, value in _strip(state, f'decode_head.{name}.').items():
+            visual[f'{prefix}.{key}'] = value.flatten(1) if key == 'weight' else value
+    return visual
+
+
+def _checked(path: Path, form: str, visual: dict, text: dict, token_ids: Tensor | None,
+             mend: str) -> ClipCheckpoint:
+    if 'cls_token' not in visual and 'stem.0.weight' not in visual:
+        found = ', '.join(list(visual or text)[:3]) or 'none'
+        raise InputError(
+            f'CLIP checkpoint {path} holds no weight of a CLIP image tower (first keys: {found}; '
+            f'expected visual.* or backbone.*). {mend}')
+    tensors = ({key: value.float() if value.is_floating_point() else value
+                for key, value in part.items()} for part in (visual, text))
+    try:
+        return ClipCheckpoint(path, form, *tensors, token_ids)
+    except KeyError as error:
+        raise InputError(f'CLIP checkpoint {path} is incomplete: the weight {error} is '
+                         f'missing. {mend}') from error

@@ -1,0 +1,1 @@
+"""Class names to text embeddings: vocabularies, templates, the text tower, text banks."""

@@ -1,0 +1,191 @@
+"""Makes text banks: every class in every template, encoded once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmseg_maskclip.clip.checkpoints.read import ClipCheckpoint
+from mmseg_maskclip.clip.spec import ClipSpec
+from mmseg_maskclip.clip.text.bank import TextBank
+from mmseg_maskclip.clip.text.encoder import TextEncoder
+from mmseg_maskclip.clip.text.templates import (
+    TemplateSource,
+    fill_template,
+    load_templates,
+    templates_name,
+)
+from mmseg_maskclip.clip.text.vocabulary import Source, Vocabulary, load_vocabulary
+from mmseg_maskclip.utils import InputError, cache_dir, progress_bar
+
+SYNONYMS = ('mean', 'separate')
+# Raised whenever the same input would give other embeddings than before.
+_CACHE_VERSION = 1
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Prompts:
+    """Prompts, and the bank row each one counts for."""
+
+    texts: list[str]
+    rows: Tensor
+    row_names: tuple[str, ...]
+    row_class: Tensor
+
+
+def build_text_bank(checkpoint: ClipCheckpoint, spec: ClipSpec, vocabulary: Source,
+                    templates: TemplateSource = 'imagenet85', synonyms: str = 'mean',
+                    normalize: bool = True, device: str | torch.device = 'cpu',
+                    batch_size: int = 256, progress: bool = True) -> TextBank:
+    """Encode a vocabulary (MaskCLIP, Sec. 3.1: prompt engineering).
+
+    Every prompt's embedding is brought to unit length; a row is the mean over
+    its prompts, brought to unit length again.
+
+    Args:
+        checkpoint: A checkpoint that holds the text tower.
+        spec: The model it is of.
+        vocabulary: The classes.
+        templates: A template set, or a list of sentences with one ``{}``.
+        synonyms: ``'mean'``: one row per class, over all its synonyms;
+            ``'separate'``: one row per synonym, to be max-pooled in score space.
+        normalize: Whether the means are brought to unit length.
+        device: Where to encode.
+        batch_size: Prompts per forward pass; does not change the result.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The bank, on the CPU.
+
+    Raises:
+        InputError: If an argument is bad, the checkpoint has no text tower or
+            another one, or a prompt can't be read by it.
+    """
+    vocabulary = load_vocabulary(vocabulary)
+    prompts = _prompts(vocabulary, load_templates(templates), synonyms)
+    if batch_size < 1:
+        raise InputError(f'batch_size is {batch_size}, at least 1 was expected.')
+    encoder = TextEncoder(checkpoint, spec).to(device)
+    means = _row_means(encoder, prompts, batch_size, progress)
+    rows = F.normalize(means, dim=1) if normalize else means
+    return TextBank(rows.float().cpu(), vocabulary.class_names, prompts.row_class,
+                    prompts.row_names, spec.name, templates_name(templates), normalize)
+
+
+def cached_text_bank(checkpoint: ClipCheckpoint, spec: ClipSpec, vocabulary: Source,
+                     templates: TemplateSource = 'imagenet85', synonyms: str = 'mean',
+                     normalize: bool = True, device: str | torch.device = 'cpu',
+                     batch_size: int = 256, progress: bool = True) -> TextBank:
+    """:func:`build_text_bank`, kept in the user's cache by content.
+
+    The key is made of the model, the weights' hash, the names, the templates
+    and the options, so a change of any makes a new file.
+
+    Args:
+        checkpoint: As for :func:`build_text_bank`, like all others.
+        spec: As there.
+        vocabulary: As there.
+        templates: As there.
+        synonyms: As there.
+        normalize: As there.
+        device: As there.
+        batch_size: As there.
+        progress: As there.
+
+    Returns:
+        The bank.
+
+    Raises:
+        InputError: As :func:`build_text_bank`.
+    """
+    vocabulary = load_vocabulary(vocabulary)
+    path = _cache_path(checkpoint, spec, vocabulary, templates, synonyms, normalize)
+    if path.is_file():
+        try:
+            return TextBank.load(path).check(vocabulary.class_names, spec.embed_dim, spec.name)
+        except InputError:
+            _LOG.warning('the cached text bank %s is damaged, it is made anew', path)
+    bank = build_text_bank(checkpoint, spec, vocabulary, templates, synonyms, normalize, device,
+                           batch_size, progress)
+    try:
+        bank.save(path)
+    except (InputError, OSError) as error:
+        _LOG.warning('the text bank is not kept for the next run: %s', error)
+    return bank
+
+
+def _prompts(vocabulary: Vocabulary, templates: tuple[str, ...], synonyms: str) -> _Prompts:
+    if synonyms not in SYNONYMS:
+        raise InputError(f"synonyms is '{synonyms}', one of {SYNONYMS} was expected.")
+    texts, rows, names, classes = [], [], [], []
+    for index, entry in enumerate(vocabulary.entries):
+        groups = [entry] if synonyms == 'mean' else [(name,) for name in entry]
+        for group in groups:
+            filled = [fill_template(template, name) for name in group for template in templates]
+            texts += filled
+            rows += [len(names)] * len(filled)
+            names.append(group[0])
+            classes.append(index)
+    return _Prompts(texts, torch.tensor(rows), tuple(names), torch.tensor(classes))
+
+
+def _row_means(encoder: TextEncoder, prompts: _Prompts, batch_size: int,
+               progress: bool) -> Tensor:
+    """Mean of the unit embeddings of each row's prompts, (R, D) float64."""
+    tokens = encoder.tokenize(prompts.texts)
+    lengths = tokens.argmax(dim=1) + 1
+    # Prompts of like length together: a batch is cut to its longest.
+    order = lengths.argsort(stable=True)
+    device = encoder.mask.device
+    # In double precision the order of summation is no longer seen in a float.
+    sums = None
+    bar = progress_bar(len(order), 'text embeddings', 'prompt', shown=progress)
+    for batch in order.split(batch_size):
+        found = encoder(tokens[batch, :int(lengths[batch].max())].to(device))
+        unit = F.normalize(found, dim=1).double()
+        if sums is None:
+            sums = unit.new_zeros(len(prompts.row_names), unit.shape[1])
+        sums.index_add_(0, prompts.rows[batch].to(device), unit)
+        bar.update(len(batch))
+    bar.close()
+    return sums / prompts.rows.bincount().to(device)[:, None]
+
+
+def _cache_path(checkpoint: ClipCheckpoint, spec: ClipSpec, vocabulary: Vocabulary,
+                templates: TemplateSource, synonyms: str, normalize: bool) -> Path:
+    key = {'version': _CACHE_VERSION, 'clip': spec.name, 'weights': checkpoint.sha256,
+           'activation': spec.activation, 'text': repr(spec.text),
+           'entries': vocabulary.entries, 'templates': load_templates(templates),
+           'called': templates_name(templates), 'synonyms': synonyms, 'normalize': normalize}
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    name = f'{vocabulary.name}_{spec.short_name}_{digest[:24]}.pth'.replace('/', '-')
+    return cache_dir() / 'text_banks' / name
+
+
+def pick_device(name: str | None = None) -> torch.device:
+    """The device to encode on.
+
+    Args:
+        name: ``'cpu'``, ``'cuda'``, ``'cuda:1'``; None for CUDA where there is one.
+
+    Raises:
+        InputError: If it is no device, or not there.
+    """
+    if name is None:
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device '{name}' can not be used here, cpu"
+                         f"{' or cuda' if torch.cuda.is_available() else ''} was "
+                         'expected.') from error
+    return device

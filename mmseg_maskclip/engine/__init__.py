@@ -1,0 +1,1 @@
+"""How a run works: config, data and model, inference, testing, what is recorded."""

@@ -1,0 +1,144 @@
+"""The few things processes of one run say to each other."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Iterator
+
+import torch
+import torch.distributed as dist
+from mmcv.runner import get_dist_info, init_dist
+from torch import Tensor
+
+from mmseg_maskclip.utils import InputError, atomic_path, sentence_of
+from mmseg_maskclip.utils.launcher import tell_launcher
+
+_PEER_IS_GONE = re.compile(r'connection (was )?(closed|reset|refused)|broken pipe', re.IGNORECASE)
+_GRACE_S = 10
+
+
+@contextmanager
+def processes(launcher: str) -> Iterator[None]:
+    """Be one of the processes of a run: nccl where there are GPUs, else gloo.
+
+    The group is left in any case but a failure over nccl, where that would
+    wait for processes that don't know of it. A process that ends within its
+    group may abort: gloo's threads still want the interpreter.
+
+    Args:
+        launcher: ``'none'``, ``'pytorch'`` (torchrun), ``'slurm'`` or ``'mpi'``.
+
+    Raises:
+        InputError: If ``'pytorch'`` is named outside torchrun.
+    """
+    if launcher == 'none':
+        yield
+        return
+    _join(launcher)
+    failed = True
+    try:
+        yield
+        failed = False
+    except InputError as error:
+        # Before the others notice that this process is gone, and the launcher ends them all.
+        tell_launcher(sentence_of(error))
+        raise
+    except RuntimeError as error:
+        if _PEER_IS_GONE.search(str(error)):
+            # The process that is gone said why; torchrun ends this one meanwhile.
+            time.sleep(_GRACE_S)
+        raise
+    finally:
+        if not (failed and dist.get_backend() == 'nccl'):
+            dist.destroy_process_group()
+
+
+def _join(launcher: str) -> None:
+    if torch.cuda.is_available():
+        _require_rank(launcher)
+        local = int(os.environ.get('LOCAL_RANK', 0))
+        if local >= torch.cuda.device_count():
+            raise InputError(f'process {local} of this machine has no GPU of its own, there are '
+                             f'{torch.cuda.device_count()}: start as many processes as GPUs.')
+        init_dist(launcher, backend='nccl')
+        return
+    if launcher != 'pytorch':
+        raise InputError(f"--launcher {launcher} needs GPUs; on CPU use '--launcher pytorch' "
+                         'through tools/dist_test.sh or tools/dist_train.sh.')
+    _require_rank(launcher)
+    dist.init_process_group(backend='gloo')
+
+
+def _require_rank(launcher: str) -> None:
+    if launcher == 'pytorch' and 'RANK' not in os.environ:
+        raise InputError("--launcher pytorch expects torchrun's environment: start it by "
+                         'tools/dist_train.sh CONFIG N or tools/dist_test.sh CONFIG CHECKPOINT '
+                         'N.')
+
+
+def is_main() -> bool:
+    """Whether this process writes files and prints."""
+    return get_dist_info()[0] == 0
+
+
+def device_of_process() -> torch.device:
+    """The GPU of this process, or the CPU where there is none."""
+    if not torch.cuda.is_available():
+        return torch.device('cpu')
+    return torch.device('cuda', torch.cuda.current_device())
+
+
+def sum_over_processes(value: Tensor) -> Tensor:
+    """Sum a tensor over all processes; every process gets it.
+
+    Args:
+        value: Any shape, the same in every process, on the CPU.
+
+    Returns:
+        The sum, on the CPU.
+    """
+    if get_dist_info()[1] == 1:
+        return value
+    on_backend = value.to(device_of_process()) if dist.get_backend() == 'nccl' else value.clone()
+    dist.all_reduce(on_backend)
+    return on_backend.cpu()
+
+
+def merge_dicts(part: dict, folder: Path, use_device: bool) -> dict | None:
+    """Merge every process's dict in the main one.
+
+    Args:
+        part: This process's items, keys unlike those of other processes.
+        folder: A folder all processes can write; used when not ``use_device``.
+        use_device: Send the items through the process group instead.
+
+    Returns:
+        All items in the main process, None elsewhere.
+    """
+    rank, world = get_dist_info()
+    if world == 1:
+        return part
+    parts: list[Any] = [None] * world
+    if use_device:
+        dist.all_gather_object(parts, part)
+    else:
+        with atomic_path(folder / f'.part_{rank}.pkl') as name, open(name, 'wb') as file:
+            pickle.dump(part, file)
+        dist.barrier()
+        if rank == 0:
+            parts = [_take(folder / f'.part_{index}.pkl') for index in range(world)]
+    if rank != 0:
+        return None
+    return {key: value for items in parts for key, value in items.items()}
+
+
+def _take(path: Path) -> dict:
+    with open(path, 'rb') as file:
+        items = pickle.load(file)
+    path.unlink()
+    return items

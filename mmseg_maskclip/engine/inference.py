@@ -1,0 +1,87 @@
+"""From a data set's samples to label maps."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Iterator
+
+import cv2
+import mmcv
+import numpy as np
+import torch
+from mmcv import Config
+from mmcv.image import tensor2imgs
+from mmcv.runner import get_dist_info
+from torch import nn
+from torch.utils.data import DataLoader, Subset
+
+from mmseg_maskclip.engine.config import require_workers
+from mmseg_maskclip.utils import InputError, sentence_of
+
+
+def samples_of_process(dataset: Any, config: Config) -> Iterator[tuple[int, Any]]:
+    """This process's samples with their indices: every n-th image of n processes.
+
+    Args:
+        dataset: A test set; nothing is padded or given twice.
+        config: Says how many worker processes read.
+
+    Raises:
+        InputError: What a worker process found wrong.
+    """
+    rank, world = get_dist_info()
+    indices = list(range(rank, len(dataset), world))
+    workers = config.data.get('test_dataloader', {}).get(
+        'workers_per_gpu', config.data.get('workers_per_gpu', 2))
+    require_workers(workers)
+    workers = min(workers, os.cpu_count() or 1)
+    loader = DataLoader(Subset(dataset, indices), batch_size=None, shuffle=False,
+                        num_workers=workers, collate_fn=_keep)
+    try:
+        yield from zip(indices, loader)
+    except InputError as error:
+        raise InputError(sentence_of(error)) from error
+
+
+def _keep(sample: Any) -> Any:
+    """Samples stay as the pipeline made them: sizes differ, nothing is stacked."""
+    return sample
+
+
+def label_sample(model: nn.Module, sample: dict, device: torch.device) -> np.ndarray:
+    """Label map of one sample of a test pipeline.
+
+    Args:
+        model: A segmentor of mmseg, in eval mode on ``device``.
+        sample: What the pipeline made: lists of images and metas, one an
+            augmentation.
+        device: Where the model is.
+
+    Returns:
+        Class ids at the size of the original image, (H, W).
+    """
+    images = [image[None].to(device) for image in sample['img']]
+    metas = [[meta.data] for meta in sample['img_metas']]
+    with torch.no_grad():
+        return model(return_loss=False, img=images, img_metas=metas)[0]
+
+
+def picture_of(sample: dict, size: tuple[int, int]) -> np.ndarray:
+    """What the model saw of a sample, as a picture.
+
+    Args:
+        sample: As for :func:`label_sample`; of several scales the largest
+            is shown.
+        size: Wanted (height, width).
+
+    Returns:
+        (height, width, 3) uint8, BGR.
+    """
+    index = max(range(len(sample['img'])), key=lambda i: sample['img'][i].shape[1])
+    meta = sample['img_metas'][index].data
+    picture = tensor2imgs(sample['img'][index][None].cpu(), **meta['img_norm_cfg'])[0]
+    height, width = meta['img_shape'][:2]
+    picture = picture[:height, :width]
+    if meta.get('flip'):
+        picture = mmcv.imflip(picture, meta['flip_direction'])
+    return cv2.resize(picture, size[::-1])

@@ -1,0 +1,73 @@
+"""What is written down next to every result."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmseg_maskclip import __version__
+from mmseg_maskclip.engine.config import plain
+from mmseg_maskclip.utils import atomic_path
+
+_PACKAGES = ('torch', 'torchvision', 'mmcv', 'mmcv-full', 'mmsegmentation', 'open_clip_torch',
+             'numpy', 'scipy', 'opencv-python-headless', 'pillow')
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that can change a figure."""
+    found = {'python': platform.python_version(), 'mmseg_maskclip': __version__}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    if torch.cuda.is_available():
+        found['gpu'] = torch.cuda.get_device_name()
+        found['cuda'] = torch.version.cuda
+    return found
+
+
+def timestamp() -> str:
+    """Local time as in mmseg's file names."""
+    return time.strftime('%Y%m%d_%H%M%S', time.localtime())
+
+
+def unused_name(path: Path) -> Path:
+    """``path``, or the next of its kind if a run of the same second took it.
+
+    Args:
+        path: The name wanted.
+    """
+    found, count = path, 1
+    while found.exists():
+        found = path.with_name(f'{path.stem}_{count}{path.suffix}')
+        count += 1
+    return found
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON; what is not a number becomes null.
+
+    Args:
+        path: The file.
+        content: Dicts, lists, numbers, strings, None.
+    """
+    with atomic_path(path) as name:
+        name.write_text(json.dumps(_finite(plain(content)), indent=2) + '\n', encoding='utf-8')
+
+
+def _finite(value: Any) -> Any:
+    """NaN is no JSON."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and value != value:
+        return None
+    return value

@@ -1,0 +1,273 @@
+"""Run a segmentor over a test set: figures, pictures, files."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import mmcv
+import numpy as np
+import torch
+from mmcv import Config
+from mmcv.runner import get_dist_info
+from mmcv.utils import print_log
+from mmseg.datasets import CustomDataset
+from torch import Tensor, nn
+
+from mmseg_maskclip.clip import load_vocabulary
+from mmseg_maskclip.datasets import UnreadableSample
+from mmseg_maskclip.engine.build import build_model, build_test_dataset
+from mmseg_maskclip.engine.distributed import (
+    device_of_process,
+    is_main,
+    merge_dicts,
+    sum_over_processes,
+)
+from mmseg_maskclip.engine.inference import label_sample, picture_of, samples_of_process
+from mmseg_maskclip.engine.record import timestamp, unused_name, versions, write_json
+from mmseg_maskclip.evaluation import check_metrics
+from mmseg_maskclip.models.weights.load import describe_fidelity, load_weights
+from mmseg_maskclip.utils import (
+    InputError,
+    atomic_path,
+    progress_bar,
+    sha256_of,
+    writable_dir,
+    write_image,
+)
+from mmseg_maskclip.visualization.overlay import add_legend, classes_present, overlay
+
+
+@dataclass
+class TestOptions:
+    """What a test run does with its label maps.
+
+    Attributes:
+        metrics: Metrics to evaluate, empty for none.
+        eval_options: Keyword arguments for the dataset's ``evaluate`` or
+            ``format_results``.
+        out: Pickle file for all label maps.
+        show_dir: Folder for pictures.
+        opacity: Of the labels drawn over the pictures.
+        format_only: Write the label maps in the dataset's own format.
+        work_dir: Folder of the record of the figures.
+        gpu_collect: Merge label maps through the process group.
+        facts: Further facts for the record (corruption, scale, command line).
+    """
+
+    __test__ = False
+
+    metrics: list[str] = field(default_factory=list)
+    eval_options: dict = field(default_factory=dict)
+    out: str | None = None
+    show_dir: str | None = None
+    opacity: float = 0.5
+    format_only: bool = False
+    work_dir: str = 'work_dirs'
+    gpu_collect: bool = False
+    facts: dict = field(default_factory=dict)
+
+
+class _Totals:
+    """What is kept of the images seen so far: sums, not maps."""
+
+    def __init__(self, keep_maps: bool) -> None:
+        self.areas: Tensor | None = None
+        self.maps: dict[int, np.ndarray] | None = {} if keep_maps else None
+        self.unreadable: dict[str, str] = {}
+
+    def add(self, per_image: list) -> None:
+        for areas in per_image:
+            stacked = torch.stack([torch.as_tensor(area) for area in areas])
+            self.areas = stacked if self.areas is None else self.areas + stacked
+
+
+def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | None:
+    """Test a model as its config says.
+
+    Args:
+        config: A config with ``model`` and ``data.test``.
+        checkpoint: A checkpoint of the model, or a CLIP file for MaskCLIP.
+        options: What is wanted.
+
+    Returns:
+        The figures, or None where none were asked for (and in all processes
+        but the main one).
+
+    Raises:
+        InputError: If anything a user gave is wrong.
+    """
+    _prepare(options)
+    dataset = build_test_dataset(config)
+    dataset.on_unreadable = 'skip'
+    _check_wishes(dataset, options)
+    model = build_model(config)
+    device = device_of_process()
+    meta = load_weights(model, checkpoint, str(device))
+    check_classes(model, dataset, meta)
+    model.CLASSES, model.PALETTE = dataset.CLASSES, dataset.PALETTE
+    started = time.time()
+    totals = _run(model.to(device).eval(), dataset, config, options)
+    if options.out:
+        _write_maps(totals, dataset, options)
+    if not options.metrics:
+        return None
+    areas = sum_over_processes(_areas(totals, dataset))
+    if not is_main():
+        return None
+    figures = dataset.evaluate([tuple(areas)], metric=options.metrics, logger='mmseg',
+                               **options.eval_options)
+    _write_record(figures, config, checkpoint, totals, time.time() - started, options)
+    return figures
+
+
+test_model.__test__ = False
+
+
+def _prepare(options: TestOptions) -> None:
+    """Find what can't be written before an hour of work, not after."""
+    if options.out and not options.out.endswith(('.pkl', '.pickle')):
+        raise InputError(f'--out is {options.out}, a name ending in .pkl was expected.')
+    if not 0 < options.opacity <= 1:
+        raise InputError(f'--opacity is {options.opacity}, a number in (0, 1] was expected.')
+    if options.out and Path(options.out).is_dir():
+        raise InputError(f'--out {options.out} is a folder, a file was expected.')
+    writable_dir(options.work_dir, 'work dir')
+    if options.show_dir:
+        writable_dir(options.show_dir, '--show-dir')
+    if options.out:
+        writable_dir(Path(options.out).parent, 'folder of --out')
+
+
+def _check_wishes(dataset: Any, options: TestOptions) -> None:
+    """What this data set can't do, told before the weights are loaded."""
+    name = type(dataset).__name__
+    if options.metrics:
+        if dataset.ann_dir is None:
+            raise InputError(f'--eval: {name} has no labels to compare with; use --show-dir or '
+                             '--out.')
+        check_metrics(options.metrics)
+    if options.format_only and type(dataset).format_results is CustomDataset.format_results:
+        raise InputError(f'--format-only: {name} has no format of its own to write; use --out or '
+                         '--show-dir.')
+    if options.show_dir:
+        shown, images = Path(options.show_dir).resolve(), Path(dataset.img_dir).resolve()
+        if shown == images or images in shown.parents:
+            raise InputError(f'--show-dir {options.show_dir} lies in the image folder {images}, '
+                             'whose pictures it would overwrite or add to: name another folder.')
+
+
+def check_classes(model: nn.Module, dataset: Any, meta: dict) -> None:
+    """Check that a model's classes are a data set's.
+
+    Args:
+        model: A segmentor.
+        dataset: A test set.
+        meta: Meta data of the checkpoint.
+
+    Raises:
+        InputError: If their number differs, or the names of one's own list.
+    """
+    wanted, found = model.decode_head.num_classes, len(dataset.CLASSES)
+    if wanted != found:
+        raise InputError(f'the head has {wanted} classes, the dataset {type(dataset).__name__} '
+                         f'{found}: set model.decode_head.num_classes and vocabulary to the '
+                         "dataset's.")
+    vocabulary = getattr(model.decode_head, 'vocabulary', None)
+    if type(dataset).__name__ == 'ImageFolderDataset' and vocabulary is not None:
+        asked = load_vocabulary(vocabulary).class_names
+        wrong = [pair for pair in zip(asked, dataset.CLASSES) if pair[0] != pair[1]]
+        if wrong:
+            raise InputError(f'the head is asked for {wrong[0][0]!r} where data.test.classes says '
+                             f'{wrong[0][1]!r}: give both lists in one order, or --classes.')
+    trained = meta.get('CLASSES')
+    if trained and list(trained) != list(dataset.CLASSES):
+        print_log('The checkpoint was made for classes of other names: '
+                  f'{list(trained)[:3]}... against {list(dataset.CLASSES)[:3]}...', 'mmseg',
+                  level=30)
+
+
+def _run(model: nn.Module, dataset: Any, config: Config, options: TestOptions) -> _Totals:
+    device = next(model.parameters()).device
+    totals = _Totals(keep_maps=bool(options.out))
+    world = get_dist_info()[1]
+    with progress_bar(len(dataset), 'test', 'image', shown=is_main()) as bar:
+        for index, sample in samples_of_process(dataset, config):
+            if isinstance(sample, UnreadableSample):
+                totals.unreadable[sample.filename] = sample.reason
+            else:
+                labels = label_sample(model, sample, device)
+                _use(labels, index, dataset, sample, totals, options)
+            bar.update(min(world, len(dataset) - bar.n))
+    _report_unreadable(totals, dataset, Path(options.work_dir))
+    return totals
+
+
+def _use(labels: np.ndarray, index: int, dataset: Any, sample: dict, totals: _Totals,
+         options: TestOptions) -> None:
+    """Everything that is done with one label map."""
+    if options.metrics:
+        totals.add(dataset.pre_eval([labels], [index]))
+    if totals.maps is not None:
+        totals.maps[index] = labels.astype(np.uint8 if len(dataset.CLASSES) <= 256 else np.int16)
+    if options.show_dir:
+        _draw(labels, sample, dataset, options)
+    if options.format_only:
+        arguments = {'imgfile_prefix': str(Path(options.work_dir) / 'format_results'),
+                     **options.eval_options}
+        try:
+            dataset.format_results([labels], indices=[index], **arguments)
+        except (TypeError, OSError) as error:
+            raise InputError(f'--format-only with --eval-options {options.eval_options}: '
+                             f'{error}.') from error
+
+
+def _draw(labels: np.ndarray, sample: dict, dataset: Any, options: TestOptions) -> None:
+    drawing = overlay(picture_of(sample, labels.shape), labels, dataset.PALETTE, options.opacity)
+    drawing = add_legend(drawing, classes_present(labels, len(dataset.CLASSES)), dataset.CLASSES,
+                         dataset.PALETTE)
+    write_image(Path(options.show_dir) / sample['img_metas'][0].data['ori_filename'], drawing)
+
+
+def _report_unreadable(totals: _Totals, dataset: Any, folder: Path) -> None:
+    """Name and count, over all processes, what could not be read."""
+    totals.unreadable = merge_dicts(totals.unreadable, folder, use_device=True) or {}
+    if not totals.unreadable:
+        return
+    for filename, reason in totals.unreadable.items():
+        print_log(f'{filename} was left out: {reason}', 'mmseg', level=30)
+    print_log(f'{len(totals.unreadable)} of {len(dataset)} images could not be read and were '
+              'left out of the figures', 'mmseg', level=30)
+    if len(totals.unreadable) == len(dataset):
+        raise InputError(f'none of the {len(dataset)} images could be read, the last one '
+                         f'{list(totals.unreadable)[-1]}.')
+
+
+def _areas(totals: _Totals, dataset: Any) -> Tensor:
+    if totals.areas is not None:
+        return totals.areas
+    return torch.zeros(4, len(dataset.CLASSES), dtype=torch.int64)
+
+
+def _write_maps(totals: _Totals, dataset: Any, options: TestOptions) -> None:
+    merged = merge_dicts(totals.maps, Path(options.work_dir), options.gpu_collect)
+    if merged is None:
+        return
+    with atomic_path(options.out) as name:
+        mmcv.dump([merged.get(index) for index in range(len(dataset))], str(name))
+    print_log(f'Label maps of {len(merged)} images: {options.out}', 'mmseg')
+
+
+def _write_record(figures: dict, config: Config, checkpoint: str, totals: _Totals,
+                  seconds: float, options: TestOptions) -> None:
+    scale = 'multi' if options.facts.get('aug_test') else 'single'
+    path = unused_name(Path(options.work_dir) / f'eval_{scale}_scale_{timestamp()}.json')
+    write_json(path, {
+        'config': config.filename, 'checkpoint': str(checkpoint),
+        'checkpoint_sha256': sha256_of(checkpoint), 'fidelity': describe_fidelity(config),
+        'metric': figures, 'unreadable': totals.unreadable, 'seconds': round(seconds, 2),
+        'processes': get_dist_info()[1], **options.facts, 'versions': versions(),
+        'model': config.model, 'data': config.data.test})
+    print_log(f'Figures: {path}', 'mmseg')

@@ -1,0 +1,1 @@
+"""Training: runner, hooks, data order, evaluation, checkpoints, resuming."""

@@ -1,0 +1,92 @@
+"""Self-training from a moving average of the student."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from mmcv.runner import HOOKS, Hook
+from torch import Tensor, nn
+
+from mmseg_maskclip.engine.train.runner import TrainRunner, unwrap
+from mmseg_maskclip.utils import InputError
+
+
+class AveragedStudent(nn.Module):
+    """Moving average of a segmentor's backbone and head (Mean Teacher, arXiv 1703.01780).
+
+    Args:
+        student: The segmentor.
+    """
+
+    def __init__(self, student: nn.Module) -> None:
+        super().__init__()
+        self.backbone = copy.deepcopy(student.backbone)
+        self.decode_head = copy.deepcopy(student.decode_head)
+        self.requires_grad_(False).eval()
+
+    @torch.no_grad()
+    def follow(self, student: nn.Module, momentum: float) -> None:
+        """Take a step towards the student.
+
+        Args:
+            student: The segmentor.
+            momentum: Share of the average that is kept.
+        """
+        current = student.state_dict()
+        for name, value in self.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(current[name], 1 - momentum)
+            else:
+                value.copy_(current[name])
+
+    @torch.no_grad()
+    def forward(self, img: Tensor) -> Tensor:
+        """Class scores, (B, K, h, w).
+
+        Args:
+            img: (B, 3, H, W).
+        """
+        return self.decode_head(self.backbone(img))
+
+
+@HOOKS.register_module()
+class EmaLabellerHook(Hook):
+    """Lets a moving average of the student label in the self-training stage.
+
+    The average is in evaluation mode, in no optimizer, and in checkpoints
+    only as what resuming needs. Off unless named in ``custom_hooks``.
+
+    With several processes the student needs SyncBN, or a norm that does not
+    know the batch: plain BN keeps other statistics in every process, and a
+    checkpoint has those of the first alone.
+
+    Args:
+        momentum: Share of the average that is kept in a step; at the start
+            of training less, so that it does not lag.
+
+    Raises:
+        InputError: If ``momentum`` is not in [0, 1).
+    """
+
+    def __init__(self, momentum: float = 0.999) -> None:
+        if not 0 <= momentum < 1:
+            raise InputError(f'momentum of EmaLabellerHook is {momentum}, a number in [0, 1) '
+                             'was expected.')
+        self.momentum = momentum
+
+    def before_run(self, runner: TrainRunner) -> None:
+        """Called by the runner."""
+        model = unwrap(runner.model)
+        if not hasattr(model, 'self_labeller'):
+            raise InputError(f'EmaLabellerHook needs a MaskClipPlus, {type(model).__name__} does '
+                             'not train on its own labels.')
+        self.average = AveragedStudent(model)
+        runner.keep('ema', self.average)
+        # A method, so that the average is no part of the model.
+        model.self_labeller = self.average.forward
+
+    def before_train_iter(self, runner: TrainRunner) -> None:
+        """Called by the runner: follow what the last step made of the student."""
+        momentum = min(self.momentum, (1 + runner.iter) / (10 + runner.iter))
+        self.average.follow(unwrap(runner.model), momentum)

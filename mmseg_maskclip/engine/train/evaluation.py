@@ -1,0 +1,129 @@
+"""Evaluation during training, which an interruption neither loses nor repeats."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from mmcv import Config
+from mmcv.runner import LoggerHook, get_dist_info
+from mmseg.core import DistEvalHook, EvalHook
+from mmseg.datasets import build_dataset
+
+from mmseg_maskclip.engine.build import config_faults
+from mmseg_maskclip.engine.record import write_json
+from mmseg_maskclip.engine.train.checkpoint import storable
+from mmseg_maskclip.engine.train.data import build_val_loader
+from mmseg_maskclip.engine.train.runner import TrainRunner
+
+RECORD = 'evaluations.json'
+_BEST = ('best_score', 'best_ckpt')
+
+
+class RecordedEvaluation:
+    """Goes before a hook of mmseg: figures of all iterations in ``evaluations.json``.
+
+    A checkpoint is written before the evaluation of the same iteration. A run
+    resumed from there takes the figures, and which checkpoint is the best,
+    from the record, or evaluates now if it was interrupted before it could.
+    """
+
+    def before_run(self, runner: TrainRunner) -> None:
+        """Called by the runner."""
+        self._record = {}
+        if runner.iter:
+            self._record = {key: entry for key, entry in _read(_path(runner)).items()
+                            if int(key) <= runner.iter}
+        elif runner.rank == 0:
+            # Of an earlier run in this folder.
+            _path(runner).unlink(missing_ok=True)
+        known = self._record.get(str(runner.iter), {}).get('best', {})
+        runner.meta.setdefault('hook_msgs', {}).update(known)
+        super().before_run(runner)
+
+    def before_epoch(self, runner: TrainRunner) -> None:
+        """Called by the runner once, when everything is ready."""
+        super().before_epoch(runner)
+        if not runner.iter or str(runner.iter) in self._record:
+            return
+        runner._iter -= 1
+        if self._should_evaluate(runner):
+            runner.mode = 'train'
+            self._do_evaluate(runner)
+            if runner.log_buffer.ready:
+                for hook in runner.hooks:
+                    if isinstance(hook, LoggerHook):
+                        hook.log(runner)
+            runner.log_buffer.clear()
+        runner._iter += 1
+
+    def evaluate(self, runner: TrainRunner, results: list) -> float | None:
+        """Score results as mmseg does, and record the figures.
+
+        Args:
+            runner: The runner.
+            results: What ``pre_eval`` gave for all images.
+
+        Returns:
+            The figure that decides which checkpoint is the best.
+        """
+        score = super().evaluate(runner, results)
+        output = runner.log_buffer.output
+        # Classes that no image shows have no figure, and NaN is no JSON.
+        for name in [name for name, value in output.items() if _is_nan(value)]:
+            del output[name]
+        figures = {name: value for name, value in output.items() if name != 'eval_iter_num'}
+        self._record[str(runner.iter + 1)] = {'figures': storable(figures), 'best': {}}
+        write_json(_path(runner), self._record)
+        return score
+
+    def _save_ckpt(self, runner: TrainRunner, key_score: float) -> None:
+        super()._save_ckpt(runner, key_score)
+        messages = runner.meta['hook_msgs']
+        self._record[str(runner.iter + 1)]['best'] = storable(
+            {key: messages[key] for key in _BEST if key in messages})
+        write_json(_path(runner), self._record)
+
+
+class TrainEvalHook(RecordedEvaluation, EvalHook):
+    """Evaluation by one process."""
+
+
+class TrainDistEvalHook(RecordedEvaluation, DistEvalHook):
+    """Evaluation by all processes."""
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _path(runner: TrainRunner) -> Path:
+    return Path(runner.work_dir) / RECORD
+
+
+def _read(path: Path) -> dict:
+    return json.loads(path.read_text(encoding='utf-8')) if path.is_file() else {}
+
+
+def register_evaluation(runner: TrainRunner, config: Config) -> None:
+    """Evaluate on ``data.val`` as ``evaluation`` of the config says.
+
+    Args:
+        runner: The runner.
+        config: With both.
+
+    Raises:
+        InputError: If the data or the settings are wrong.
+    """
+    settings = copy.deepcopy(config.data.val)
+    settings.test_mode = True
+    with config_faults('a dataset'):
+        dataset = build_dataset(settings)
+    arguments = {'pre_eval': True, **config.evaluation, 'by_epoch': False}
+    hook = TrainDistEvalHook if get_dist_info()[1] > 1 else TrainEvalHook
+    with config_faults('an evaluation'):
+        runner.register_hook(hook(build_val_loader(dataset, config), **arguments),
+                             priority='LOW')

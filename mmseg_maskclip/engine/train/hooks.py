@@ -1,0 +1,102 @@
+"""What happens around a training step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmcv.runner import Hook, OptimizerHook
+from torch import Tensor
+
+from mmseg_maskclip.engine.train.data import reseed
+from mmseg_maskclip.engine.train.runner import TrainRunner, unwrap
+
+
+class NoiseHook(Hook):
+    """Draws dropout and drop-path of a step from the seed and the iteration.
+
+    Args:
+        seed: Seed of the run.
+        per_process: Different noise in every process, as ``--diff-seed``.
+    """
+
+    def __init__(self, seed: int, per_process: bool = False) -> None:
+        self.seed = seed
+        self.per_process = per_process
+
+    def before_train_iter(self, runner: TrainRunner) -> None:
+        """Called by the runner."""
+        reseed(self.seed, runner.iter, runner.rank if self.per_process else 0)
+
+
+def grad_scaler() -> Any:
+    """torch's loss scaler, wherever this version keeps it."""
+    if hasattr(torch.amp, 'GradScaler'):
+        return torch.amp.GradScaler('cuda')
+    return torch.cuda.amp.GradScaler()
+
+
+class StepHook(OptimizerHook):
+    """Backward pass and optimizer step, over all batches of an iteration.
+
+    Args:
+        scaler: The loss scaler of fp16, None without one.
+        kwargs: As in mmcv's ``OptimizerHook``, e.g. ``grad_clip``.
+    """
+
+    def __init__(self, scaler: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scaler = scaler
+
+    def before_run(self, runner: TrainRunner) -> None:
+        """Called by the runner."""
+        runner.stepper = self
+
+    def before_train_iter(self, runner: TrainRunner) -> None:
+        """Called by the runner."""
+        runner.optimizer.zero_grad()
+
+    def backward(self, runner: TrainRunner, loss: Tensor) -> None:
+        """Add the gradients of one batch.
+
+        Args:
+            runner: The runner.
+            loss: Of the batch.
+        """
+        loss = loss / runner.accumulation
+        (self.scaler.scale(loss) if self.scaler else loss).backward()
+
+    def after_train_iter(self, runner: TrainRunner) -> None:
+        """Called by the runner."""
+        if self.detect_anomalous_params:
+            self.detect_anomalous_parameters(runner.outputs['loss'], runner)
+        self.backward(runner, runner.outputs['loss'])
+        if self.scaler:
+            self.scaler.unscale_(runner.optimizer)
+        if self.grad_clip is not None:
+            norm = self.clip_grads(runner.model.parameters())
+            if norm is not None:
+                runner.log_buffer.update({'grad_norm': float(norm)},
+                                         runner.outputs['num_samples'])
+        if self.scaler:
+            self.scaler.step(runner.optimizer)
+            self.scaler.update()
+        else:
+            runner.optimizer.step()
+
+
+class StageHook(Hook):
+    """Says in the log who completes the labels, when that changes."""
+
+    SAYS = {'clip': 'by the CLIP teacher', 'self': 'by the student itself', None: 'by nobody'}
+
+    def __init__(self) -> None:
+        self.stage: str | None = 'unknown'
+
+    def before_train_iter(self, runner: TrainRunner) -> None:
+        """Called by the runner."""
+        stage = unwrap(runner.model).labeller.stage(runner.iter + 1)
+        if stage != self.stage:
+            runner.logger.info(f'Iteration {runner.iter + 1}: from here on unlabelled pixels '
+                               f'are labelled {self.SAYS[stage]}.')
+        self.stage = stage

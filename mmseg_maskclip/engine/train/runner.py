@@ -1,0 +1,220 @@
+"""mmcv's runner by iterations, with exact resuming, accumulation and mixed precision."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from pathlib import Path
+from typing import Any, ContextManager, Mapping
+
+import mmcv
+import torch
+from mmcv.parallel import MMDataParallel, MMDistributedDataParallel, is_module_wrapper
+from mmcv.runner import IterBasedRunner
+from torch import nn
+
+from mmseg_maskclip.engine.distributed import device_of_process
+from mmseg_maskclip.engine.train.checkpoint import (
+    link_latest,
+    load_exactly,
+    storable,
+    write_checkpoint,
+)
+from mmseg_maskclip.utils import InputError
+
+_PRECISIONS = {'fp16': torch.float16, 'bf16': torch.bfloat16}
+
+
+class TrainDdp(MMDistributedDataParallel):
+    """mmcv's wrapper, also on the CPU and with the torch of today."""
+
+    def train_step(self, *inputs: Any, **kwargs: Any) -> dict:
+        """One training step; the data come out of their containers."""
+        if not self.device_ids:
+            scattered, keywords = self.scatter(inputs, kwargs, [-1])
+            inputs, kwargs = scattered[0], keywords[0]
+        return super().train_step(*inputs, **kwargs)
+
+    def forward(self, *inputs: Any, **kwargs: Any) -> Any:
+        """A test pass, which needs no other process."""
+        devices = self.device_ids or [-1]
+        scattered, keywords = self.scatter(inputs, kwargs, devices)
+        return self.module(*scattered[0], **keywords[0])
+
+
+def wrap_model(model: nn.Module, distributed: bool, find_unused: bool = False) -> nn.Module:
+    """Move a segmentor to the device of this process and wrap it for training.
+
+    Args:
+        model: The segmentor.
+        distributed: Whether there are several processes.
+        find_unused: Whether a step may leave parameters out. Not needed for
+            what is frozen: that is no part of the model.
+    """
+    device = device_of_process()
+    model = model.to(device)
+    devices = [device.index] if device.type == 'cuda' else None
+    if distributed:
+        return TrainDdp(model, device_ids=devices, broadcast_buffers=False,
+                        find_unused_parameters=find_unused)
+    return MMDataParallel(model, device_ids=devices or [])
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """The segmentor itself."""
+    return model.module if is_module_wrapper(model) else model
+
+
+class TrainRunner(IterBasedRunner):
+    """One iteration is one step of the optimizer.
+
+    A resumed run goes on with the iteration after the one the checkpoint was
+    written at.
+
+    Args:
+        args: As in mmcv's ``IterBasedRunner``.
+        accumulation: Batches whose gradients make one step.
+        amp: ``'fp16'``, ``'bf16'`` or None for single precision.
+        stamp: What every checkpoint's ``meta`` tells, e.g. config and classes.
+        kwargs: As in mmcv's ``IterBasedRunner``.
+    """
+
+    def __init__(self, *args: Any, accumulation: int = 1, amp: str | None = None,
+                 stamp: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.accumulation = accumulation
+        self.amp = amp
+        self.stamp = dict(stamp or {})
+        self.stateful: dict[str, Any] = {}
+        self._restored: dict[str, Any] = {}
+        self.stepper: Any = None
+        self._logged: tuple[str, ...] = ()
+
+    def keep(self, name: str, item: Any) -> None:
+        """Make something part of checkpoints, and restore it in a resumed run.
+
+        Args:
+            name: Its name in the checkpoint.
+            item: With ``state_dict`` and ``load_state_dict``.
+        """
+        self.stateful[name] = item
+        if self._restored.get(name):
+            item.load_state_dict(self._restored[name])
+
+    def train(self, data_loader: Any, **kwargs: Any) -> None:
+        """One iteration.
+
+        Args:
+            data_loader: mmcv's ``IterLoader`` over the training batches.
+            kwargs: For the model's ``train_step``.
+
+        Raises:
+            InputError: If the loss is no number any more.
+        """
+        self.model.train()
+        self.mode = 'train'
+        self.data_loader = data_loader
+        batches = [next(data_loader) for _ in range(self.accumulation)]
+        self._epoch = self.iter * self.accumulation // len(data_loader)
+        self.data_batch = batches[-1]
+        self.call_hook('before_train_iter')
+        parts = []
+        for batch in batches[:-1]:
+            with self._unsynced():
+                outputs = self._step(batch, kwargs)
+                self.stepper.backward(self, outputs['loss'])
+            parts.append(outputs)
+        self.outputs = self._step(batches[-1], kwargs)
+        self._log([*parts, self.outputs])
+        self.call_hook('after_train_iter')
+        del self.data_batch
+        self._inner_iter += 1
+        self._iter += 1
+
+    def _step(self, batch: dict, kwargs: dict) -> dict:
+        with self._precision():
+            return self.model.train_step(batch, self.optimizer, **kwargs)
+
+    def _precision(self) -> ContextManager:
+        if self.amp is None:
+            return contextlib.nullcontext()
+        return torch.autocast(device_of_process().type, _PRECISIONS[self.amp])
+
+    def _unsynced(self) -> ContextManager:
+        """Processes exchange gradients with the last batch of a step only."""
+        return getattr(self.model, 'no_sync', contextlib.nullcontext)()
+
+    def _log(self, parts: list[dict]) -> None:
+        """Hand the mean over the batches of a step to the log, and look at the loss."""
+        names = parts[0].get('log_vars', {})
+        means = {name: sum(part['log_vars'][name] for part in parts) / len(parts)
+                 for name in names}
+        self._forget({*self._logged} - {*means})
+        self._logged = tuple(means)
+        self.log_buffer.update(means, sum(part['num_samples'] for part in parts))
+        if not math.isfinite(means.get('loss', 0.0)):
+            raise InputError(
+                f'the loss is {means["loss"]} at iteration {self.iter + 1}: lower optimizer.lr '
+                'or set optimizer_config.grad_clip.max_norm with --cfg-options; checkpoints '
+                'written before are kept.')
+
+    def _forget(self, names: set[str]) -> None:
+        """Figures that steps give no more: mmcv would go on averaging the last ones."""
+        for name in names:
+            for kept in (self.log_buffer.val_history, self.log_buffer.n_history):
+                kept.pop(name, None)
+
+    def save_checkpoint(self, out_dir: str, filename_tmpl: str = 'iter_{}.pth',
+                        meta: dict | None = None, save_optimizer: bool = True,
+                        create_symlink: bool = True) -> None:
+        """Write a checkpoint of the student and all that resuming needs.
+
+        Args:
+            out_dir: The folder.
+            filename_tmpl: With ``{}`` for the iteration.
+            meta: Further facts.
+            save_optimizer: Whether it can be resumed.
+            create_symlink: Let ``latest.pth`` point to it.
+        """
+        # mmcv would also write buffers that are declared as rebuildable.
+        content = {
+            'meta': storable({**self.stamp, **(self.meta or {}), **(meta or {}),
+                              'mmcv_version': mmcv.__version__, 'epoch': self.epoch + 1,
+                              'iter': self.iter + 1}),
+            'state_dict': {key: value.cpu()
+                           for key, value in unwrap(self.model).state_dict().items()}}
+        if save_optimizer:
+            content['optimizer'] = self.optimizer.state_dict()
+            content['stateful'] = {name: item.state_dict()
+                                   for name, item in self.stateful.items()}
+        path = Path(out_dir) / filename_tmpl.format(self.iter + 1)
+        write_checkpoint(path, content)
+        if create_symlink:
+            link_latest(path)
+
+    def restore(self, content: Mapping[str, Any], path: str | Path) -> None:
+        """Go on where a checkpoint was written.
+
+        Args:
+            content: What :func:`read_checkpoint` read.
+            path: Its file.
+
+        Raises:
+            InputError: If it is of another model, or was written without its
+                optimizer.
+        """
+        if 'optimizer' not in content:
+            raise InputError(f'{path} was written without the optimizer and can not be resumed: '
+                             'start a new run from its weights with --load-from.')
+        load_exactly(unwrap(self.model), content['state_dict'], path)
+        try:
+            self.optimizer.load_state_dict(content['optimizer'])
+        except (ValueError, KeyError) as error:
+            raise InputError(f'{path} was written with another optimizer: {error}') from error
+        self._restored = dict(content.get('stateful', {}))
+        for name, item in list(self.stateful.items()):
+            self.keep(name, item)
+        self._iter = self._inner_iter = content['meta']['iter']
+        self._epoch = content['meta']['epoch'] - 1
+        self.meta.setdefault('hook_msgs', {}).update(content['meta'].get('hook_msgs', {}))
+        self.logger.info(f'Resumed from {path}, written at iteration {self.iter}.')

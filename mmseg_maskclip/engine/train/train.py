@@ -1,0 +1,208 @@
+"""Train a segmentor as its config says."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import mmseg
+import torch
+from mmcv import Config
+from mmcv.runner import HOOKS, Hook, build_optimizer, get_dist_info
+from mmcv.utils import build_from_cfg
+from mmseg.apis import set_random_seed
+from mmseg.datasets import build_dataset
+from torch import nn
+
+from mmseg_maskclip.engine.build import build_model, config_faults
+from mmseg_maskclip.engine.distributed import is_main
+from mmseg_maskclip.engine.record import timestamp, versions
+from mmseg_maskclip.engine.train import ema as ema_labeller  # noqa: F401  (registration)
+from mmseg_maskclip.engine.train.checkpoint import load_fitting, read_checkpoint, remove_leftovers
+from mmseg_maskclip.engine.train.data import build_train_loader
+from mmseg_maskclip.engine.train.evaluation import register_evaluation
+from mmseg_maskclip.engine.train.hooks import NoiseHook, StageHook, StepHook, grad_scaler
+from mmseg_maskclip.engine.train.log import log_file, log_start, quiet_mmcv, usable_log_config
+from mmseg_maskclip.engine.train.resume import (
+    TrainOptions,
+    check_same_model,
+    check_same_run,
+    choose_seed,
+    describe_model,
+    describe_run,
+    resumed_path,
+)
+from mmseg_maskclip.engine.train.runner import TrainRunner, unwrap, wrap_model
+from mmseg_maskclip.engine.train.settings import accumulation_of, check_settings, settle_batch
+from mmseg_maskclip.models import MaskClipPlus
+from mmseg_maskclip.models.pseudo_labels.iteration_hook import IterationHook
+from mmseg_maskclip.models.weights.official import adapt_released
+from mmseg_maskclip.models.weights.pretrained import check_pretrained, without_pretrained
+from mmseg_maskclip.utils import InputError, atomic_path, writable_dir
+
+__all__ = ['TrainOptions', 'train_model']
+
+_TEXTS = ('decode_head.text.',)
+
+
+def train_model(config: Config, options: TrainOptions) -> nn.Module:
+    """Train a model, from the start or from where a run was interrupted.
+
+    The order of the images, their augmentation and the noise of the model
+    depend on the seed and the iteration alone, so that an interrupted run
+    goes on as if nothing had happened.
+
+    Args:
+        config: A config with ``model``, ``data``, ``optimizer`` and
+            ``runner``; it is left as it is.
+        options: How to start.
+
+    Returns:
+        The trained segmentor, on the device of this process.
+
+    Raises:
+        InputError: If anything a user gave is wrong.
+    """
+    check_settings(config, options.amp)
+    work_dir = writable_dir(options.work_dir, 'work dir')
+    config = copy.deepcopy(config)
+    path = resumed_path(options)
+    resumed = read_checkpoint(path) if path else None
+    if resumed:
+        check_same_model(config, resumed, path)
+    seed = choose_seed(config, options, resumed)
+    stamp, text = timestamp(), config.pretty_text
+    name = Path(config.filename or 'config.py').name
+    with log_file(work_dir / f'{stamp}.log', config.get('log_level', 'INFO')) as logger:
+        log_start(logger, text, options, seed)
+        if is_main():
+            with atomic_path(work_dir / name) as temporary:
+                temporary.write_text(text, encoding='utf-8')
+            remove_leftovers(work_dir)
+        runner, loader = _prepare(config, options, seed, logger, resumed is not None)
+        run = describe_run(config, options, unwrap(runner.model))
+        runner.stamp.update(config=text, run=run)
+        runner.meta['exp_name'] = name
+        runner.timestamp = stamp
+        if resumed:
+            check_same_run(run, resumed, path)
+            runner.restore(resumed, path)
+        loader.batch_sampler.first = runner.iter * runner.accumulation
+        if runner.iter >= runner.max_iters:
+            logger.info(f'All {runner.max_iters} iterations were done before.')
+        runner.run([loader], [('train', 1)])
+    return runner.model.module
+
+
+def _prepare(config: Config, options: TrainOptions, seed: int, logger: logging.Logger,
+             resuming: bool) -> tuple[TrainRunner, Any]:
+    """Everything a run consists of, before it starts."""
+    _make_deterministic(options.deterministic)
+    settle_batch(config, options.auto_scale_lr)
+    set_random_seed(seed)
+    with config_faults('a dataset'):
+        dataset = build_dataset(copy.deepcopy(config.data.train))
+    model = _build_student(config, dataset, options, resuming)
+    loader = build_train_loader(dataset, config, seed)
+    wrapped = wrap_model(model, get_dist_info()[1] > 1,
+                         config.get('find_unused_parameters', False))
+    runner = TrainRunner(
+        wrapped, optimizer=_build_optimizer(model, config), work_dir=str(options.work_dir),
+        logger=logger, meta=_meta(options, seed), max_iters=config.runner.max_iters,
+        accumulation=accumulation_of(config), amp=options.amp,
+        stamp={'model': describe_model(config), 'CLASSES': model.CLASSES, 'PALETTE': model.PALETTE})
+    _register_hooks(runner, model, config, options, seed)
+    if options.validate and config.get('evaluation') and 'val' in config.data:
+        register_evaluation(runner, config)
+    return runner, loader
+
+
+def _make_deterministic(wanted: bool) -> None:
+    if not wanted:
+        return
+    os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def _build_student(config: Config, dataset: Any, options: TrainOptions,
+                   resuming: bool) -> nn.Module:
+    model = build_model(config, training=True, pretrained=not resuming)
+    classes = getattr(model.decode_head, 'num_classes', None)
+    if classes is not None and classes != len(dataset.CLASSES):
+        raise InputError(f'the head has {classes} classes, the training data '
+                         f"{len(dataset.CLASSES)}: set model.decode_head.num_classes to the "
+                         "dataset's.")
+    _require_labels(model, dataset)
+    if resuming:
+        without_pretrained(model)
+    else:
+        check_pretrained(model)
+    with quiet_mmcv():
+        model.init_weights()
+    if options.load_from and not resuming:
+        state = adapt_released(read_checkpoint(options.load_from)['state_dict'],
+                               options.load_from)
+        # The texts are those of this run's classes, whatever the earlier run's were.
+        load_fitting(model, state, options.load_from, but=_TEXTS)
+    model.CLASSES, model.PALETTE = dataset.CLASSES, dataset.PALETTE
+    return model
+
+
+def _require_labels(model: nn.Module, dataset: Any) -> None:
+    """Refuse a run in which no pixel ever has a label."""
+    if not isinstance(model, MaskClipPlus) or model.labeller.used or model.distillation:
+        return
+    withheld = set(getattr(dataset, 'unlabelled_ids', None) or ())
+    if withheld.issuperset(range(len(dataset.CLASSES))):
+        raise InputError('there is nothing to learn from: data.train.unlabelled withholds the '
+                         'labels of all classes, and no stage of model.labelling completes them: '
+                         'set model.labelling.clip_guided=(1,-1), or data.train.unlabelled=None.')
+
+
+def _build_optimizer(model: nn.Module, config: Config) -> torch.optim.Optimizer:
+    with config_faults('an optimizer'):
+        optimizer = build_optimizer(model, copy.deepcopy(config.optimizer))
+    # mmcv also hands over what a student keeps frozen.
+    for group in optimizer.param_groups:
+        group['params'] = [item for item in group['params'] if item.requires_grad]
+    optimizer.param_groups[:] = [group for group in optimizer.param_groups if group['params']]
+    return optimizer
+
+
+def _meta(options: TrainOptions, seed: int) -> dict:
+    found = versions()
+    return {'seed': seed, 'mmseg_version': mmseg.__version__, 'versions': found, 'amp': options.amp,
+            'deterministic': options.deterministic,
+            'env_info': '\n'.join(f'{name}: {version}' for name, version in found.items())}
+
+
+def _register_hooks(runner: TrainRunner, model: nn.Module, config: Config,
+                    options: TrainOptions, seed: int) -> None:
+    """mmcv's hooks in their usual order, and this project's own."""
+    settings = copy.deepcopy(dict(config.get('optimizer_config') or {}))
+    step: Hook | dict = settings
+    if settings.get('type', 'OptimizerHook') == 'OptimizerHook':
+        settings.pop('type', None)
+        scaler = grad_scaler() if options.amp == 'fp16' else None
+        if scaler:
+            runner.keep('scaler', scaler)
+        step = StepHook(scaler, **settings)
+    with config_faults('a hook'):
+        runner.register_training_hooks(
+            copy.deepcopy(config.lr_config), step,
+            copy.deepcopy(config.get('checkpoint_config')),
+            copy.deepcopy(usable_log_config(config)),
+            copy.deepcopy(config.get('momentum_config')))
+        runner.register_hook(NoiseHook(seed, options.diff_seed), priority='VERY_HIGH')
+        for settings in copy.deepcopy(config.get('custom_hooks') or []):
+            priority = settings.pop('priority', 'NORMAL')
+            runner.register_hook(build_from_cfg(settings, HOOKS), priority=priority)
+    if isinstance(model, MaskClipPlus) and model.labeller.used:
+        if not any(isinstance(hook, IterationHook) for hook in runner.hooks):
+            runner.register_hook(IterationHook())
+        runner.register_hook(StageHook())

@@ -1,0 +1,22 @@
+"""CLIP's own last block, read patch by patch."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from torch import Tensor, nn
+
+from mmseg_maskclip.models.backbones.readouts.registry import READOUTS
+
+
+@READOUTS.register_module()
+class AttentionReadout(nn.Module):
+    """The last block as CLIP runs it: what patches say with attention on."""
+
+    def forward(self, block: nn.Module, tokens: Tensor, keys: bool,
+                project_keys: bool) -> tuple[Tensor, Optional[Tensor]]:
+        """Read the patch tokens; arguments as in :class:`ValueReadout`."""
+        patches = block(tokens)[:, 1:]
+        if not keys:
+            return patches, None
+        return patches, block.attn.key(block.ln1(tokens[:, 1:]), project_keys)

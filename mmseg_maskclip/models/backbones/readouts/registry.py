@@ -1,0 +1,5 @@
+"""Where read-outs are registered."""
+
+from mmcv.utils import Registry
+
+READOUTS = Registry('readout')

@@ -1,0 +1,204 @@
+"""CLIP as an image classifier: what a whole picture shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Callable, Sequence
+
+import cv2
+import mmcv
+import numpy as np
+import torch
+from mmseg.models.builder import build_backbone
+from PIL import Image, ImageOps
+from torch import Tensor, nn
+
+from mmseg_maskclip.clip import ClipSpec, TextBank, get_spec, square_of
+from mmseg_maskclip.models.backbones import ClipBackbone
+from mmseg_maskclip.models.class_weight.cache import EmbeddingCache, file_key
+from mmseg_maskclip.models.weights.state_dict_hash import digest_of
+from mmseg_maskclip.ops import class_cosines
+from mmseg_maskclip.ops.precision import full_precision
+from mmseg_maskclip.utils import InputError
+
+
+class ImageClassifier(nn.Module):
+    """Cosines of whole images with class texts; frozen, in single precision.
+
+    A picture is read from its file and prepared as CLIP prepares it (short
+    side, centre crop, CLIP's statistics), so neither crop, flip nor colour
+    jitter of the pipeline reaches it. Each file is encoded once, on its own:
+    what an embedding is does not depend on the batch it was first asked in.
+
+    Args:
+        num_classes: K.
+        arch: Name of a CLIP model.
+        cache_size: Embeddings kept.
+        cache_dir: Folder of a cache on disk, or None for memory alone.
+        tower: A tower that is there already, to be used instead of an own one.
+    """
+
+    def __init__(self, num_classes: int, arch: str, cache_size: int = 200_000,
+                 cache_dir: str | None = None, tower: ClipBackbone | None = None) -> None:
+        super().__init__()
+        self.spec: ClipSpec = get_spec(arch) if tower is None else tower.spec
+        self.num_classes = num_classes
+        self.cache_size = cache_size
+        self.cache_dir = cache_dir
+        self.cache = EmbeddingCache(cache_size, self.spec.embed_dim)
+        self.register_buffer('text_features', torch.empty(0, 0), persistent=False)
+        # In a tuple, a tower of somebody else is no part of this module.
+        self._shared = (tower,) if tower is not None else ()
+        self.own = None if self._shared else _build_tower(self.spec)
+
+    @property
+    def tower(self) -> ClipBackbone:
+        """The image tower, own or shared."""
+        return self._shared[0] if self._shared else self.own
+
+    def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> ImageClassifier:
+        """Moves, but stays in single precision: cosines of CLIP lie close together."""
+        device = fn(self.text_features.new_empty(0)).device
+        return super()._apply(lambda value: value.to(device), *args, **kwargs)
+
+    def set_text(self, bank: TextBank) -> None:
+        """Take the class texts.
+
+        Args:
+            bank: One row (D,) per class, K of them; D of the classifier's CLIP.
+
+        Raises:
+            InputError: If it is of other classes or another CLIP model.
+        """
+        bank.check(width=self.spec.embed_dim, clip=self.spec.name)
+        if len(bank.embeddings) != self.num_classes:
+            raise InputError(f'{bank.source} holds {len(bank.embeddings)} rows, one for each of '
+                             f'{self.num_classes} classes was expected for the class weight.')
+        if not torch.isfinite(bank.embeddings).all():
+            raise InputError(f'{bank.source} holds values that are no numbers: the CLIP file it '
+                             'was made from is damaged.')
+        self.text_features = bank.embeddings.to(self.text_features)
+
+    def open_cache(self) -> None:
+        """Start an empty cache for the tower as it is now, or take up the one on disk."""
+        path = None
+        if self.cache_dir:
+            name = f'{self.spec.short_name}_{self.digest()[:16]}.sqlite'
+            path = Path(self.cache_dir) / name.replace('/', '-')
+        self.cache = EmbeddingCache(self.cache_size, self.spec.embed_dim, path)
+
+    def digest(self) -> str:
+        """SHA-256 of all that decides on an embedding: weights, fidelity, way of normalising."""
+        statistics = {name: torch.tensor(getattr(self.tower, name), dtype=torch.float64)
+                      for name in ('input_mean', 'input_std')}
+        return digest_of({**self.tower.state_dict(), **statistics,
+                          self.tower.fidelity: torch.zeros(0)})
+
+    def cosines(self, embeddings: Tensor) -> Tensor:
+        """Cosines of image embeddings (B, D) with the class texts, (B, K)."""
+        if not len(self.text_features):
+            raise InputError('the class weight has no texts yet: load the model through '
+                             'mmseg_maskclip.apis, or call set_text.')
+        return class_cosines(embeddings.to(self.text_features.device), self.text_features)
+
+    @torch.no_grad()
+    def of_files(self, paths: Sequence[str]) -> Tensor:
+        """Cosines of image files with the class texts.
+
+        Args:
+            paths: B files.
+
+        Returns:
+            (B, K).
+
+        Raises:
+            InputError: If a file can't be read.
+        """
+        # A shared tower may have been cast; devices round differently.
+        weights = next(self.tower.parameters())
+        kind = f'{weights.dtype}|{weights.device.type}'
+        keys = [file_key(path, kind) for path in paths]
+        known = {key: self.cache.get(key) for key in keys}
+        new = {key: self.encode(_read(path)).cpu() for key, path in zip(keys, paths)
+               if known[key] is None}
+        self.cache.put(new)
+        known.update(new)
+        return self.cosines(torch.stack([known[key] for key in keys]))
+
+    @torch.no_grad()
+    def of_inputs(self, images: Tensor, metas: Sequence[dict]) -> Tensor:
+        """Cosines of network inputs with the class texts, for images without a file.
+
+        Normalisation, padding and flips are undone and the picture is brought
+        back to its original size first.
+
+        Args:
+            images: (B, 3, H, W), whole images.
+            metas: One dict an image, as mmseg's test pipelines make them.
+
+        Returns:
+            (B, K).
+        """
+        return self.cosines(torch.stack([
+            self.encode(_undo_pipeline(image, meta)) for image, meta in zip(images, metas)]))
+
+    @torch.no_grad()
+    def encode(self, picture: Image.Image) -> Tensor:
+        """CLIP's embedding of a picture, (D,) float32, on the classifier's device."""
+        tower = self.tower
+        pixels = square_of(picture, self.spec.image_size)[None].to(self.text_features.device)
+        mean, std = (pixels.new_tensor(value, dtype=torch.float32).view(1, 3, 1, 1)
+                     for value in (tower.input_mean, tower.input_std))
+        with full_precision(pixels):
+            return tower.encode_image((pixels.float() - mean) / std)[0].float()
+
+
+def _build_tower(spec: ClipSpec) -> ClipBackbone:
+    kind = 'ClipViT' if spec.kind == 'vit' else 'ClipResNet'
+    statistics = {f'input_{name}': [255 * value for value in getattr(spec, name)]
+                  for name in ('mean', 'std')}
+    return build_backbone({'type': kind, 'arch': spec.name, 'fidelity': 'clip', **statistics})
+
+
+def _read(path: str) -> Image.Image:
+    try:
+        with Image.open(path) as picture:
+            if picture.mode.startswith('I;16'):
+                # PIL would cut 16 bits off at 255 instead of scaling them.
+                return Image.fromarray((np.asarray(picture) // 256).astype(np.uint8)).convert('RGB')
+            # As the pipeline reads it; what a camera noted is not lost.
+            return ImageOps.exif_transpose(picture).convert('RGB')
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        # The pipeline's reader is content with less, e.g. in a JPEG with a false byte.
+        pixels = _read_as_the_pipeline(path)
+        if pixels is None:
+            raise InputError(f'the image {path} of the class weight can not be read: {error}.'
+                             ) from error
+        return Image.fromarray(mmcv.bgr2rgb(pixels))
+
+
+def _read_as_the_pipeline(path: str) -> np.ndarray | None:
+    """BGR pixels (H, W, 3), None where OpenCV can't read the file either."""
+    try:
+        return mmcv.imread(path)
+    except (OSError, cv2.error):
+        return None
+
+
+def _undo_pipeline(image: Tensor, meta: dict) -> Image.Image:
+    norm = meta.get('img_norm_cfg')
+    if norm is None:
+        raise InputError("the class weight finds neither 'filename' nor 'img_norm_cfg' among the "
+                         "image's meta keys: leave both in Collect(meta_keys=...).")
+    mean, std = (torch.as_tensor(norm[name]).view(3, 1, 1).float() for name in ('mean', 'std'))
+    pixels = (image.cpu().float() * std + mean).round().clamp(0, 255).byte()
+    picture = pixels.permute(1, 2, 0).numpy()
+    if not norm.get('to_rgb', True):
+        picture = mmcv.bgr2rgb(picture)
+    height, width = meta['img_shape'][:2]
+    picture = picture[:height, :width]
+    if meta.get('flip'):
+        picture = mmcv.imflip(picture, meta['flip_direction'])
+    size = (meta['ori_shape'][1], meta['ori_shape'][0])
+    found = Image.fromarray(np.ascontiguousarray(picture))
+    return found if found.size == size else found.resize(size, Image.Resampling.BICUBIC)

@@ -1,0 +1,157 @@
+"""What a student is taught by: a frozen MaskCLIP, and a prior from whole images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Sequence
+
+import torch
+from mmseg.models.builder import build_segmentor
+
+from mmseg_maskclip.clip import ClipSpec, get_spec, how_to_get, load_vocabulary, make_spec
+from mmseg_maskclip.models.class_weight.module import (
+    DEFAULT_CLASSIFIER,
+    ClassWeight,
+    require_settings,
+    settle,
+)
+from mmseg_maskclip.models.decode_heads import MaskClipPlusHead
+from mmseg_maskclip.models.pseudo_labels.labeller import Labeller
+from mmseg_maskclip.models.segmentors.maskclip import MaskClip
+from mmseg_maskclip.utils import InputError, require_file
+
+
+def build_teacher(config: dict, head: MaskClipPlusHead, labeller: Labeller) -> MaskClip:
+    """Build a frozen teacher that fits a student.
+
+    Args:
+        config: Config of a ``MaskClip``.
+        head: The student's head.
+        labeller: Says which classes the teacher may give.
+
+    Raises:
+        InputError: If it is another kind of model, or of other classes or texts.
+    """
+    teacher = build_segmentor(config)
+    if not isinstance(teacher, MaskClip):
+        raise InputError(f"the teacher is {type(teacher).__name__}, 'MaskClip' was expected.")
+    own = teacher.decode_head
+    if own.num_classes != head.text.num_classes:
+        raise InputError(f'the teacher has {own.num_classes} classes, the student '
+                         f'{head.text.num_classes} texts: both need the same vocabulary.')
+    if own.text_channels != head.text_channels:
+        raise InputError(f'the teacher has text_channels={own.text_channels}, the student '
+                         f'{head.text_channels}: both are dotted with the same texts; set '
+                         "model.decode_head.text_channels to the teacher's.")
+    if head.cls_bg and 0 in labeller.clip_classes:
+        raise InputError('clip_classes holds class 0, the background, which CLIP has no text '
+                         'for: leave it out.')
+    if teacher.class_weight is not None:
+        raise InputError('the teacher has a class_weight of its own: set model.class_weight '
+                         "with on='teacher' or on='both' instead.")
+    return teacher.requires_grad_(False).eval()
+
+
+def check_order(taught: str | Sequence[str] | None,
+                learned: str | Sequence[str] | None) -> None:
+    """Refuse vocabularies of which one names a class at another place than the other.
+
+    Args:
+        taught: The teacher's vocabulary.
+        learned: The student's.
+
+    Raises:
+        InputError: If they do.
+    """
+    if taught is None or learned is None or taught == learned:
+        return
+    theirs, own = (load_vocabulary(one).class_names for one in (taught, learned))
+    for index, (name, other) in enumerate(zip(own, theirs)):
+        if name != other and (name in theirs or other in own):
+            raise InputError(f'class {index} of the texts is {name!r} in '
+                             f'model.decode_head.vocabulary, {other!r} in '
+                             'model.teacher.decode_head.vocabulary: give both the same list.')
+
+
+def build_class_weight(config: dict | None, head: MaskClipPlusHead, labeller: Labeller,
+                       taught_by: dict | None, teacher: MaskClip | None) -> ClassWeight | None:
+    """Build the class weight of a student.
+
+    It follows the fidelity of the teacher, and shares its tower where both
+    are CLIP as it was trained, of the same file. The random numbers that its
+    tower is built with are not drawn from the student's: runs of one seed with
+    and without a class weight start from the same student.
+
+    Args:
+        config: Arguments of :class:`ClassWeight`, or None.
+        head: The student's head.
+        labeller: Says whether the teacher labels at all.
+        taught_by: Config of the teacher, which need not be built, or None.
+        teacher: The teacher, or None.
+
+    Raises:
+        InputError: If a setting is wrong.
+    """
+    if config is None:
+        return None
+    config = require_settings(config)
+    if taught_by is not None:
+        config = settle_by_teacher(config, taught_by)
+    tower = None
+    if (teacher is not None and config.get('source') != 'class_token'
+            and config.get('clip_checkpoint') == teacher.clip_checkpoint):
+        config = {**config, 'clip_checkpoint': None}
+        tower = teacher.backbone
+    with torch.random.fork_rng(devices=[]):
+        weight = ClassWeight(head.text.num_classes, tower=tower, **config)
+    if taught_by is not None and weight.on_teacher() and labeller.clip_guided.start < 0:
+        raise InputError(f"class_weight.on is '{weight.on}', but the teacher never labels: use "
+                         "'student', or set labelling.clip_guided.")
+    if labeller.used and weight.source != 'file':
+        raise InputError(f"class_weight.source is '{weight.source}', which in training is a crop: "
+                         "use 'file'.")
+    return weight
+
+
+def settle_by_teacher(config: dict, taught_by: dict) -> dict:
+    """What follows from a teacher's config for a class weight.
+
+    Args:
+        config: Arguments of :class:`ClassWeight`.
+        taught_by: Config of the teacher.
+    """
+    config, spec = require_settings(config), teacher_spec(taught_by)
+    # A student has no CLIP tower of its own: the dense one is the teacher's.
+    name = config.get('classifier', DEFAULT_CLASSIFIER) or spec.name
+    fidelity = taught_by.get('backbone', {}).get('fidelity', 'paper')
+    return settle({**config, 'classifier': name}, fidelity, spec.name,
+                  taught_by.get('clip_checkpoint'))
+
+
+def teacher_file(config: dict) -> Path:
+    """The CLIP file of a teacher.
+
+    Args:
+        config: Config of a ``MaskClip``.
+
+    Raises:
+        InputError: If it names none, or one that is not there.
+    """
+    if config.get('clip_checkpoint') is None:
+        raise InputError('the teacher has no weights: set model.teacher.clip_checkpoint to a '
+                         'CLIP file, such as pretrain/ViT-B-16.pt (bash download_weights.sh).')
+    return require_file(config['clip_checkpoint'], 'CLIP checkpoint',
+                        how_to_get(teacher_spec(config)))
+
+
+def teacher_spec(config: dict) -> ClipSpec:
+    """The CLIP model of a teacher that is not built.
+
+    Args:
+        config: Config of a ``MaskClip``.
+
+    Raises:
+        InputError: If the model is not known.
+    """
+    arch = config.get('backbone', {}).get('arch', 'ViT-B/16')
+    return get_spec(arch) if isinstance(arch, str) else make_spec(**arch)

@@ -1,0 +1,196 @@
+"""Pretrained weights of a student: there, and really of this student."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator, Mapping
+from urllib.error import URLError
+
+from mmcv.runner import CheckpointLoader
+from mmcv.utils import print_log
+from torch import Tensor, nn
+
+from mmseg_maskclip.clip import read_weights_file
+from mmseg_maskclip.models.weights.state_dict_hash import digest_of
+from mmseg_maskclip.utils import InputError, require_file
+
+_TIMM = 'TIMMBackbone'
+_MAY_MISS = 0.25
+_TIMM_FILE = 'Set model.pretrained to a weight file of this very timm model.'
+_SHOWN = 2
+
+
+def check_pretrained(model: nn.Module) -> None:
+    """Look at all weight files that ``init_weights`` is going to load.
+
+    mmcv loads what fits and says nothing of the rest, so that a file of
+    another layout means a random start.
+
+    Args:
+        model: A segmentor, before ``init_weights``.
+
+    Raises:
+        InputError: If a file is missing or broken, or lacks more than a
+            quarter of the module's parameters.
+    """
+    for name, module in model.named_modules():
+        for settings in _pretrained_settings(module):
+            _check(name or type(model).__name__, module, settings['checkpoint'],
+                   settings.get('prefix'))
+
+
+def without_pretrained(model: nn.Module) -> None:
+    """Let ``init_weights`` load no files into the student, as before resuming."""
+    for module in model.modules():
+        if any(True for _ in _pretrained_settings(module)):
+            module.init_cfg = None
+
+
+def settle_timm(settings: dict, wanted: bool) -> None:
+    """Say where the weights of a timm backbone come from, which it loads when it is built.
+
+    Args:
+        settings: A segmentor's config, changed in place; a file in its
+            ``pretrained`` is what timm reads instead of fetching its own.
+        wanted: Whether there is any use for pretrained weights.
+
+    Raises:
+        InputError: If the file is missing.
+    """
+    backbone = settings.get('backbone', {})
+    if backbone.get('type') != _TIMM:
+        return
+    path = settings.pop('pretrained', None)
+    if not wanted:
+        backbone.update(pretrained=False)
+        for key in ('checkpoint_path', 'pretrained_cfg_overlay'):
+            backbone.pop(key, None)
+    elif path:
+        require_file(path, f"pretrained weights of {backbone.get('model_name')},", _TIMM_FILE)
+        backbone.update(pretrained=True, pretrained_cfg_overlay={'file': path})
+
+
+@contextmanager
+def timm_faults(settings: dict) -> Iterator[None]:
+    """Turn what timm says of a model or of weights it can't load into one sentence.
+
+    Args:
+        settings: The segmentor's config.
+
+    Raises:
+        InputError: Instead of what timm raises.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError) as error:
+        said = (str(error.args[0] if error.args else error) or ' ').splitlines()[0]
+        backbone, name = settings.get('backbone', {}), _TIMM + ': '
+        if name not in said or 'out of memory' in said:
+            raise
+        said = said.rpartition(name)[2]
+        model, source = backbone.get('model_name'), _timm_source(backbone)
+        if source is None or said.startswith('Unknown model'):
+            raise InputError(f'timm can not build {model!r}: {said}.') from error
+        raise InputError(f'pretrained weights of {model} can not be loaded from {source}: {said}. '
+                         f'{_TIMM_FILE}') from error
+
+
+def check_timm(backbone: nn.Module, settings: dict) -> None:
+    """Look whether a timm backbone really took the weights of the file it was given.
+
+    timm loads what fits and goes on. It may rename or resize parameters on the way, so the
+    file's values are looked for, under whatever name.
+
+    Args:
+        backbone: mmseg's ``TIMMBackbone``.
+        settings: The segmentor's config.
+
+    Raises:
+        InputError: If more than a quarter of the parameters are not from the file.
+    """
+    source = _timm_source(settings.get('backbone', {}))
+    if source is None or not Path(source).is_file():
+        return
+    content, _ = read_weights_file(source, _TIMM_FILE, 'pretrained weights')
+    while isinstance(content, Mapping) and isinstance(content.get('model'), Mapping):
+        content = content['model']
+    found = {digest_of({'': value.float()}) for value in content.values()
+             if isinstance(value, Tensor)}
+    wanted = {key: value for key, value in backbone.timm_model.state_dict().items()
+              if value.ndim > 1}
+    lacking = [key for key, value in wanted.items() if digest_of({'': value.float()}) not in found]
+    if len(lacking) > _MAY_MISS * len(wanted):
+        raise InputError(f'{source} lacks {len(lacking)} of the {len(wanted)} weights of '
+                         f"{settings['backbone'].get('model_name')}, such as "
+                         f'{", ".join(lacking[:_SHOWN])}; it has such as '
+                         f'{", ".join(list(content)[:_SHOWN])}. {_TIMM_FILE}')
+
+
+def _timm_source(backbone: Mapping) -> str | None:
+    """Where a timm backbone takes its weights from, None where it takes none."""
+    if backbone.get('type') != _TIMM:
+        return None
+    if backbone.get('checkpoint_path'):
+        return str(backbone['checkpoint_path'])
+    if not backbone.get('pretrained', True):
+        return None
+    return (backbone.get('pretrained_cfg_overlay') or {}).get('file', "timm's hub")
+
+
+def _pretrained_settings(module: nn.Module) -> Iterator[Mapping]:
+    settings = getattr(module, 'init_cfg', None) or ()
+    for item in [settings] if isinstance(settings, Mapping) else settings:
+        if item.get('type') == 'Pretrained':
+            yield item
+
+
+def _check(name: str, module: nn.Module, source: str, prefix: str | None) -> None:
+    found = {re.sub(r'^module\.', '', key): value for key, value in _read(source, name).items()}
+    if prefix:
+        prefix = prefix.rstrip('.') + '.'
+        found = {key[len(prefix):]: value for key, value in found.items()
+                 if key.startswith(prefix)}
+    wanted = {key: value for key, value in module.state_dict().items()
+              if not key.endswith('num_batches_tracked')}
+    lacking = [key for key, value in wanted.items()
+               if key not in found or getattr(found[key], 'shape', None) != value.shape]
+    kind = type(module).__name__
+    if len(lacking) > _MAY_MISS * len(wanted):
+        raise InputError(
+            f'{source} lacks {len(lacking)} of the {len(wanted)} parameters of {name} ({kind}), '
+            f'such as {", ".join(lacking[:_SHOWN])}; it has such as '
+            f'{", ".join(list(found)[:_SHOWN]) or "nothing"}. {_remedy(kind, source)}')
+    print_log(f'{name} ({kind}) starts from {source}.', 'mmseg')
+    if lacking:
+        print_log(f'{source}: {len(lacking)} of {len(wanted)} parameters of {name} are not in it '
+                  f'and start at random, such as {lacking[:_SHOWN]}.', 'mmseg', level=30)
+
+
+def _read(source: str, name: str) -> Mapping:
+    if '://' not in source:
+        require_file(source, f'pretrained weights of {name},', _remedy(name, source))
+    try:
+        content = CheckpointLoader.load_checkpoint(source, map_location='cpu')
+    except (URLError, OSError) as error:
+        raise InputError(f'pretrained weights {source} of {name} can not be fetched: {error}. '
+                         'Download them elsewhere and set model.pretrained to the file.'
+                         ) from error
+    except KeyError as error:
+        raise InputError(f'pretrained weights {source} of {name}: there is no model '
+                         f'{error}.') from error
+    except Exception as error:
+        # Whatever torch.load trips over: it is the file that must be mended.
+        raise InputError(f'pretrained weights {source} of {name} can not be read: '
+                         f'{str(error).splitlines()[0]}') from error
+    return content.get('state_dict', content)
+
+
+def _remedy(kind: str, source: str) -> str:
+    if kind == 'MixVisionTransformer' or 'mit_b' in Path(source).name:
+        size = re.search(r'mit_b(\d)', source)
+        raw = f'mit_b{size[1]}.pth' if size else 'mit_bN.pth'
+        return (f"Download SegFormer's ImageNet weights {raw} and convert them: python "
+                f'tools/model_converters/mit2mmseg.py {raw} {source}')
+    return 'Set model.pretrained to the weights of this very backbone.'

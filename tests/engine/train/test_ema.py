@@ -1,0 +1,88 @@
+"""Self-training from a moving average of the student."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from mmseg_maskclip.engine.build import build_model
+from mmseg_maskclip.engine.config import load_config
+from mmseg_maskclip.engine.train.checkpoint import read_checkpoint
+from mmseg_maskclip.engine.train.ema import AveragedStudent, EmaLabellerHook
+from mmseg_maskclip.engine.train.train import TrainOptions, train_model
+from mmseg_maskclip.models import MaskClipPlus
+from mmseg_maskclip.utils import InputError
+
+from helpers.training import curve, write_training_config
+
+needs_slot = pytest.mark.skipif(not hasattr(MaskClipPlus, 'self_labeller'),
+                                reason='MaskClipPlus has no place for it')
+
+
+@pytest.fixture(autouse=True)
+def no_sleep(monkeypatch):
+    """mmcv's runner sleeps for a second when it is done."""
+    monkeypatch.setattr('mmcv.runner.iter_based_runner.time',
+                        SimpleNamespace(sleep=lambda _: None))
+
+
+class _Student(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.backbone = nn.BatchNorm2d(1)
+        self.decode_head = nn.Conv2d(1, 1, 1)
+
+
+def test_average_follows_by_the_rule():
+    student = _Student()
+    average = AveragedStudent(student)
+    start = student.decode_head.weight.item()
+    with torch.no_grad():
+        student.decode_head.weight.fill_(2.0)
+        student.backbone.running_mean.fill_(4.0)
+        student.backbone.num_batches_tracked.fill_(7)
+    average.follow(student, 0.75)
+    assert average.decode_head.weight.item() == pytest.approx(0.75 * start + 0.25 * 2.0)
+    assert average.backbone.running_mean.item() == pytest.approx(1.0)
+    assert average.backbone.num_batches_tracked.item() == 7
+    assert not any(value.requires_grad for value in average.parameters())
+    average.follow(student, 0.0)
+    assert average.decode_head.weight.item() == 2.0
+
+
+def test_momentum_out_of_range_is_told():
+    with pytest.raises(InputError, match='momentum .* is 1'):
+        EmaLabellerHook(momentum=1)
+
+
+@pytest.fixture
+def config(tiny_world, tmp_path):
+    path = write_training_config(tmp_path / 'tiny.py', tiny_world, 5)
+    found = load_config(path, {'model.labelling.clip_guided': (1, 2),
+                               'model.labelling.self_train': (3, -1)})
+    found.custom_hooks = [dict(type='EmaLabellerHook', momentum=0.9)]
+    return found
+
+
+@needs_slot
+def test_resumed_it_ends_the_same_and_stays_out_of_the_weights(config, tmp_path):
+    whole, resumed = tmp_path / 'whole', tmp_path / 'resumed'
+    train_model(config, TrainOptions(str(whole), seed=1, validate=False))
+    train_model(config, TrainOptions(str(resumed), resume_from=str(whole / 'iter_3.pth'),
+                                     validate=False))
+    first, second = (read_checkpoint(folder / 'iter_5.pth') for folder in (whole, resumed))
+    for part in (lambda content: content['state_dict'], lambda content: content['stateful']['ema']):
+        for key, value in part(first).items():
+            assert torch.equal(value, part(second)[key]), key
+    assert first['state_dict'].keys() == build_model(config).state_dict().keys()
+
+
+@needs_slot
+def test_average_labels_in_place_of_the_student(config, tmp_path):
+    """Without it the curve is another from the first self-trained step on."""
+    train_model(config, TrainOptions(str(tmp_path / 'with'), seed=1, validate=False))
+    config.custom_hooks = []
+    train_model(config, TrainOptions(str(tmp_path / 'without'), seed=1, validate=False))
+    first, second = curve(tmp_path / 'with'), curve(tmp_path / 'without')
+    assert [first[step] == second[step] for step in (1, 2, 3)] == [True, True, False]

@@ -1,0 +1,172 @@
+import pytest
+import torch
+from mmcv import Config
+
+from mmseg_maskclip.clip import build_text_bank, read_clip_checkpoint
+from mmseg_maskclip.engine.build import build_model
+from mmseg_maskclip.models.weights.load import load_weights
+from mmseg_maskclip.utils import InputError
+
+from helpers.tiny_clip import FORMS, make_tiny_clip, save_as, spec_of
+
+NAMES = ['cat', 'dog', 'grass']
+
+
+def _sizes(model):
+    spec = spec_of(model)
+    return {key: getattr(spec, key) for key in (
+        'name', 'short_name', 'kind', 'width', 'layers', 'heads', 'patch_size', 'image_size',
+        'embed_dim', 'activation')} | {'text': dict(model.tiny_sizes['text'])}
+
+
+def _segmentor(clip, **head):
+    sizes = _sizes(clip)
+    kind = 'ClipViT' if sizes['kind'] == 'vit' else 'ClipResNet'
+    return build_model(Config(dict(model=dict(
+        type='MaskClip', backbone=dict(type=kind, arch=sizes, fidelity='clip'),
+        decode_head=dict(type='MaskClipHead', text_channels=32,
+                         **{'num_classes': len(NAMES), 'vocabulary': NAMES, **head}),
+        test_cfg=dict(mode='whole'))))).eval()
+
+
+@torch.no_grad()
+def _scores(model):
+    image = torch.randn(1, 3, 96, 64, generator=torch.Generator().manual_seed(0))
+    return model.score_grid(image, [])
+
+
+@pytest.fixture(scope='module', params=['vit', 'resnet'])
+def clip(request):
+    return make_tiny_clip(request.param)
+
+
+@pytest.mark.parametrize('form', [form for form in FORMS if form not in ('backbone', 'weights')])
+def test_every_full_form_gives_the_same_labels(clip, form, tmp_path):
+    reference = _segmentor(clip)
+    load_weights(reference, save_as(clip, tmp_path / 'reference.pth', 'state_dict'))
+    model = _segmentor(clip)
+    suffix = '.safetensors' if form == 'safetensors' else '.pt'
+    assert load_weights(model, save_as(clip, tmp_path / f'clip{suffix}', form)) == {}
+    tolerance = 2e-3 if form == 'embedded' else 1e-5  # stored in half precision
+    torch.testing.assert_close(_scores(model), _scores(reference), rtol=0, atol=tolerance)
+
+
+def test_earlier_converted_files_find_each_other(clip, tmp_path):
+    reference = _segmentor(clip)
+    full = save_as(clip, tmp_path / 'full.pth', 'state_dict')
+    load_weights(reference, full)
+    bank = build_text_bank(read_clip_checkpoint(full), spec_of(clip), NAMES, progress=False)
+    bank.save(tmp_path / 'bank.pth')
+    model = _segmentor(clip, text_embeddings_path=str(tmp_path / 'bank.pth'))
+    short = spec_of(clip).short_name
+    backbone = save_as(clip, tmp_path / f'{short}_clip_backbone.pth', 'backbone')
+    with pytest.raises(InputError, match='convert_clip_weights.py'):
+        load_weights(model, backbone)
+    save_as(clip, tmp_path / f'{short}_clip_weights.pth', 'weights')
+    load_weights(model, backbone)
+    torch.testing.assert_close(_scores(model), _scores(reference))
+    if spec_of(clip).kind == 'resnet':
+        with pytest.raises(InputError, match='without the position table'):
+            model.backbone.encode_image(torch.randn(1, 3, 64, 64))
+
+
+def test_a_file_without_texts_says_what_to_do(clip, tmp_path):
+    short = spec_of(clip).short_name
+    save_as(clip, tmp_path / f'{short}_clip_weights.pth', 'weights')
+    path = save_as(clip, tmp_path / f'{short}_clip_backbone.pth', 'backbone')
+    with pytest.raises(InputError, match='give the full CLIP file'):
+        load_weights(_segmentor(clip), path)
+    with pytest.raises(InputError, match='prompt_engineering.py --model .* --class-set mario'):
+        load_weights(_segmentor(clip, vocabulary='mario', num_classes=7), path)
+
+
+def test_another_architecture_is_refused(tmp_path):
+    path = save_as(make_tiny_clip('vit', width=32), tmp_path / 'other.pt', 'state_dict')
+    with pytest.raises(InputError, match='other.pt'):
+        load_weights(_segmentor(make_tiny_clip('vit')), path)
+    with pytest.raises(InputError, match='other.pt'):
+        load_weights(_segmentor(make_tiny_clip('resnet')), path)
+
+
+def test_a_lost_parameter_is_never_skipped(tmp_path):
+    clip = make_tiny_clip('vit')
+    state = clip.state_dict()
+    del state['visual.transformer.resblocks.1.mlp.c_fc.weight']
+    torch.save(state, tmp_path / 'holed.pt')
+    with pytest.raises(InputError, match='holed.pt'):
+        load_weights(_segmentor(clip), tmp_path / 'holed.pt')
+
+
+@pytest.mark.parametrize(('names', 'words'), [
+    (['cat', 'dog', 'lawn'], 'lawn'), (['cat', 'dog'], '2')])
+def test_a_bank_of_other_classes_is_refused(names, words, tmp_path):
+    clip = make_tiny_clip('vit')
+    full = save_as(clip, tmp_path / 'full.pt', 'state_dict')
+    build_text_bank(read_clip_checkpoint(full), spec_of(clip), names,
+                    progress=False).save(tmp_path / 'bank.pth')
+    with pytest.raises(InputError, match=words):
+        load_weights(_segmentor(clip, text_embeddings_path=str(tmp_path / 'bank.pth')), full)
+
+
+def test_a_bare_tensor_of_one_row_is_never_broadcast(tmp_path):
+    clip = make_tiny_clip('vit')
+    full = save_as(clip, tmp_path / 'full.pt', 'state_dict')
+    torch.save(torch.nn.functional.normalize(torch.randn(1, 32), dim=1), tmp_path / 'one.pth')
+    with pytest.raises(InputError, match='1'):
+        load_weights(_segmentor(clip, text_embeddings_path=str(tmp_path / 'one.pth')), full)
+
+
+def test_a_bare_tensor_of_the_earlier_tools_loads(tmp_path):
+    clip = make_tiny_clip('vit')
+    full = save_as(clip, tmp_path / 'full.pt', 'state_dict')
+    bank = build_text_bank(read_clip_checkpoint(full), spec_of(clip), NAMES, progress=False)
+    torch.save(bank.embeddings, tmp_path / 'bare.pth')
+    model = _segmentor(clip, text_embeddings_path=str(tmp_path / 'bare.pth'))
+    load_weights(model, full)
+    torch.testing.assert_close(model.decode_head.text.embeddings, bank.embeddings)
+
+
+def test_synonyms_kept_apart_reach_the_head(tmp_path):
+    clip = make_tiny_clip('vit')
+    full = save_as(clip, tmp_path / 'full.pt', 'state_dict')
+    model = _segmentor(clip, vocabulary=['cat; kitten', 'dog', 'grass'], synonyms='separate')
+    load_weights(model, full)
+    assert model.decode_head.text.row_class.tolist() == [0, 0, 1, 2]
+    assert _scores(model).shape[1] == 3
+
+
+def test_a_saved_segmentor_loads_strictly(tmp_path):
+    clip = make_tiny_clip('vit')
+    model = _segmentor(clip)
+    load_weights(model, save_as(clip, tmp_path / 'full.pt', 'state_dict'))
+    torch.save({'state_dict': model.state_dict(), 'meta': {'CLASSES': NAMES}},
+               tmp_path / 'saved.pth')
+    fresh = _segmentor(clip)
+    assert load_weights(fresh, tmp_path / 'saved.pth')['CLASSES'] == NAMES
+    assert _scores(fresh).equal(_scores(model))
+    state = model.state_dict()
+    state.pop('backbone.ln1.weight')
+    torch.save({'state_dict': state}, tmp_path / 'holed.pth')
+    with pytest.raises(InputError, match='does not fit the config'):
+        load_weights(_segmentor(clip), tmp_path / 'holed.pth')
+
+
+def test_the_teacher_in_an_official_student_checkpoint_is_a_clip_file(clip, tmp_path):
+    """Its names are those of the two earlier files, under ``decode_head``."""
+    reference = _segmentor(clip)
+    full = save_as(clip, tmp_path / 'full.pth', 'state_dict')
+    load_weights(reference, full)
+    earlier = torch.load(save_as(clip, tmp_path / 'weights.pth', 'weights'), weights_only=True)
+    state = {f'decode_head.clip.{key.replace("backbone.", "")}': value
+             for key, value in earlier.pop('clip').items()}
+    for name, part in earlier.items():
+        for key, value in part.items():
+            value = value[..., None, None] if key == 'weight' else value
+            state[f'decode_head.{name}.{key}'] = value
+    state['backbone.stem.0.weight'] = torch.zeros(1)
+    torch.save({'state_dict': state, 'meta': {}}, tmp_path / 'released.pth')
+    bank = build_text_bank(read_clip_checkpoint(full), spec_of(clip), NAMES, progress=False)
+    bank.save(tmp_path / 'bank.pth')
+    model = _segmentor(clip, text_embeddings_path=str(tmp_path / 'bank.pth'))
+    load_weights(model, tmp_path / 'released.pth')
+    torch.testing.assert_close(_scores(model), _scores(reference))

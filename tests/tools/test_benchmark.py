@@ -1,0 +1,110 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from mmseg_maskclip.clip import get_spec
+from mmseg_maskclip.models.backbones.base import IMAGENET_MEAN, IMAGENET_STD
+
+from benchmarks import speed as benchmark
+from benchmarks.reference import random_checkpoint, reference_encoder
+from helpers.tools import assert_bad_input
+
+ROOT = Path(__file__).parents[2]
+
+
+@torch.no_grad()
+def test_reference_runs_on_the_same_weights():
+    """At the native size both answer the same image with the same embedding."""
+    spec = get_spec('RN50')
+    checkpoint = random_checkpoint(spec)
+    reference = reference_encoder(checkpoint, spec, (224, 224))
+    model = benchmark.maskclip_of(checkpoint, spec, num_classes=3)
+    reference.attnpool.positional_embedding.data = checkpoint.visual[
+        'attnpool.positional_embedding']
+    pixels = torch.rand(1, 3, 224, 224)
+    imagenet = (pixels * 255 - torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1)) \
+        / torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)
+    openai = (pixels - torch.tensor(spec.mean).view(1, 3, 1, 1)) \
+        / torch.tensor(spec.std).view(1, 3, 1, 1)
+    torch.testing.assert_close(model.backbone.encode_image(imagenet), reference(openai),
+                               rtol=1e-3, atol=1e-4)
+
+
+def test_times_are_taken_in_turns():
+    order = []
+    seconds = benchmark.median_times({'a': lambda: order.append('a'),
+                                      'b': lambda: order.append('b')}, 2, torch.device('cpu'))
+    assert order == ['a', 'b'] * 3 and set(seconds) == {'a', 'b'}
+
+
+def test_large_vocabulary_stays_below_two_gigabytes():
+    """Measured in a process of its own: peak resident memory on top of the scores."""
+    code = ('import json; from benchmarks.speed import large_vocabulary\n'
+            'print(json.dumps(large_vocabulary(num_classes=1000, side=1024)))')
+    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], cwd=ROOT / 'tools',
+                          check=True, capture_output=True, text=True)
+    row = json.loads(done.stdout.splitlines()[-1])
+    assert 0 < row['extra_mb'] < 500 < row['plain_mb']
+
+
+def test_table_shows_ratios():
+    text = benchmark.table([{'what': 'x', 'ours_s': 1.0, 'reference_s': 2.0,
+                             'reference': 'y', 'ratio': 0.5}])
+    assert '0.50' in text and '2.000 s' in text
+
+
+def test_unknown_part_is_an_error(call_tool):
+    done = call_tool('tools/benchmark.py', 'nothing')
+    assert done.returncode == 2 and 'nothing' in done.stderr
+    for flag, value, words in (('--device', 'tpu', "device 'tpu'"),
+                               ('--out', '/proc/nowhere/x.json', '/proc/nowhere')):
+        assert_bad_input(call_tool('tools/benchmark.py', 'memory', flag, value), words)
+
+
+def test_training_step_and_pipeline_have_a_row_each():
+    from mmseg_maskclip.engine.config import load_config
+
+    from benchmarks import training as benchmark_train
+    config = load_config(str(ROOT / 'configs/maskclip_plus/anno_free/maskclip_plus_vit16_segformer_'
+                                    'b0_480x480_8k_pascal_context_59.py'))
+    rows = benchmark_train.training_step(config, 1, (64, 64), None, torch.device('cpu'), 1)
+    assert [('ours_s' in row, 'ours_mb' in row) for row in rows] == [(True, False), (False, True)]
+    rows.append(benchmark_train.data_pipeline(config, 1))
+    assert all(0.2 < row['ratio'] < 5 for row in rows)
+    assert 'a second' in benchmark.table(rows)
+
+
+def test_training_steps_differ_in_who_labels():
+    """The reference learns from given labels, ours from the teacher's; both move the student."""
+    from benchmarks.training import Steps
+    from helpers.students import build_student
+    model = build_student()
+    model.iteration = 1
+    steps = Steps(model, 2, (32, 32), None, torch.device('cpu'))
+    seen = []
+    complete = model.complete
+    model.complete = lambda *args: seen.append(complete(*args)) or seen[-1]
+    weight = model.backbone.layer1[0].conv1.weight
+    before = weight.detach().clone()
+    steps.labelled_by_teacher()
+    after = weight.detach().clone()
+    steps.supervised_and_teacher()
+    assert not torch.equal(before, after) and not torch.equal(after, weight)
+    assert seen[0][1] == 1 and seen[1][1] is None
+    assert torch.equal(seen[1][0], steps.given[:, 0])
+
+
+def test_class_weight_has_rows_for_first_and_later_times():
+    from mmseg_maskclip.engine.config import load_config
+
+    from benchmarks import class_weight as benchmark_class_weight
+    rows = benchmark_class_weight.weighted_image('RN50', torch.device('cpu'), 1)
+    config = load_config(str(ROOT / 'configs/maskclip_plus/anno_free/maskclip_plus_r50_segformer_'
+                                    'b0_480x480_8k_pascal_context_59.py'))
+    rows.append(benchmark_class_weight.weighted_step(config, 1, (64, 64), torch.device('cpu'), 1))
+    assert ['first time' in row['what'] for row in rows] == [True, False, False]
+    assert rows[0]['ours_s'] > rows[0]['reference_s']
+    assert '1' in benchmark.table(rows)

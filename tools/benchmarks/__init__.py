@@ -1,0 +1,1 @@
+"""What tools/benchmark.py measures; no part of the package."""

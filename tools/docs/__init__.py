@@ -1,0 +1,1 @@
+"""Tables of the documentation, made from configs/*/metafile.yml; no part of the package."""
