@@ -1,9 +1,28 @@
-"""Dense labels from CLIP, without annotations, on mmsegmentation."""
+"""Dense labels from CLIP, without annotations, on mmsegmentation.
 
-from mmseg_maskclip.mmcv_compat import prepare_host_or_leave
+Importing this imports neither torch nor mmcv; public names are loaded when
+they are touched. ``import mmseg_maskclip.register`` registers everything with
+mmseg.
+"""
+
+import importlib
 
 __version__ = '0.1.0'
 
-prepare_host_or_leave()
+_PUBLIC = dict.fromkeys((
+    'TestOptions', 'TrainOptions', 'build_model', 'load_config', 'load_weights', 'test_model',
+    'train_model'), 'mmseg_maskclip.apis')
 
-from mmseg_maskclip import datasets, models  # noqa: E402,F401  (registration)
+__all__ = ['__version__', *_PUBLIC]
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name (PEP 562)."""
+    if name not in _PUBLIC:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list:
+    """Also what is not loaded yet."""
+    return sorted({*globals(), *_PUBLIC})

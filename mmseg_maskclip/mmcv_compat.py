@@ -1,10 +1,11 @@
-"""The host this project plugs into: mmsegmentation 0.30 on mmcv 1.7.
+"""Makes mmsegmentation 0.30 importable on mmcv 1.7, with or without compiled operators.
 
 mmcv comes in two builds. ``mmcv-full`` carries compiled operators and takes
 minutes to build; plain ``mmcv`` installs in seconds but mmseg 0.30 then fails
 at ``import mmcv.ops``, although nothing in this project uses an operator.
-:func:`prepare_host` bridges that: where the compiled module is missing it
+Importing this module bridges that: where the compiled module is missing it
 registers a placeholder whose operators raise a clear error only when called.
+Every package here that imports mmseg imports this first.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import sys
 import types
 import warnings
 from importlib import metadata
-from pathlib import Path
 from typing import Iterator
 
 from mmseg_maskclip.utils import InputError
@@ -76,24 +76,7 @@ def _quiet() -> Iterator[None]:
         remarks.setLevel(level)
 
 
-def prepare_host_or_leave() -> None:
-    """:func:`prepare_host`; one of the project's own tools ends here if it fails.
-
-    A tool can't catch what happens while this package is imported, and its
-    users are promised a sentence and exit code 2.
-    """
-    try:
-        prepare_host()
-    except InputError as error:
-        script = getattr(sys.modules['__main__'], '__file__', None)
-        tools = Path(__file__).resolve().parents[1] / 'tools'
-        if script is None or tools not in Path(script).resolve().parents:
-            raise
-        sys.stderr.write(f'error: {error}\n')
-        sys.exit(2)
-
-
-def prepare_host() -> None:
+def prepare_mmcv() -> None:
     """Check the host's versions and make ``mmseg`` importable.
 
     Raises:
@@ -104,15 +87,15 @@ def prepare_host() -> None:
     if mmcv_version is None:
         raise InputError(f'mmcv is not installed; {_INSTALL}')
     if not mmcv_version.startswith('1.7.'):
-        raise InputError(f'mmcv {mmcv_version} is installed, mmcv {MMCV_VERSION} '
-                         f'was expected; {_INSTALL}')
+        raise InputError(f'mmcv {mmcv_version} is installed, expected mmcv '
+                         f'{MMCV_VERSION}; {_INSTALL}')
     mmseg_version = _version('mmsegmentation')
     if mmseg_version is None:
         raise InputError(f'mmsegmentation is not installed; {_INSTALL}')
     if not mmseg_version.startswith('0.30.'):
         raise InputError(
-            f'mmsegmentation {mmseg_version} is installed, mmsegmentation '
-            f'{MMSEG_VERSION} was expected; {_INSTALL}')
+            f'mmsegmentation {mmseg_version} is installed, expected mmsegmentation '
+            f'{MMSEG_VERSION}; {_INSTALL}')
     with _quiet():
         importlib.import_module('mmcv')
         if not has_compiled_ops():
@@ -121,3 +104,6 @@ def prepare_host() -> None:
             placeholder.__spec__ = importlib.machinery.ModuleSpec('mmcv._ext', None)
             sys.modules['mmcv._ext'] = placeholder
         importlib.import_module('mmcv.ops')
+
+
+prepare_mmcv()

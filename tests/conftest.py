@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import mmseg_maskclip  # noqa: F401  (before mmseg, so that any test file runs on its own)
+import mmseg_maskclip.register  # noqa: F401  (before mmseg, so that any test file runs on its own)
 
 ROOT = Path(__file__).parents[1]
 

@@ -1,4 +1,4 @@
-custom_imports = dict(imports=['mmseg_maskclip'], allow_failed_imports=False)
+custom_imports = dict(imports=['mmseg_maskclip.register'], allow_failed_imports=False)
 log_config = dict(
     interval=50,
     hooks=[

@@ -1,59 +1,75 @@
-"""How every tool ends: exit code 2 and one sentence on bad input."""
+"""How every command ends: exit code 2 and one sentence on bad input."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from typing import Callable
+import traceback
+from typing import Callable, NoReturn, Optional
+
+from mmseg_maskclip.utils import InputError, sentence_of
 
 BAD_INPUT = 2
 INTERRUPTED = 130
+DEBUG = 'MASKCLIP_DEBUG'
+LAUNCHER = 'MASKCLIP_LAUNCHER'
+Main = Callable[[argparse.Namespace], Optional[int]]
 
 
-def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Namespace) -> None:
+def run_tool(main: Main, args: argparse.Namespace) -> NoReturn:
     """Run a tool's ``main`` and leave the process with its exit code.
 
     :class:`~mmseg_maskclip.utils.InputError` becomes ``error: sentence`` on
     stderr and exit code 2, and so does a lack of memory; an interrupt becomes
     130. Any other exception is a defect and keeps its traceback.
+    ``MASKCLIP_DEBUG=1`` shows the traceback of bad input, too.
 
     Args:
         main: Does the work; returns an exit code or None for success.
-        args: The parsed command line. A tool parses it before it imports this
-            package, so that ``--help`` and typing errors answer at once.
+        args: The parsed command line.
     """
+    launched = LAUNCHER in os.environ
     try:
-        code = main(args)
+        code = _recorded(main, args) if launched else _memory_told(main, args)
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         sys.exit(INTERRUPTED)
-    except Exception as error:
-        sentence = _sentence(error)
-        if sentence is None:
-            raise
-        _tell(sentence)
+    except InputError as error:
+        if os.environ.get(DEBUG):
+            traceback.print_exc()
+        if not launched:
+            print(f'error: {sentence_of(error)}', file=sys.stderr)
         sys.exit(BAD_INPUT)
+    except Exception:
+        if not launched:
+            raise
+        sys.exit(1)
     sys.exit(code or 0)
 
 
-def _sentence(error: Exception) -> str | None:
-    """What to tell the user instead of a traceback; None where it is a defect."""
-    from mmseg_maskclip.utils import InputError, sentence_of
+def _recorded(main: Main, args: argparse.Namespace) -> int | None:
+    """Leave a failure where tools/maskclip_utils/launch.py finds it.
 
-    if isinstance(error, InputError):
-        return sentence_of(error)
-    # torch has a class for the GPU alone, and its own words for the CPU.
-    said = str(error)
-    if (isinstance(error, MemoryError) or type(error).__name__ == 'OutOfMemoryError'
-            or 'DefaultCPUAllocator' in said):
-        return (f"out of memory ({said.splitlines()[0] if said else 'no more is known'}): take a "
-                'smaller --img-scale, crop or data.samples_per_gpu, --amp in training, or sliding '
-                'windows in testing (model.test_cfg.mode=slide).')
-    return None
+    It prints the first one of all processes, so that they don't all speak at
+    once, and the others don't complain of the one that is gone.
+    """
+    from torch.distributed.elastic.multiprocessing.errors import record
+
+    return record(_memory_told)(main, args)
 
 
-def _tell(sentence: str) -> None:
-    from mmseg_maskclip.utils.launcher import tell_launcher
-
-    if not tell_launcher(sentence):
-        print(f'error: {sentence}', file=sys.stderr)
+def _memory_told(main: Main, args: argparse.Namespace) -> int | None:
+    """Run ``main``; a lack of memory is bad input, since the user can ask for less."""
+    try:
+        return main(args)
+    except Exception as error:
+        # torch has a class for the GPU alone, and its own words for the CPU.
+        said = str(error)
+        if not (isinstance(error, MemoryError) or type(error).__name__ == 'OutOfMemoryError'
+                or 'DefaultCPUAllocator' in said):
+            raise
+        raise InputError(
+            f"out of memory ({said.splitlines()[0] if said else 'nothing more is known'}): take a "
+            'smaller --img-scale, crop or data.samples_per_gpu, --amp in training, or sliding '
+            'windows in testing (model.test_cfg.mode=slide).') from error

@@ -1,75 +1,66 @@
-"""What ``tools/test.py`` does with its command line."""
+"""Test a segmentor, or segment pictures with it.
+
+    python tools/test.py CONFIG CHECKPOINT --eval mIoU
+    python tools/test.py configs/maskclip/maskclip_vit16_512x512_demo.py pretrain/ViT-B-16.pt \\
+        --img-dir my_pictures --classes cat dog 'grass; lawn' --show-dir drawn
+
+CONFIG is a file, or the name of a shipped one (maskclip/maskclip_vit16_512x512_demo.py).
+CHECKPOINT is what training wrote, or for MaskCLIP a CLIP file in any form.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
-import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from mmcv import Config
-from mmcv.utils import DictAction
-from mmseg.utils import setup_multi_processes
-
-from mmseg_maskclip.engine.config import (
-    load_config,
-    set_aug_test,
-    set_classes,
-    set_corruption,
-    set_images,
-    set_img_scale,
+from mmseg_maskclip.cli.options import (
+    add_cfg_options,
+    add_process_flags,
+    choose_gpu,
+    parse_options,
 )
-from mmseg_maskclip.engine.distributed import processes
-from mmseg_maskclip.engine.test import TestOptions, test_model
 from mmseg_maskclip.utils import InputError
 
-
-def parse_options(pairs: list[str]) -> dict:
-    """``KEY=VALUE`` words as mmcv reads them.
-
-    Raises:
-        InputError: If a word has no ``=``.
-    """
-    for pair in pairs:
-        if '=' not in pair:
-            raise InputError(f'option {pair!r} is no KEY=VALUE, such as '
-                             'model.decode_head.ks_thresh=1.0.')
-    if not pairs:
-        return {}
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--options', nargs='+', action=DictAction)
-    try:
-        return parser.parse_args(['--options', *pairs]).options
-    except (AssertionError, ValueError) as error:
-        raise InputError(f'options {pairs} can not be read: {error}') from error
+if TYPE_CHECKING:
+    from mmcv import Config
 
 
-def read_test_config(args: argparse.Namespace) -> Config:
-    """The config with everything the command line changes in it.
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--eval', nargs='+', default=[], metavar='METRIC',
+                        help='evaluate: mIoU, mDice, mFscore')
+    parser.add_argument('--out', metavar='FILE.pkl', help='write all label maps to this file')
+    parser.add_argument('--show-dir', metavar='DIR', help='draw the labels over the images')
+    parser.add_argument('--opacity', type=float, default=0.5,
+                        help='of the drawn labels, in (0, 1]')
+    parser.add_argument('--format-only', action='store_true',
+                        help="write the label maps in the dataset's own submission format")
+    parser.add_argument('--work-dir', help='where metrics go (default: work_dirs/CONFIG_NAME)')
+    parser.add_argument('--aug-test', action='store_true', help='six scales, with flips')
+    parser.add_argument('--img-scale', type=int, nargs=2, metavar=('W', 'H'),
+                        help='test at this scale')
+    parser.add_argument('--corruption', metavar='NAME', help='corrupt every image first')
+    parser.add_argument('--severity', type=int, choices=range(1, 6), default=None,
+                        help='of the corruption (default: 1)')
+    parser.add_argument('--img-dir', metavar='DIR', help='segment the pictures of this folder')
+    parser.add_argument('--classes', nargs='+', metavar='NAME',
+                        help='class names, or one .txt file with a name a line')
+    parser.add_argument('--background', nargs='+', default=[], metavar='NAME',
+                        help='names of classes that are drawn black')
+    add_cfg_options(parser)
+    parser.add_argument('--eval-options', nargs='+', default=[], metavar='KEY=VALUE',
+                        help='arguments for the evaluation or the format')
+    parser.add_argument('--gpu-collect', action='store_true',
+                        help='merge label maps through the process group, not through files')
+    add_process_flags(parser)
 
-    Args:
-        args: The command line of ``tools/test.py``.
 
-    Raises:
-        InputError: If a flag does not fit the config.
-    """
-    config = load_config(args.config, parse_options(args.cfg_options))
-    if args.img_dir:
-        set_images(config, args.img_dir)
-    if args.classes:
-        set_classes(config, args.classes, args.background)
-    if args.img_scale:
-        set_img_scale(config, tuple(args.img_scale))
-    if args.aug_test:
-        set_aug_test(config)
-    if args.corruption:
-        set_corruption(config, args.corruption, args.severity or 1)
-    return config
-
-
-def run_test(args: argparse.Namespace) -> None:
-    """Run ``tools/test.py``.
+def run(args: argparse.Namespace) -> None:
+    """Run the command.
 
     Args:
         args: Its command line.
@@ -77,10 +68,13 @@ def run_test(args: argparse.Namespace) -> None:
     Raises:
         InputError: If anything a user gave is wrong.
     """
+    _check_flags(args)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    from mmseg_maskclip.engine.distributed import limit_threads, processes
+    from mmseg_maskclip.engine.test import TestOptions, test_model
+
     config = read_test_config(args)
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        setup_multi_processes(config)
+    limit_threads(config)
     choose_gpu(args)
     work_dir = args.work_dir or config.get('work_dir') or os.path.join(
         'work_dirs', Path(args.config).stem)
@@ -95,18 +89,37 @@ def run_test(args: argparse.Namespace) -> None:
         test_model(config, args.checkpoint, options)
 
 
-def choose_gpu(args: argparse.Namespace) -> None:
-    """Make ``--gpu-id`` the device of a run of one process.
+def _check_flags(args: argparse.Namespace) -> None:
+    if not (args.eval or args.out or args.show_dir or args.format_only):
+        raise InputError('nothing to do: give --eval, --out, --show-dir or --format-only')
+    if args.eval and args.format_only:
+        raise InputError('--eval and --format-only exclude each other')
+    if args.severity and not args.corruption:
+        raise InputError('--severity needs --corruption NAME')
+    if args.background and not args.classes:
+        raise InputError('--background needs --classes')
+
+
+def read_test_config(args: argparse.Namespace) -> Config:
+    """The config with everything the command line changes in it.
 
     Args:
-        args: A command line with ``gpu_id`` and ``launcher``.
+        args: The command line.
 
     Raises:
-        InputError: If there is no such GPU.
+        InputError: If a flag does not fit the config.
     """
-    if not torch.cuda.is_available() or args.launcher != 'none':
-        return
-    if not 0 <= args.gpu_id < torch.cuda.device_count():
-        raise InputError(f'--gpu-id is {args.gpu_id}, this machine has '
-                         f'{torch.cuda.device_count()} GPUs, counted from 0.')
-    torch.cuda.set_device(args.gpu_id)
+    from mmseg_maskclip.engine import config as configs
+
+    config = configs.load_config(args.config, parse_options(args.cfg_options))
+    if args.img_dir:
+        configs.set_images(config, args.img_dir)
+    if args.classes:
+        configs.set_classes(config, args.classes, args.background)
+    if args.img_scale:
+        configs.set_img_scale(config, tuple(args.img_scale))
+    if args.aug_test:
+        configs.set_aug_test(config)
+    if args.corruption:
+        configs.set_corruption(config, args.corruption, args.severity or 1)
+    return config

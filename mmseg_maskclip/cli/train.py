@@ -1,23 +1,52 @@
-"""What ``tools/train.py`` does with its command line."""
+"""Train a segmentor.
+
+    python tools/train.py CONFIG
+    python tools/train.py CONFIG --work-dir work_dirs/mine --auto-resume
+
+With several processes: bash tools/dist_train.sh CONFIG N. Checkpoints, logs
+and the config go to the work dir. An interrupted run goes on with
+--auto-resume and ends as it would have ended.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
-import warnings
 from pathlib import Path
 
-import torch
-from mmseg.utils import setup_multi_processes
+from mmseg_maskclip.cli.options import (
+    add_cfg_options,
+    add_process_flags,
+    choose_gpu,
+    parse_options,
+)
 
-from mmseg_maskclip.cli.test import choose_gpu, parse_options
-from mmseg_maskclip.engine.config import load_config
-from mmseg_maskclip.engine.distributed import processes
-from mmseg_maskclip.engine.train.train import TrainOptions, train_model
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='default: work_dirs/CONFIG_NAME')
+    parser.add_argument('--load-from', metavar='FILE',
+                        help='start a new run from the weights of this checkpoint')
+    parser.add_argument('--resume-from', metavar='FILE', help='go on with this checkpoint')
+    parser.add_argument('--auto-resume', action='store_true',
+                        help='go on with the newest intact checkpoint of the work dir, if any')
+    parser.add_argument('--no-validate', action='store_true', help='do not evaluate meanwhile')
+    parser.add_argument('--seed', type=int, help='of everything random (default: drawn)')
+    parser.add_argument('--diff-seed', '--diff_seed', action='store_true',
+                        help='different dropout in every process')
+    parser.add_argument('--deterministic', action='store_true',
+                        help='the same bits every time, slower on a GPU')
+    parser.add_argument('--amp', nargs='?', const='fp16', choices=['fp16', 'bf16'],
+                        help='mixed precision; fp16 where none is named, then behind CONFIG')
+    parser.add_argument('--auto-scale-lr', action='store_true',
+                        help='scale the learning rate with the total batch')
+    add_cfg_options(parser)
+    add_process_flags(parser)
 
 
-def run_train(args: argparse.Namespace) -> None:
-    """Run ``tools/train.py``.
+def run(args: argparse.Namespace) -> None:
+    """Run the command.
 
     Args:
         args: Its command line.
@@ -25,10 +54,15 @@ def run_train(args: argparse.Namespace) -> None:
     Raises:
         InputError: If anything a user gave is wrong.
     """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    import torch
+
+    from mmseg_maskclip.engine.config import load_config
+    from mmseg_maskclip.engine.distributed import limit_threads, processes
+    from mmseg_maskclip.engine.train.train import TrainOptions, train_model
+
     config = load_config(args.config, parse_options(args.cfg_options))
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        setup_multi_processes(config)
+    limit_threads(config)
     torch.backends.cudnn.benchmark = config.get('cudnn_benchmark', False)
     choose_gpu(args)
     work_dir = args.work_dir or config.get('work_dir') or os.path.join(

@@ -3,6 +3,7 @@
 Importing this registers everything with mmseg.
 """
 
+import mmseg_maskclip.mmcv_compat  # noqa: F401  (before anything imports mmseg)
 from mmseg_maskclip.datasets.base import OpenVocabularyMixin
 from mmseg_maskclip.datasets.cityscapes import Cityscapes19Dataset
 from mmseg_maskclip.datasets.image_folder import ImageFolderDataset

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
-from contextlib import contextmanager
-from typing import Iterator
 
 import torch
 import torch.distributed as dist
@@ -16,40 +13,9 @@ from mmseg.models import build_segmentor
 from torch import nn
 
 from mmseg_maskclip import datasets, models  # noqa: F401  (registration)
+from mmseg_maskclip.engine.border import from_config
 from mmseg_maskclip.models.pseudo_labels.teacher import settle_by_teacher
-from mmseg_maskclip.models.weights.pretrained import check_timm, settle_timm, timm_faults
-from mmseg_maskclip.utils import InputError
-
-_CONFIG_FAULT = re.compile(r'is not in the .* registry|unexpected keyword argument|'
-                           r'required (positional|keyword-only) argument|must contain the key')
-
-
-@contextmanager
-def config_faults(what: str) -> Iterator[None]:
-    """Turn what mmcv says of a config's mistake into one sentence.
-
-    Args:
-        what: What is built, e.g. ``'a model'``.
-
-    Raises:
-        InputError: Instead of what mmcv raises.
-    """
-    try:
-        yield
-    except InputError:
-        raise
-    except AssertionError as error:
-        # So mmcv and mmseg check their arguments, often without a word but the part's name.
-        said = str(error).strip(' :') or 'an argument'
-        raise InputError(f'the config describes {what} that can not be built, its settings are '
-                         f'refused by mmseg: {said}.') from error
-    except (TypeError, KeyError, ValueError) as error:
-        cause = str(error.args[0]) if error.args else ''
-        if isinstance(error.__cause__, InputError) or isinstance(error.__context__, InputError):
-            raise InputError(cause) from error
-        if not _CONFIG_FAULT.search(cause):
-            raise
-        raise InputError(f'the config describes {what} that can not be built: {cause}') from error
+from mmseg_maskclip.models.weights.pretrained import check_timm, settle_timm
 
 
 def build_test_dataset(config: Config):
@@ -60,7 +26,7 @@ def build_test_dataset(config: Config):
     """
     settings = copy.deepcopy(config.data.test)
     settings.test_mode = True
-    with config_faults('a dataset'):
+    with from_config('data.test'):
         return build_mmseg_dataset(settings)
 
 
@@ -92,7 +58,7 @@ def build_model(config: Config, training: bool = False, pretrained: bool = True)
         for key in ('pretrained', 'teacher', 'labelling', 'distill'):
             settings.pop(key, None)
     settle_timm(settings, training and pretrained)
-    with timm_faults(settings), config_faults('a model'):
+    with from_config('model'):
         model = build_segmentor(settings, config.get('train_cfg') if training else None,
                                 config.get('test_cfg'))
         check_timm(model.backbone, settings)

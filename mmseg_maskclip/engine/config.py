@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import gc
+import os
 import sys
 from pathlib import Path
 from typing import Any, Iterator, Sequence
 
 from mmcv import Config
 
+from mmseg_maskclip.engine.border import from_config, last_line
 from mmseg_maskclip.utils import InputError, require_dir, require_file
 
 _OPTIONAL_ROOTS = ('work_dir', 'load_from', 'resume_from', 'cudnn_benchmark', 'fp16', 'seed',
@@ -17,101 +19,77 @@ _OPTIONAL_ROOTS = ('work_dir', 'load_from', 'resume_from', 'cudnn_benchmark', 'f
                    'optimizer_config', 'lr_config', 'runner', 'checkpoint_config', 'log_config',
                    'custom_hooks', 'custom_imports', 'dist_params', 'log_level', 'test_cfg',
                    'train_cfg', 'total_batch_size', 'accumulative_counts', 'find_unused_parameters')
-_SIZES = ('img_scale', 'crop_size', 'stride', 'size')
+_PACKAGE = Path(__file__).resolve().parents[1]
 AUG_RATIOS = [0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
 
 
-def load_config(path: str, options: dict | None = None) -> Config:
+def find_config(path: str | Path) -> Path:
+    """A config file, or the shipped one of that name.
+
+    Args:
+        path: A file, or a path below ``configs/`` such as
+            ``maskclip/maskclip_vit16_512x512_demo.py``.
+
+    Raises:
+        InputError: If there is neither.
+    """
+    # In an installed package configs lie inside it, in a checkout beside it.
+    for folder in (_PACKAGE / 'configs', _PACKAGE.parent / 'configs'):
+        for shipped in (folder / path, folder.parent / path):
+            if not Path(path).exists() and folder in shipped.parents and shipped.is_file():
+                return shipped
+    return require_file(path, 'config', 'See configs/ for the shipped ones.')
+
+
+def load_config(path: str | Path, options: dict | None = None) -> Config:
     """Read a config file and merge ``--cfg-options`` into it.
 
     Args:
-        path: The config file.
+        path: The config file, or the name of a shipped one (:func:`find_config`).
         options: Flat ``{'model.decode_head.ks_thresh': 1.0}`` overrides.
 
     Raises:
-        InputError: If the file is missing or can't be parsed, or an option
-            names a key of something that is no dict.
+        InputError: If the file is missing or can't be read, or an option does
+            not fit into it.
     """
-    require_file(path, 'config', 'See configs/ for the shipped ones.')
+    path = find_config(path)
     config = _parse(path)
     _check_roots(config, path, options or {})
     if options:
-        for key, value in options.items():
-            _check_kind(config, key, value)
-        try:
+        with from_config(f'--cfg-options {options}'):
             config.merge_from_dict(options)
-        except (TypeError, ValueError, KeyError, IndexError, AssertionError,
-                AttributeError) as error:
-            raise InputError(f'--cfg-options {options} does not fit config {path}: '
-                             f'{error}') from error
     return config
 
 
-def _check_kind(config: Config, key: str, value: Any) -> None:
-    """Refuse a word or number where the config has a dict, a list of dicts, a size or a number."""
-    if value is False or not isinstance(value, (str, int, float)):
-        return
-    found: Any = config._cfg_dict
-    for word in key.split('.'):
-        if isinstance(found, (list, tuple)) and word.isdecimal() and int(word) < len(found):
-            found = found[int(word)]
-        elif isinstance(found, dict) and word in found:
-            found = found[word]
-        else:
-            return
-    what = None
-    if isinstance(found, dict):
-        example = f', set one of its keys, such as {key}.{next(iter(found))}' if found else ''
-        what = f'a dict{example}'
-    elif _holds_dicts(found):
-        what = f'a list, set what is in its items, such as {key}.0.type'
-    elif key.split('.')[-1] in _SIZES and _is_pair(found):
-        what = f'two numbers, {key}=({found[0]},{found[1]})'
-    elif _is_number(found) and isinstance(value, str):
-        what = f'a number, {found}'
-    if what:
-        raise InputError(f'option {key}={value!r}: the config has {what}.')
-
-
-def _holds_dicts(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and any(isinstance(item, dict) for item in value)
-
-
-def _is_pair(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and len(value) == 2 and all(map(_is_number, value))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _parse(path: str) -> Config:
-    """Run a config file. It is a program: whatever it raises is its author's to mend."""
-    fault = None
+def _parse(path: Path) -> Config:
+    """Run a config file. It is a program: whatever it raises is its author's to fix."""
     hook = sys.unraisablehook
-    # mmcv's temporary file outlives its folder when a config fails, and says so.
-    sys.unraisablehook = lambda unraisable: None
     try:
         return Config.fromfile(str(path))
     except Exception as error:
-        # mmcv may stumble once more while it cleans up: the first of the chain is the cause.
-        cause: BaseException = error
-        while cause.__context__ is not None:
-            cause = cause.__context__
-        fault = f'{type(cause).__name__}: {cause}'
-        del cause
+        fault = last_line(error)
+        cause = error
+    # mmcv's temporary file outlives its folder when a config fails, and says so when it goes.
+    sys.unraisablehook = lambda unraisable: None
+    try:
+        raise InputError(f'config {path} can not be read: {fault}') from (
+            cause if os.environ.get('MASKCLIP_DEBUG') else None)
     finally:
+        del cause
         gc.collect()
         sys.unraisablehook = hook
-    raise InputError(f'config {path} can not be read: {fault}')
 
 
-def _check_roots(config: Config, path: str, options: dict) -> None:
+def _check_roots(config: Config, path: Path, options: dict) -> None:
     """Parts every config has, and options that name none of its keys."""
     for key in ('model', 'data'):
         if not isinstance(config.get(key), dict):
             raise InputError(f"config {path} has no dict '{key}': it is a part of a config, not a "
                              'whole one; see configs/ for the shipped ones.')
+    imports = (config.get('custom_imports') or {}).get('imports') or []
+    if 'mmseg_maskclip' in ([imports] if isinstance(imports, str) else imports):
+        raise InputError(f"custom_imports of config {path} names 'mmseg_maskclip', which registers "
+                         "nothing with mmseg: write 'mmseg_maskclip.register'.")
     known = {*config.keys(), *_OPTIONAL_ROOTS}
     for key in options:
         root = key.split('.')[0]
@@ -129,7 +107,7 @@ def transforms_of(pipeline: Sequence[dict], name: str) -> Iterator[dict]:
         name: Registered name of the transform.
     """
     for transform in pipeline:
-        if transform['type'] == name:
+        if transform.get('type') == name:
             yield transform
         yield from transforms_of(transform.get('transforms', ()), name)
 

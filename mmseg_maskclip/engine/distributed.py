@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import os
 import pickle
-import re
-import time
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator
 
 import torch
 import torch.distributed as dist
+from mmcv import Config
 from mmcv.runner import get_dist_info, init_dist
+from mmseg.utils import setup_multi_processes
 from torch import Tensor
 
-from mmseg_maskclip.utils import InputError, atomic_path, sentence_of
-from mmseg_maskclip.utils.launcher import tell_launcher
+from mmseg_maskclip.utils import InputError, atomic_path
 
-_PEER_IS_GONE = re.compile(r'connection (was )?(closed|reset|refused)|broken pipe', re.IGNORECASE)
-_GRACE_S = 10
+
+def limit_threads(config: Config) -> None:
+    """Threads of OpenCV, OpenMP and MKL as mmseg sets them where there are workers.
+
+    Args:
+        config: May name ``mp_start_method`` and ``opencv_num_threads``.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        setup_multi_processes(config)
 
 
 @contextmanager
@@ -44,15 +52,6 @@ def processes(launcher: str) -> Iterator[None]:
     try:
         yield
         failed = False
-    except InputError as error:
-        # Before the others notice that this process is gone, and the launcher ends them all.
-        tell_launcher(sentence_of(error))
-        raise
-    except RuntimeError as error:
-        if _PEER_IS_GONE.search(str(error)):
-            # The process that is gone said why; torchrun ends this one meanwhile.
-            time.sleep(_GRACE_S)
-        raise
     finally:
         if not (failed and dist.get_backend() == 'nccl'):
             dist.destroy_process_group()
@@ -79,6 +78,20 @@ def _require_rank(launcher: str) -> None:
         raise InputError("--launcher pytorch expects torchrun's environment: start it by "
                          'tools/dist_train.sh CONFIG N or tools/dist_test.sh CONFIG CHECKPOINT '
                          'N.')
+
+
+@contextmanager
+def main_process_first() -> Iterator[None]:
+    """Let the main process go first, the others when it is through.
+
+    What it leaves in the user's cache, such as a text bank, the others find there.
+    """
+    rank, world = get_dist_info()
+    if world > 1 and rank > 0:
+        dist.barrier()
+    yield
+    if world > 1 and rank == 0:
+        dist.barrier()
 
 
 def is_main() -> bool:

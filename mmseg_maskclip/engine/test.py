@@ -22,6 +22,7 @@ from mmseg_maskclip.engine.build import build_model, build_test_dataset
 from mmseg_maskclip.engine.distributed import (
     device_of_process,
     is_main,
+    main_process_first,
     merge_dicts,
     sum_over_processes,
 )
@@ -105,7 +106,8 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
     _check_wishes(dataset, options)
     model = build_model(config)
     device = device_of_process()
-    meta = load_weights(model, checkpoint, str(device))
+    with main_process_first():
+        meta = load_weights(model, checkpoint, str(device))
     check_classes(model, dataset, meta)
     model.CLASSES, model.PALETTE = dataset.CLASSES, dataset.PALETTE
     started = time.time()

@@ -1,5 +1,6 @@
 """Backbones, heads and segmentors, registered with mmsegmentation."""
 
+import mmseg_maskclip.mmcv_compat  # noqa: F401  (before anything imports mmseg)
 from mmseg_maskclip.models.backbones import ClipResNet, ClipViT
 from mmseg_maskclip.models.class_weight.module import ClassWeight
 from mmseg_maskclip.models.decode_heads import ASPPHeadV2, MaskClipHead, MaskClipPlusHead

@@ -1,28 +1,6 @@
-"""Convert COCO-Stuff 164k pixel maps (stuffthingmaps) to *_labelTrainIds.png of 171 classes."""
+"""Convert the labels of COCO-Stuff 164k (``maskclip coco-stuff164k``)."""
 
-from __future__ import annotations
-
-import argparse
-
-
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('coco_path', metavar='COCO_PATH',
-                        help='folder with annotations/train2017 and annotations/val2017')
-    parser.add_argument('-o', '--out_dir', '--out-dir', metavar='DIR',
-                        help='write there instead; images/ is linked (default: COCO_PATH)')
-    parser.add_argument('--nproc', type=int, default=16, metavar='N',
-                        help='number of processes (default: %(default)s)')
-    return parser.parse_args()
-
-
-def main(args: argparse.Namespace) -> None:
-    from mmseg_maskclip.datasets.converters import convert_coco_stuff164k
-
-    print(convert_coco_stuff164k(args.coco_path, args.out_dir, args.nproc))
-
+from mmseg_maskclip.cli.main import run_command
 
 if __name__ == '__main__':
-    arguments = parse_args()
-    from mmseg_maskclip.cli.run import run_tool
-    run_tool(main, arguments)
+    run_command('coco-stuff164k')

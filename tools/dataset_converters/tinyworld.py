@@ -1,36 +1,6 @@
-"""Write the embedded world's scenes in VOC's folder layout."""
+"""Write the embedded world (``maskclip tinyworld``)."""
 
-from __future__ import annotations
-
-import argparse
-
-
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('out', nargs='?', default='data/tinyworld',
-                        help='folder to write (default: %(default)s)')
-    parser.add_argument('--train', type=int, default=400, metavar='N',
-                        help='training scenes (default: %(default)s)')
-    parser.add_argument('--val', type=int, default=100, metavar='N',
-                        help='validation scenes (default: %(default)s)')
-    parser.add_argument('--seed', type=int, default=0,
-                        help='another seed, another world (default: %(default)s)')
-    return parser.parse_args()
-
-
-def main(args: argparse.Namespace) -> None:
-    from tqdm import tqdm
-
-    from mmseg_maskclip.tinyworld.writer import World, write_world
-
-    world = World(train=args.train, val=args.val, seed=args.seed)
-    with tqdm(total=world.train + world.val, unit='scene', delay=0.5) as bar:
-        written = write_world(args.out, world, on_scene=bar.update)
-    print(f'{args.out}: {world.train} training and {world.val} validation scenes'
-          + ('' if written else ', already there'))
-
+from mmseg_maskclip.cli.main import run_command
 
 if __name__ == '__main__':
-    arguments = parse_args()
-    from mmseg_maskclip.cli.run import run_tool
-    run_tool(main, arguments)
+    run_command('tinyworld')

@@ -1,30 +1,6 @@
-"""Convert SBD's labels for PASCAL VOC 2012 aug: SegmentationClassAug, trainaug.txt, aug.txt."""
+"""Convert the labels of PASCAL VOC 2012 aug (``maskclip voc-aug``)."""
 
-from __future__ import annotations
-
-import argparse
-
-
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('devkit_path', metavar='DEVKIT',
-                        help='folder VOCdevkit, with VOC2012 in it')
-    parser.add_argument('aug_path', metavar='AUG_DIR',
-                        help='folder with dataset/cls of SBD (benchmark_RELEASE)')
-    parser.add_argument('-o', '--out_dir', '--out-dir', metavar='DIR',
-                        help='for the labels (default: DEVKIT/VOC2012/SegmentationClassAug)')
-    parser.add_argument('--nproc', type=int, default=1, metavar='N',
-                        help='number of processes (default: %(default)s)')
-    return parser.parse_args()
-
-
-def main(args: argparse.Namespace) -> None:
-    from mmseg_maskclip.datasets.converters import convert_voc_aug
-
-    print(convert_voc_aug(args.devkit_path, args.aug_path, args.out_dir, args.nproc))
-
+from mmseg_maskclip.cli.main import run_command
 
 if __name__ == '__main__':
-    arguments = parse_args()
-    from mmseg_maskclip.cli.run import run_tool
-    run_tool(main, arguments)
+    run_command('voc-aug')

@@ -11,15 +11,25 @@ import sys
 BAD_INPUT, INTERRUPTED = 2, 130
 
 
-def sentences_of(failures) -> list[str]:
-    """What the processes said about bad input, each sentence once.
+def tell(failure) -> int:
+    """Print what went wrong, once for all processes; the exit code.
 
     Args:
-        failures: torchrun's account of each process that did not end well. One that was ended
-            because another had failed may have left a sentence, too.
+        failure: torchrun's account of the processes that did not end well. Each has left its
+            exception in a file (``torch.distributed.elastic``'s ``record``), or printed it.
     """
-    said = [process.message for process in failures if process.error_file_data.get('bad_input')]
-    return list(dict.fromkeys(said))
+    left = [process.error_file_data.get('message') for process in failure.failures.values()]
+    errors = [error for error in left if isinstance(error, dict)]
+    sentences = [error['message'].partition('InputError: ')[2] for error in errors]
+    # One of them may have failed only since another was gone.
+    if any(sentences):
+        print('\n'.join(f'error: {said}' for said in dict.fromkeys(filter(None, sentences))),
+              file=sys.stderr)
+        return BAD_INPUT
+    first = failure.get_first_failure()[1].error_file_data.get('message')
+    print(first['extraInfo']['py_callstack'] if isinstance(first, dict) else failure,
+          file=sys.stderr)
+    return 1
 
 
 def run_processes(words: list[str]) -> int:
@@ -35,14 +45,11 @@ def run_processes(words: list[str]) -> int:
     # What it logs of failed processes is told below, or in the report of ChildFailedError.
     for part in ('multiprocessing', 'agent'):
         logging.getLogger(f'torch.distributed.elastic.{part}').setLevel(logging.CRITICAL)
-    os.environ['MASKCLIP_LAUNCHER_TELLS'] = '1'
+    os.environ['MASKCLIP_LAUNCHER'] = '1'
     try:
         run(parse_args(words))
     except ChildFailedError as failure:
-        sentences = sentences_of(failure.failures.values())
-        print('\n'.join(f'error: {sentence}' for sentence in sentences) or failure,
-              file=sys.stderr)
-        return BAD_INPUT if sentences else 1
+        return tell(failure)
     except SignalException as stop:
         print(f'interrupted by {signal.Signals(stop.sigval).name}', file=sys.stderr)
         return 128 + stop.sigval

@@ -13,7 +13,7 @@ from mmcv.runner import LoggerHook, get_dist_info
 from mmseg.core import DistEvalHook, EvalHook
 from mmseg.datasets import build_dataset
 
-from mmseg_maskclip.engine.build import config_faults
+from mmseg_maskclip.engine.border import from_config
 from mmseg_maskclip.engine.record import write_json
 from mmseg_maskclip.engine.train.checkpoint import storable
 from mmseg_maskclip.engine.train.data import build_val_loader
@@ -120,10 +120,10 @@ def register_evaluation(runner: TrainRunner, config: Config) -> None:
     """
     settings = copy.deepcopy(config.data.val)
     settings.test_mode = True
-    with config_faults('a dataset'):
+    with from_config('data.val'):
         dataset = build_dataset(settings)
     arguments = {'pre_eval': True, **config.evaluation, 'by_epoch': False}
     hook = TrainDistEvalHook if get_dist_info()[1] > 1 else TrainEvalHook
-    with config_faults('an evaluation'):
+    with from_config('evaluation'):
         runner.register_hook(hook(build_val_loader(dataset, config), **arguments),
                              priority='LOW')

@@ -17,8 +17,9 @@ from mmseg.apis import set_random_seed
 from mmseg.datasets import build_dataset
 from torch import nn
 
-from mmseg_maskclip.engine.build import build_model, config_faults
-from mmseg_maskclip.engine.distributed import is_main
+from mmseg_maskclip.engine.border import from_config
+from mmseg_maskclip.engine.build import build_model
+from mmseg_maskclip.engine.distributed import is_main, main_process_first
 from mmseg_maskclip.engine.record import timestamp, versions
 from mmseg_maskclip.engine.train import ema as ema_labeller  # noqa: F401  (registration)
 from mmseg_maskclip.engine.train.checkpoint import load_fitting, read_checkpoint, remove_leftovers
@@ -103,7 +104,7 @@ def _prepare(config: Config, options: TrainOptions, seed: int, logger: logging.L
     _make_deterministic(options.deterministic)
     settle_batch(config, options.auto_scale_lr)
     set_random_seed(seed)
-    with config_faults('a dataset'):
+    with from_config('data.train'):
         dataset = build_dataset(copy.deepcopy(config.data.train))
     model = _build_student(config, dataset, options, resuming)
     loader = build_train_loader(dataset, config, seed)
@@ -142,7 +143,7 @@ def _build_student(config: Config, dataset: Any, options: TrainOptions,
         without_pretrained(model)
     else:
         check_pretrained(model)
-    with quiet_mmcv():
+    with quiet_mmcv(), main_process_first():
         model.init_weights()
     if options.load_from and not resuming:
         state = adapt_released(read_checkpoint(options.load_from)['state_dict'],
@@ -165,7 +166,7 @@ def _require_labels(model: nn.Module, dataset: Any) -> None:
 
 
 def _build_optimizer(model: nn.Module, config: Config) -> torch.optim.Optimizer:
-    with config_faults('an optimizer'):
+    with from_config('optimizer'):
         optimizer = build_optimizer(model, copy.deepcopy(config.optimizer))
     # mmcv also hands over what a student keeps frozen.
     for group in optimizer.param_groups:
@@ -192,7 +193,7 @@ def _register_hooks(runner: TrainRunner, model: nn.Module, config: Config,
         if scaler:
             runner.keep('scaler', scaler)
         step = StepHook(scaler, **settings)
-    with config_faults('a hook'):
+    with from_config('a hook'):
         runner.register_training_hooks(
             copy.deepcopy(config.lr_config), step,
             copy.deepcopy(config.get('checkpoint_config')),

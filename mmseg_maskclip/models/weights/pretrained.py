@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, Mapping
 from urllib.error import URLError
@@ -70,31 +69,6 @@ def settle_timm(settings: dict, wanted: bool) -> None:
     elif path:
         require_file(path, f"pretrained weights of {backbone.get('model_name')},", _TIMM_FILE)
         backbone.update(pretrained=True, pretrained_cfg_overlay={'file': path})
-
-
-@contextmanager
-def timm_faults(settings: dict) -> Iterator[None]:
-    """Turn what timm says of a model or of weights it can't load into one sentence.
-
-    Args:
-        settings: The segmentor's config.
-
-    Raises:
-        InputError: Instead of what timm raises.
-    """
-    try:
-        yield
-    except (OSError, RuntimeError, KeyError) as error:
-        said = (str(error.args[0] if error.args else error) or ' ').splitlines()[0]
-        backbone, name = settings.get('backbone', {}), _TIMM + ': '
-        if name not in said or 'out of memory' in said:
-            raise
-        said = said.rpartition(name)[2]
-        model, source = backbone.get('model_name'), _timm_source(backbone)
-        if source is None or said.startswith('Unknown model'):
-            raise InputError(f'timm can not build {model!r}: {said}.') from error
-        raise InputError(f'pretrained weights of {model} can not be loaded from {source}: {said}. '
-                         f'{_TIMM_FILE}') from error
 
 
 def check_timm(backbone: nn.Module, settings: dict) -> None:

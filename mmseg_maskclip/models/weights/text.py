@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Sequence, Union
 
-import torch.distributed as dist
-from mmcv.runner import get_dist_info
 from mmcv.utils import print_log
 
 from mmseg_maskclip.clip import (
@@ -76,16 +74,8 @@ def find_bank(wanted: WantedBank, spec: ClipSpec, checkpoint: ClipCheckpoint,
                 return bank
     if not checkpoint.text:
         checkpoint = _text_tower_beside(checkpoint, spec, vocabulary.name)
-    rank, world = get_dist_info()
-    if world > 1 and rank > 0:
-        # The first process encodes the texts, the others take them from its cache.
-        dist.barrier()
-    bank = cached_text_bank(checkpoint, spec, vocabulary, templates=wanted.templates,
-                            synonyms=wanted.synonyms, normalize=wanted.normalize, device=device,
-                            progress=rank == 0)
-    if world > 1 and rank == 0:
-        dist.barrier()
-    return bank
+    return cached_text_bank(checkpoint, spec, vocabulary, templates=wanted.templates,
+                            synonyms=wanted.synonyms, normalize=wanted.normalize, device=device)
 
 
 def _prepared_fits(wanted: WantedBank, checkpoint: ClipCheckpoint, spec: ClipSpec) -> bool:
