@@ -1,5 +1,6 @@
-"""What every layer may use: the error for bad input, and safe file writing."""
+"""What every layer may use: the error for bad input, checks, plain values, safe file writing."""
 
+from mmseg_maskclip.utils.checks import require_number
 from mmseg_maskclip.utils.errors import InputError, sentence_of
 from mmseg_maskclip.utils.files import (
     atomic_path,
@@ -10,7 +11,9 @@ from mmseg_maskclip.utils.files import (
     writable_dir,
 )
 from mmseg_maskclip.utils.images import write_image
+from mmseg_maskclip.utils.plain import to_plain
 from mmseg_maskclip.utils.progress import progress_bar
 
 __all__ = ['InputError', 'atomic_path', 'cache_dir', 'progress_bar', 'require_dir',
-           'require_file', 'sentence_of', 'sha256_of', 'writable_dir', 'write_image']
+           'require_file', 'require_number', 'sentence_of', 'sha256_of', 'to_plain',
+           'writable_dir', 'write_image']
