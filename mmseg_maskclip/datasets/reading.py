@@ -34,14 +34,14 @@ class UnreadableSample:
     index: int = -1
 
 
-def check_paths(settings: dict, kind: str, needs_split: bool, mend: str) -> None:
+def check_paths(settings: dict, kind: str, needs_split: bool, fix: str) -> None:
     """Turn what mmseg would assert or trip over into an error with a remedy.
 
     Args:
         settings: Arguments of the data set.
         kind: Its type.
         needs_split: Whether it must have a list of images.
-        mend: How to get the data, appended to the error.
+        fix: How to get the data, appended to the error.
 
     Raises:
         InputError: If a folder or list is missing or not given.
@@ -51,29 +51,29 @@ def check_paths(settings: dict, kind: str, needs_split: bool, mend: str) -> None
         return
     root = settings.get('data_root') or ''
     if settings.get('img_dir') is None:
-        raise InputError(f'{kind} needs img_dir, the folder of images. {mend}')
-    require_dir(osp.join(root, settings['img_dir']), 'image folder', mend)
+        raise InputError(f'{kind} needs img_dir, the folder of images. {fix}')
+    require_dir(osp.join(root, settings['img_dir']), 'image folder', fix)
     if settings.get('ann_dir') is not None:
-        require_dir(osp.join(root, settings['ann_dir']), 'label folder', mend)
+        require_dir(osp.join(root, settings['ann_dir']), 'label folder', fix)
     if settings.get('split') is None and needs_split:
-        raise InputError(f'{kind} needs split, the list of images to use. {mend}')
+        raise InputError(f'{kind} needs split, the list of images to use. {fix}')
     if settings.get('split') is not None:
-        require_file(osp.join(root, settings['split']), 'split list', mend)
+        require_file(osp.join(root, settings['split']), 'split list', fix)
 
 
-def read_lines(path: PathLike, what: str, mend: str = '', keep_blank: bool = False) -> list[str]:
+def read_lines(path: PathLike, what: str, fix: str = '', keep_blank: bool = False) -> list[str]:
     """The lines of a text file, stripped.
 
     Args:
         path: The file.
         what: What the file is for, used in errors.
-        mend: How to get it, appended to the error if it is missing.
+        fix: How to get it, appended to the error if it is missing.
         keep_blank: Keep blank lines, but for those at the end.
 
     Raises:
         InputError: If it is missing, is no UTF-8 text, or has only blank lines.
     """
-    path = require_file(path, what, mend)
+    path = require_file(path, what, fix)
     try:
         text = path.read_text(encoding='utf-8-sig')
     except UnicodeDecodeError as error:
@@ -140,7 +140,7 @@ def why_unreadable(client: mmcv.FileClient, path: str) -> str | None:
     return None
 
 
-def read_label_map(client: mmcv.FileClient, path: str, mend: str = '') -> np.ndarray:
+def read_label_map(client: mmcv.FileClient, path: str, fix: str = '') -> np.ndarray:
     """Label ids as the file holds them, of any bit depth.
 
     mmseg casts to 8 bits while reading, which turns id 256 into 0; here every
@@ -149,7 +149,7 @@ def read_label_map(client: mmcv.FileClient, path: str, mend: str = '') -> np.nda
     Args:
         client: Where files come from.
         path: An image with one number per pixel; palette images give indices.
-        mend: How to make the file, appended to the error if it is missing.
+        fix: How to make the file, appended to the error if it is missing.
 
     Returns:
         Ids, (H, W) int64.
@@ -157,7 +157,7 @@ def read_label_map(client: mmcv.FileClient, path: str, mend: str = '') -> np.nda
     Raises:
         InputError: If the file is missing, damaged, or holds colours.
     """
-    hint = f' {mend}' if mend else ''
+    hint = f' {fix}' if fix else ''
     try:
         content = client.get(path)
     except OSError as error:

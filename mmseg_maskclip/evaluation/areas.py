@@ -55,13 +55,13 @@ def _as_int64(ids: LabelMap) -> np.ndarray:
     return np.asarray(ids).astype(np.int64, copy=False)
 
 
-def _check_ids(ids: np.ndarray, num_classes: int, what: str, mend: str) -> None:
+def _check_ids(ids: np.ndarray, num_classes: int, what: str, fix: str) -> None:
     if ids.size == 0:
         return
     lowest, highest = int(ids.min()), int(ids.max())
     if lowest < 0 or highest >= num_classes:
         wrong = lowest if lowest < 0 else highest
-        raise InputError(f'{what} {wrong}, expected 0 to {num_classes - 1}: {mend}.')
+        raise InputError(f'{what} {wrong}, expected 0 to {num_classes - 1}: {fix}.')
 
 
 def sum_areas(results: Iterable[Sequence[Tensor]]) -> tuple[Tensor, ...]:

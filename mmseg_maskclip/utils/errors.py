@@ -1,13 +1,13 @@
-"""The one error type for input a user can mend."""
+"""The one error type for input that a user can fix."""
 
 
 class InputError(ValueError):
-    """Bad input, told in one sentence that says how to mend it.
+    """Bad input, told in one sentence that says how to fix it.
 
     Tools print the message and exit with code 2, without a traceback; library
-    code raises it like any ``ValueError``. A message names what was wrong, the
-    value received, what was expected and, where there is one, the command
-    that mends it.
+    code raises it like any ``ValueError``. A message names what was wrong, what
+    was expected, the value it got and, where there is one, the command that
+    fixes it.
     """
 
 
@@ -17,4 +17,5 @@ def sentence_of(error: InputError) -> str:
     Args:
         error: Raised here, or in a worker process of a data loader.
     """
+    # torch re-raises a worker's error as the same type with its traceback as the message.
     return str(error).rstrip().rpartition(f'{InputError.__name__}: ')[2]

@@ -15,19 +15,19 @@ PathLike = Union[str, 'os.PathLike[str]']
 _CHUNK = 1 << 20
 
 
-def require_file(path: PathLike, what: str, mend: str = '') -> Path:
+def require_file(path: PathLike, what: str, fix: str = '') -> Path:
     """Return ``path`` as a :class:`Path` if it is a readable file.
 
     Args:
         path: The file.
         what: What the file is for, e.g. ``'CLIP checkpoint'``.
-        mend: How to get it, appended to the error.
+        fix: How to get it, appended to the error.
 
     Raises:
         InputError: If there is no such file or it can't be read.
     """
     path = Path(path)
-    hint = f' {mend}' if mend else ''
+    hint = f' {fix}' if fix else ''
     if path.is_dir():
         raise InputError(f'{what} {path} is a folder, a file was expected.{hint}')
     if not path.is_file():
@@ -37,20 +37,20 @@ def require_file(path: PathLike, what: str, mend: str = '') -> Path:
     return path
 
 
-def require_dir(path: PathLike, what: str, mend: str = '') -> Path:
+def require_dir(path: PathLike, what: str, fix: str = '') -> Path:
     """Return ``path`` as a :class:`Path` if it is a folder.
 
     Args:
         path: The folder.
         what: What the folder is for, e.g. ``'image folder'``.
-        mend: How to get it, appended to the error.
+        fix: How to get it, appended to the error.
 
     Raises:
         InputError: If there is no such folder.
     """
     path = Path(path)
     if not path.is_dir():
-        hint = f' {mend}' if mend else ''
+        hint = f' {fix}' if fix else ''
         raise InputError(f'{what} {path} does not exist or is no folder.{hint}')
     return path
 

@@ -14,7 +14,7 @@ _STAGES = (1, 2, 3, 4)
 
 
 @dataclass(frozen=True)
-class TowerFacts:
+class TowerSizes:
     """Sizes of an image tower; None where the file does not tell.
 
     Attributes:
@@ -58,7 +58,7 @@ class TowerFacts:
 
 
 @dataclass(frozen=True)
-class TextFacts:
+class TextSizes:
     """Sizes of a text tower.
 
     Attributes:
@@ -84,7 +84,7 @@ class TextFacts:
         return [f'text tower: {text}' for text in _compare(self, expected)]
 
 
-def visual_facts(visual: Mapping[str, Tensor]) -> TowerFacts:
+def visual_sizes(visual: Mapping[str, Tensor]) -> TowerSizes:
     """Sizes of an image tower.
 
     Args:
@@ -95,18 +95,18 @@ def visual_facts(visual: Mapping[str, Tensor]) -> TowerFacts:
     """
     if 'cls_token' in visual:
         patches = visual['patch_embed.projection.weight']
-        return TowerFacts(
+        return TowerSizes(
             'vit', patches.shape[0], _count(visual, 'layers.'), patches.shape[-1],
             _rows(visual.get('proj.weight')), visual['pos_embed'].shape[1],
             visual['layers.0.ffn.layers.0.0.weight'].shape[0])
     table = visual.get('attnpool.positional_embedding')
-    return TowerFacts(
+    return TowerSizes(
         'resnet', visual['stem.6.weight'].shape[0],
         tuple(_count(visual, f'layer{stage}.') for stage in _STAGES), None,
         _rows(visual.get('attnpool.c_proj.weight')), _rows(table), None)
 
 
-def text_facts(text: Mapping[str, Tensor]) -> TextFacts:
+def text_sizes(text: Mapping[str, Tensor]) -> TextSizes:
     """Sizes of a text tower.
 
     Args:
@@ -115,7 +115,7 @@ def text_facts(text: Mapping[str, Tensor]) -> TextFacts:
     Raises:
         KeyError: If a weight every such tower has is missing.
     """
-    return TextFacts(
+    return TextSizes(
         text['ln_final.weight'].shape[0], _count(text, 'transformer.resblocks.'),
         text['positional_embedding'].shape[0], text['text_projection'].shape[1])
 
@@ -129,7 +129,7 @@ def _rows(weight: Tensor | None) -> int | None:
     return None if weight is None else weight.shape[0]
 
 
-def _compare(facts: Any, expected: Mapping[str, Any]) -> list[str]:
-    """Differences, where a fact is known."""
-    return [f'{key} is {getattr(facts, key)}, expected {value}'
-            for key, value in expected.items() if getattr(facts, key) not in (None, value)]
+def _compare(sizes: Any, expected: Mapping[str, Any]) -> list[str]:
+    """Differences, where the file tells the size."""
+    return [f'{key} is {getattr(sizes, key)}, expected {value}'
+            for key, value in expected.items() if getattr(sizes, key) not in (None, value)]

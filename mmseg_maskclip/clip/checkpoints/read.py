@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 from torch import Tensor
 
-from mmseg_maskclip.clip.checkpoints.inspect import TowerFacts, text_facts, visual_facts
+from mmseg_maskclip.clip.checkpoints.inspect import TowerSizes, text_sizes, visual_sizes
 from mmseg_maskclip.clip.checkpoints.keys import openai_to_backbone
 from mmseg_maskclip.clip.checkpoints.weight_files import is_torchscript, read_weights_file
 from mmseg_maskclip.clip.spec import ClipSpec
@@ -52,8 +52,8 @@ class ClipCheckpoint:
     token_ids: Optional[Tensor] = None
 
     def __post_init__(self) -> None:
-        self.tower: TowerFacts = visual_facts(self.visual)
-        self.text_tower = text_facts(self.text) if self.text else None
+        self.tower: TowerSizes = visual_sizes(self.visual)
+        self.text_tower = text_sizes(self.text) if self.text else None
 
     @property
     def kind(self) -> str:
@@ -115,7 +115,7 @@ def how_to_get(spec: ClipSpec) -> str:
     return 'Name a checkpoint of these sizes.'
 
 
-def read_clip_checkpoint(path: str | Path, mend: str = _MAKE) -> ClipCheckpoint:
+def read_clip_checkpoint(path: str | Path, fix: str = _MAKE) -> ClipCheckpoint:
     """Read a CLIP checkpoint of any form.
 
     Known are OpenAI's TorchScript archives; state dicts of OpenAI's and
@@ -126,23 +126,23 @@ def read_clip_checkpoint(path: str | Path, mend: str = _MAKE) -> ClipCheckpoint:
 
     Args:
         path: The file.
-        mend: The command that makes it, appended to errors.
+        fix: The command that makes it, appended to errors.
 
     Raises:
         InputError: If it is missing, damaged, or no CLIP checkpoint.
     """
-    content, archive = read_weights_file(path, mend)
+    content, archive = read_weights_file(path, fix)
     path = Path(path)
     if not isinstance(content, Mapping):
         raise InputError(f'CLIP checkpoint {path} holds a {type(content).__name__}, a dict of '
-                         f'weights was expected. {mend}')
+                         f'weights was expected. {fix}')
     if 'clip' in content and isinstance(content['clip'], Mapping):
-        return _checked(path, 'earlier weights file', *_from_weights_file(content), None, mend)
+        return _checked(path, 'earlier weights file', *_from_weights_file(content), None, fix)
     state = _unwrap(content)
     if any(key.startswith(_TEACHER) for key in state):
         return _checked(path, 'teacher in a released MaskCLIP+ checkpoint',
-                        _from_released_student(state), {}, None, mend)
-    _refuse_other_models(path, state, mend)
+                        _from_released_student(state), {}, None, fix)
+    _refuse_other_models(path, state, fix)
     token_ids = state.pop('token_ids', None)
     if any(key.startswith('backbone.') for key in state):
         form, visual, text = 'earlier backbone file', _strip(state, 'backbone.'), {}
@@ -151,7 +151,7 @@ def read_clip_checkpoint(path: str | Path, mend: str = _MAKE) -> ClipCheckpoint:
         visual, text = _split_towers(path, state)
     if token_ids is not None:
         form = 'embedded file'
-    return _checked(path, form, visual, text, token_ids, mend)
+    return _checked(path, form, visual, text, token_ids, fix)
 
 
 def is_mmseg_checkpoint(path: str | Path) -> bool:
@@ -202,14 +202,14 @@ def _strip(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key[len(prefix):]: value for key, value in state.items() if key.startswith(prefix)}
 
 
-def _refuse_other_models(path: Path, state: Mapping[str, Tensor], mend: str) -> None:
+def _refuse_other_models(path: Path, state: Mapping[str, Tensor], fix: str) -> None:
     if any(key.startswith('decode_head.') for key in state):
         raise InputError(
             f'{path} is the checkpoint of a trained segmentor, not of a CLIP model: test it with '
-            f'the config it was trained with. For a CLIP model, {mend[:1].lower() + mend[1:]}')
+            f'the config it was trained with. For a CLIP model, {fix[:1].lower() + fix[1:]}')
     if any(key.startswith(('vision_model.', 'text_model.')) for key in state):
         raise InputError(f"{path} is in transformers' CLIPModel form, which is not read: take "
-                         f'the same model in OpenAI\'s or open_clip\'s form. {mend}')
+                         f'the same model in OpenAI\'s or open_clip\'s form. {fix}')
 
 
 def _split_towers(path: Path, state: Mapping[str, Tensor]) -> tuple[dict, dict]:
@@ -254,16 +254,16 @@ def _from_released_student(state: Mapping[str, Tensor]) -> dict:
 
 
 def _checked(path: Path, form: str, visual: dict, text: dict, token_ids: Tensor | None,
-             mend: str) -> ClipCheckpoint:
+             fix: str) -> ClipCheckpoint:
     if 'cls_token' not in visual and 'stem.0.weight' not in visual:
         found = ', '.join(list(visual or text)[:3]) or 'none'
         raise InputError(
             f'CLIP checkpoint {path} holds no weight of a CLIP image tower (first keys: {found}; '
-            f'expected visual.* or backbone.*). {mend}')
+            f'expected visual.* or backbone.*). {fix}')
     tensors = ({key: value.float() if value.is_floating_point() else value
                 for key, value in part.items()} for part in (visual, text))
     try:
         return ClipCheckpoint(path, form, *tensors, token_ids)
     except KeyError as error:
         raise InputError(f'CLIP checkpoint {path} is incomplete: the weight {error} is '
-                         f'missing. {mend}') from error
+                         f'missing. {fix}') from error

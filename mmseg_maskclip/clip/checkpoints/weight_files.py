@@ -19,13 +19,13 @@ _ZIP = b'PK\x03\x04'
 _PICKLE = b'\x80'
 
 
-def read_weights_file(path: str | Path, mend: str = '',
+def read_weights_file(path: str | Path, fix: str = '',
                       what: str = 'CLIP checkpoint') -> tuple[Any, bool]:
     """Load a weights file on the CPU.
 
     Args:
         path: A TorchScript archive, a file of ``torch.save``, or safetensors.
-        mend: The command that makes the file, appended to errors.
+        fix: The command that makes the file, appended to errors.
         what: What the file is for, used in errors.
 
     Returns:
@@ -36,8 +36,8 @@ def read_weights_file(path: str | Path, mend: str = '',
         InputError: If it is missing, empty, truncated, no weights file at
             all, or holds more than tensors and plain containers.
     """
-    path = require_file(path, what, mend)
-    hint = f' {mend}' if mend else ''
+    path = require_file(path, what, fix)
+    hint = f' {fix}' if fix else ''
     with open(path, 'rb') as file:
         head = file.read(_HEAD)
     problem = _obvious_problem(path, head)

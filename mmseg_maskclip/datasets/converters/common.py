@@ -84,7 +84,7 @@ def convert_all(tasks: Sequence[Task], read_labels: Callable[[Path], np.ndarray]
         more = len(failures) - _NAMED_FAILURES
         raise InputError(f'{len(failures)} of {len(tasks)} {what} could not be converted: '
                          f'{named}{f"; and {more} more" if more > 0 else ""}. '
-                         'The others are done: mend these and run the same command again.')
+                         'The others are done: fix these and run the same command again.')
     written = sum(outcomes)
     return Conversion(written, len(tasks) - written)
 

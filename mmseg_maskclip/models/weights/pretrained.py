@@ -155,7 +155,7 @@ def _read(source: str, name: str) -> Mapping:
         raise InputError(f'pretrained weights {source} of {name}: there is no model '
                          f'{error}.') from error
     except Exception as error:
-        # Whatever torch.load trips over: it is the file that must be mended.
+        # Whatever torch.load trips over: it is the file that must be fixed.
         raise InputError(f'pretrained weights {source} of {name} can not be read: '
                          f'{str(error).splitlines()[0]}') from error
     return content.get('state_dict', content)
