@@ -28,7 +28,7 @@ recent() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null
 
 if [ "$here" = 1 ]; then
   python=$(command -v python3 || command -v python) || fail "no python on the PATH"
-  recent "$python" || fail "$("$python" --version) is too old, Python 3.9 or newer was expected"
+  recent "$python" || fail "$("$python" --version) is too old, expected Python 3.9 or newer"
 else
   python="$root/.venv/bin/python"
   if ! "$python" -m pip --version >/dev/null 2>&1 || ! recent "$python"; then

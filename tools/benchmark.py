@@ -44,7 +44,7 @@ def parse_args() -> argparse.Namespace:
                          ('train-size', args.train_size or [])):
         for value in values:
             if value is not None and value < 1:
-                parser.error(f'--{name} is {value}, at least 1 was expected')
+                parser.error(f'--{name} is {value}, expected at least 1')
     return args
 
 

@@ -14,7 +14,6 @@ from torch import nn
 
 from mmseg_maskclip import datasets, models  # noqa: F401  (registration)
 from mmseg_maskclip.engine.border import from_config
-from mmseg_maskclip.models.pseudo_labels.teacher import settle_by_teacher
 from mmseg_maskclip.models.weights.pretrained import check_timm, settle_timm
 
 
@@ -54,8 +53,8 @@ def build_model(config: Config, training: bool = False, pretrained: bool = True)
     """
     settings = copy.deepcopy(config.model)
     if not training:
-        _keep_class_weight(settings)
-        for key in ('pretrained', 'teacher', 'labelling', 'distill'):
+        # A teacher is not built without them; what it says of CLIP the class weight reads.
+        for key in ('pretrained', 'labelling', 'distill'):
             settings.pop(key, None)
     settle_timm(settings, training and pretrained)
     with from_config('model'):
@@ -63,15 +62,3 @@ def build_model(config: Config, training: bool = False, pretrained: bool = True)
                                 config.get('test_cfg'))
         check_timm(model.backbone, settings)
     return model if runs_sync_bn() else revert_sync_batchnorm(model)
-
-
-def _keep_class_weight(settings: dict) -> None:
-    """What a teacher's config says of a class weight holds when it is left out."""
-    weight = settings.get('class_weight')
-    if not isinstance(weight, dict) or settings.get('type') != 'MaskClipPlus':
-        return
-    if weight.get('on') == 'teacher':
-        # Nothing in testing reads it, and nobody should need its CLIP file.
-        settings['class_weight'] = None
-    elif settings.get('teacher'):
-        settings['class_weight'] = settle_by_teacher(weight, settings['teacher'])

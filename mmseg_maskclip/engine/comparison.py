@@ -16,7 +16,7 @@ from mmseg_maskclip.engine.distributed import device_of_process
 from mmseg_maskclip.engine.inference import label_sample, picture_of
 from mmseg_maskclip.engine.test import check_classes
 from mmseg_maskclip.models.weights.load import load_weights
-from mmseg_maskclip.utils import InputError, write_image
+from mmseg_maskclip.utils import InputError, require_number, write_image
 from mmseg_maskclip.visualization.overlay import add_legend, classes_present, overlay
 
 _HEIGHT = 192
@@ -43,8 +43,7 @@ def compare_models(models: Sequence[tuple[str, str, str]], out: str, count: int 
     Raises:
         InputError: If there is nothing to draw, or a model can't be loaded.
     """
-    if count < 1:
-        raise InputError(f'--num is {count}, at least 1 was expected.')
+    require_number(count, '--num', minimum=1, whole=True)
     configs = [load_config(config, options) for _, config, _ in models]
     dataset = build_test_dataset(configs[0])
     indices = range(min(count, len(dataset)))
@@ -75,8 +74,8 @@ def records_table(titles: Sequence[str], folders: Sequence[str]) -> str:
         InputError: If their number differs, or a folder holds no figures.
     """
     if len(titles) != len(folders):
-        raise InputError(f'--records names {len(folders)} folders for {len(titles)} models, one '
-                         'each was expected.')
+        raise InputError(f'--records names {len(folders)} folders for {len(titles)} models, '
+                         'expected one each.')
     found = [_newest_record(folder) for folder in folders]
     names = [name for name in _SHOWN if any(name in figures for figures in found)]
     table = PrettyTable(['model', *names])

@@ -7,12 +7,12 @@ import gc
 import os
 import sys
 from pathlib import Path
-from typing import Any, Iterator, Sequence
+from typing import Iterator, Sequence
 
 from mmcv import Config
 
 from mmseg_maskclip.engine.border import from_config, last_line
-from mmseg_maskclip.utils import InputError, require_dir, require_file
+from mmseg_maskclip.utils import InputError, require_dir, require_file, require_number
 
 _OPTIONAL_ROOTS = ('work_dir', 'load_from', 'resume_from', 'cudnn_benchmark', 'fp16', 'seed',
                    'mp_start_method', 'opencv_num_threads', 'evaluation', 'optimizer',
@@ -122,8 +122,8 @@ def _multi_scale(config: Config) -> list[dict]:
 
 def set_img_scale(config: Config, scale: tuple[int, int]) -> None:
     """Set the test scale (width, height), as ``--img-scale`` does."""
-    if min(scale) < 1:
-        raise InputError(f'--img-scale is {scale}, two positive numbers were expected.')
+    for side in scale:
+        require_number(side, '--img-scale', minimum=1, whole=True)
     for transform in _multi_scale(config):
         transform['img_scale'] = tuple(scale)
 
@@ -188,25 +188,3 @@ def set_classes(config: Config, classes: Sequence[str], background: Sequence[str
     config.model.decode_head.text_embeddings_path = None
     if config.model.get('class_weight'):
         config.model.class_weight.update(vocabulary=None, text_features_path=None)
-
-
-def require_workers(workers: Any) -> None:
-    """Check the number of processes of a data loader.
-
-    Args:
-        workers: ``workers_per_gpu``.
-
-    Raises:
-        InputError: If it is no number of processes.
-    """
-    if not isinstance(workers, int) or workers < 0:
-        raise InputError(f'data.workers_per_gpu is {workers!r}, a number from 0 was expected.')
-
-
-def plain(value: Any) -> Any:
-    """A config value as plain lists and dicts, for JSON."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return value

@@ -15,8 +15,7 @@ from mmcv.runner import get_dist_info
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
-from mmseg_maskclip.engine.config import require_workers
-from mmseg_maskclip.utils import InputError, sentence_of
+from mmseg_maskclip.utils import InputError, require_number, sentence_of
 
 
 def samples_of_process(dataset: Any, config: Config) -> Iterator[tuple[int, Any]]:
@@ -33,7 +32,7 @@ def samples_of_process(dataset: Any, config: Config) -> Iterator[tuple[int, Any]
     indices = list(range(rank, len(dataset), world))
     workers = config.data.get('test_dataloader', {}).get(
         'workers_per_gpu', config.data.get('workers_per_gpu', 2))
-    require_workers(workers)
+    require_number(workers, 'data.workers_per_gpu', minimum=0, whole=True)
     workers = min(workers, os.cpu_count() or 1)
     loader = DataLoader(Subset(dataset, indices), batch_size=None, shuffle=False,
                         num_workers=workers, collate_fn=_keep)

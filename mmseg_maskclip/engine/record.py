@@ -12,8 +12,7 @@ from typing import Any
 import torch
 
 from mmseg_maskclip import __version__
-from mmseg_maskclip.engine.config import plain
-from mmseg_maskclip.utils import atomic_path
+from mmseg_maskclip.utils import atomic_path, to_plain
 
 _PACKAGES = ('torch', 'torchvision', 'mmcv', 'mmcv-full', 'mmsegmentation', 'open_clip_torch',
              'numpy', 'scipy', 'opencv-python-headless', 'pillow')
@@ -52,22 +51,12 @@ def unused_name(path: Path) -> Path:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON; what is not a number becomes null.
+    """Write JSON; NaN becomes null.
 
     Args:
         path: The file.
         content: Dicts, lists, numbers, strings, None.
     """
     with atomic_path(path) as name:
-        name.write_text(json.dumps(_finite(plain(content)), indent=2) + '\n', encoding='utf-8')
-
-
-def _finite(value: Any) -> Any:
-    """NaN is no JSON."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and value != value:
-        return None
-    return value
+        text = json.dumps(to_plain(content, nan_to_none=True), indent=2)
+        name.write_text(text + '\n', encoding='utf-8')

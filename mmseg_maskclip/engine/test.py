@@ -34,6 +34,7 @@ from mmseg_maskclip.utils import (
     InputError,
     atomic_path,
     progress_bar,
+    require_number,
     sha256_of,
     writable_dir,
     write_image,
@@ -131,11 +132,10 @@ test_model.__test__ = False
 def _prepare(options: TestOptions) -> None:
     """Find what can't be written before an hour of work, not after."""
     if options.out and not options.out.endswith(('.pkl', '.pickle')):
-        raise InputError(f'--out is {options.out}, a name ending in .pkl was expected.')
-    if not 0 < options.opacity <= 1:
-        raise InputError(f'--opacity is {options.opacity}, a number in (0, 1] was expected.')
+        raise InputError(f'--out is {options.out}, expected a name ending in .pkl.')
+    require_number(options.opacity, '--opacity', above=0, maximum=1)
     if options.out and Path(options.out).is_dir():
-        raise InputError(f'--out {options.out} is a folder, a file was expected.')
+        raise InputError(f'--out {options.out} is a folder, expected a file.')
     writable_dir(options.work_dir, 'work dir')
     if options.show_dir:
         writable_dir(options.show_dir, '--show-dir')

@@ -1,4 +1,4 @@
-"""Modules that belong to a model without being a part of it."""
+"""Modules that a model uses without registering them."""
 
 from __future__ import annotations
 
@@ -6,48 +6,51 @@ from typing import Any, Callable
 
 from torch import nn
 
-from mmseg_maskclip.models.weights.state_dict_hash import digest_of
+from mmseg_maskclip.models.weights.state_dict import state_dict_hash
 
 
-class Aside:
-    """Keeps modules out of their owner's parameters, buffers and checkpoints.
+class UnregisteredModules:
+    """Mixin: modules that are no submodules of their user.
 
-    Args:
-        modules: Each by a name; None where there is none.
+    The frozen teacher, the classifier of the class weight and the moving
+    average of a student belong to a run, but not to the model that is trained:
+    no optimizer, no DDP bucket and no checkpoint sees them. They move and cast
+    with their user.
     """
 
-    def __init__(self, **modules: nn.Module | None) -> None:
-        self.modules = modules
+    def set_unregistered(self, name: str, module: nn.Module | None, moves: bool = True) -> None:
+        """Use a module without registering it.
 
-    def __getitem__(self, name: str) -> Any:
-        return self.modules.get(name)
+        Args:
+            name: What :meth:`unregistered` gives it by.
+            module: The module; None where there is none.
+            moves: Whether it moves and casts along; not where another module
+                owns it.
+        """
+        # In a plain dict nn.Module does not find it.
+        self.__dict__.setdefault('_unregistered', {})[name] = (module, moves)
 
-    def apply(self, fn: Callable, *args: Any, **kwargs: Any) -> None:
-        """Move or cast all of them, as ``nn.Module._apply`` does its children."""
-        for module in self.modules.values():
-            if module is not None:
+    def unregistered(self, name: str) -> Any:
+        """The module of that name, None where there is none."""
+        return self.__dict__.get('_unregistered', {}).get(name, (None, False))[0]
+
+    def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> Any:
+        for module, moves in self.__dict__.get('_unregistered', {}).values():
+            if module is not None and moves:
                 module._apply(fn, *args, **kwargs)
+        return super()._apply(fn, *args, **kwargs)  # type: ignore[misc]
 
 
-def digests_aside(model: nn.Module) -> dict[str, str]:
-    """What a model keeps aside, known by its content.
+def unregistered_hashes(model: nn.Module) -> dict[str, str]:
+    """State-dict hashes of what a model uses without registering it.
 
     Args:
-        model: Any; one that keeps nothing gives nothing.
+        model: Any; one that has none gives none.
 
     Returns:
         SHA-256 of parameters and buffers, by name.
     """
-    kept = getattr(model, '_aside', Aside()).modules
-    return {name: digest_of({**dict(module.named_parameters()), **dict(module.named_buffers())})
-            for name, module in kept.items() if module is not None}
-
-
-class KeepsAside:
-    """Mixin of modules whose moves and casts take along what they hold ``_aside``."""
-
-    _aside = Aside()
-
-    def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> Any:
-        self._aside.apply(fn, *args, **kwargs)
-        return super()._apply(fn, *args, **kwargs)
+    used = model.__dict__.get('_unregistered', {})
+    return {name: state_dict_hash({**dict(module.named_parameters()),
+                                   **dict(module.named_buffers())})
+            for name, (module, _) in used.items() if module is not None}

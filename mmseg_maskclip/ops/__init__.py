@@ -12,11 +12,18 @@ from mmseg_maskclip.ops.distillation import feature_distance
 from mmseg_maskclip.ops.positions import resize_positions
 from mmseg_maskclip.ops.pseudo_labels import IGNORED, UNLABELLED, fill_unlabelled, ignore_unlabelled
 from mmseg_maskclip.ops.refine import LOGIT_SCALE, denoise_prompts, smooth_keys
-from mmseg_maskclip.ops.resize import AxisResize, ScoreMap, best_classes, compose_resize, label_map
+from mmseg_maskclip.ops.resize import (
+    AxisResize,
+    ScoreMap,
+    best_classes,
+    compose_resize,
+    label_map,
+    probability_map,
+)
 from mmseg_maskclip.ops.scores import pool_rows, score_patches
 
 __all__ = ['GATE_COSINE', 'IGNORED', 'LOGIT_SCALE', 'UNLABELLED', 'AxisResize', 'ScoreMap',
            'add_log_prior', 'best_classes', 'class_cosines', 'compose_resize', 'denoise_prompts',
            'feature_distance', 'fill_unlabelled', 'gate_weights', 'ignore_unlabelled', 'label_map',
-           'multiply_scores', 'pool_rows', 'resize_positions', 'score_patches', 'smooth_keys',
-           'softmax_weights']
+           'multiply_scores', 'pool_rows', 'probability_map', 'resize_positions', 'score_patches',
+           'smooth_keys', 'softmax_weights']

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Sequence
+from typing import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -159,15 +159,22 @@ def _tile_side(device: torch.device, num_classes: int) -> int:
     return max(8, math.isqrt(budget // (4 * num_classes)))
 
 
-def best_classes(maps: Sequence[ScoreMap]) -> tuple[Tensor, Tensor]:
+def _softmax(scores: Tensor) -> Tensor:
+    return scores.softmax(dim=-1)
+
+
+def best_classes(maps: Sequence[ScoreMap],
+                 probabilities: Callable[[Tensor], Tensor] = _softmax) -> tuple[Tensor, Tensor]:
     """Best class of every pixel and its score, tile by tile.
 
     One map: the arg-max of its scores. Several maps (flips and scales of one
-    image): the arg-max of their mean softmax, as mmsegmentation averages
+    image): the arg-max of their mean probability, as mmsegmentation averages
     test-time augmentations.
 
     Args:
         maps: Score maps of one image, all of one size and class count.
+        probabilities: Class probabilities (..., K) of scores (..., K), in the
+            same order.
 
     Returns:
         Class ids (H, W) int64 and their scores (H, W) float32 (of several
@@ -178,33 +185,63 @@ def best_classes(maps: Sequence[ScoreMap]) -> tuple[Tensor, Tensor]:
     best = torch.empty(height, width, device=maps[0].device)
     side = _tile_side(maps[0].device, maps[0].num_classes)
     with full_precision(labels):
-        _fill_tiles(maps, side, labels, best)
+        for box in _tiles((height, width), side):
+            if len(maps) == 1:
+                scores = maps[0].tile(*_bounds(box))
+            else:
+                scores = _mean_probability(maps, box, probabilities)
+            best[box], labels[box] = scores.max(dim=2)
     return labels, best
 
 
-def _fill_tiles(maps: Sequence[ScoreMap], side: int, labels: Tensor, best: Tensor) -> None:
-    height, width = labels.shape
+def _tiles(size: tuple[int, int], side: int) -> Iterator[tuple[slice, slice]]:
+    height, width = size
     for top in range(0, height, side):
-        bottom = min(top + side, height)
         for left in range(0, width, side):
-            right = min(left + side, width)
-            scores = maps[0].tile(top, bottom, left, right)
-            if len(maps) > 1:
-                scores = scores.softmax(dim=2)
-                for other in maps[1:]:
-                    scores += other.tile(top, bottom, left, right).softmax(dim=2)
-                scores /= len(maps)
-            box = (slice(top, bottom), slice(left, right))
-            best[box], labels[box] = scores.max(dim=2)
+            yield (slice(top, min(top + side, height)), slice(left, min(left + side, width)))
 
 
-def label_map(maps: Sequence[ScoreMap]) -> Tensor:
+def _bounds(box: tuple[slice, slice]) -> tuple[int, int, int, int]:
+    return box[0].start, box[0].stop, box[1].start, box[1].stop
+
+
+def _mean_probability(maps: Sequence[ScoreMap], box: tuple[slice, slice],
+                      probabilities: Callable[[Tensor], Tensor]) -> Tensor:
+    total = probabilities(maps[0].tile(*_bounds(box)))
+    for other in maps[1:]:
+        total = total + probabilities(other.tile(*_bounds(box)))
+    return total / len(maps)
+
+
+def label_map(maps: Sequence[ScoreMap],
+              probabilities: Callable[[Tensor], Tensor] = _softmax) -> Tensor:
     """Best class of every pixel, see :func:`best_classes`.
 
     Args:
         maps: Score maps of one image.
+        probabilities: As there.
 
     Returns:
         Class ids, (H, W) int64.
     """
-    return best_classes(maps)[0]
+    return best_classes(maps, probabilities)[0]
+
+
+def probability_map(maps: Sequence[ScoreMap],
+                    probabilities: Callable[[Tensor], Tensor] = _softmax) -> Tensor:
+    """Mean class probabilities of every pixel; all of them are held.
+
+    Args:
+        maps: Score maps of one image.
+        probabilities: As in :func:`best_classes`.
+
+    Returns:
+        (K, H, W) float32.
+    """
+    found = torch.empty(maps[0].num_classes, *maps[0].size, device=maps[0].device)
+    side = _tile_side(maps[0].device, maps[0].num_classes)
+    with full_precision(found):
+        for box in _tiles(maps[0].size, side):
+            found[(slice(None), *box)] = _mean_probability(maps, box, probabilities).permute(
+                2, 0, 1)
+    return found

@@ -114,7 +114,7 @@ def _check_free(out: Path, started: Path, asked: dict) -> None:
     """Refuse a folder that holds anything but a part of this very world."""
     if not out.is_dir() or not any(out.iterdir()):
         if out.exists() and not out.is_dir():
-            raise InputError(f'{out} is a file, a folder was expected.')
+            raise InputError(f'{out} is a file, expected a folder.')
         return
     if asked in (_read(started), _read(out / MARKER)):
         return

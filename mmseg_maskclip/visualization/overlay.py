@@ -7,7 +7,7 @@ from typing import Sequence
 import cv2
 import numpy as np
 
-from mmseg_maskclip.utils import InputError
+from mmseg_maskclip.utils import require_number
 
 _ROW = 22
 _SWATCH = 14
@@ -47,8 +47,7 @@ def overlay(picture: np.ndarray, labels: np.ndarray, palette: Sequence,
     Raises:
         InputError: If the opacity is out of range.
     """
-    if not 0 < opacity <= 1:
-        raise InputError(f'--opacity is {opacity}, a number in (0, 1] was expected.')
+    require_number(opacity, '--opacity', above=0, maximum=1)
     colours = colour_map(labels, np.asarray(palette))
     return cv2.addWeighted(picture, 1 - opacity, colours, opacity, 0)
 

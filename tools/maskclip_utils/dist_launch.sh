@@ -4,7 +4,7 @@ launch() {
   local processes=$1 python where launcher
   shift
   case "$processes" in
-    ''|*[!0-9]*|0*) echo "error: N is '$processes', a number of processes was expected" >&2; exit 2 ;;
+    ''|*[!0-9]*|0*) echo "error: N is '$processes', expected a number of processes" >&2; exit 2 ;;
   esac
   # On one machine without a PORT a free one is found, so that runs don't get in each other's way.
   where=(--standalone)

@@ -24,7 +24,7 @@ def parse_args() -> argparse.Namespace:
                         help='override settings of every config')
     args = parser.parse_args()
     if args.jobs < 1:
-        parser.error(f'--jobs is {args.jobs}, at least 1 was expected')
+        parser.error(f'--jobs is {args.jobs}, expected at least 1')
     return args
 
 

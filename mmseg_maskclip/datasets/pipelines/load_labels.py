@@ -50,8 +50,8 @@ class LoadLabels:
                  file_client_args: dict | None = None) -> None:
         wrong = [index for index in suppress_labels if not 0 <= index < IGNORED]
         if wrong:
-            raise InputError(f'suppress_labels holds {wrong[0]}, class ids from 0 to '
-                             f'{IGNORED - 1} were expected.')
+            raise InputError(f'suppress_labels holds {wrong[0]}, expected class ids from 0 to '
+                             f'{IGNORED - 1}.')
         self.reduce_zero_label = reduce_zero_label
         self.suppress_labels = tuple(suppress_labels)
         self.unlabel_ignored = unlabel_ignored

@@ -7,17 +7,14 @@ import re
 from pathlib import Path
 from typing import Any, Mapping
 
-import numpy as np
 import torch
 from mmcv.utils import print_log
-from torch import nn
 
 from mmseg_maskclip.clip import read_weights_file
 from mmseg_maskclip.utils import InputError, atomic_path
 
 LATEST = 'latest.pth'
 _NAME = re.compile(r'iter_(\d+)\.pth')
-_SHOWN = 2
 
 
 def write_checkpoint(path: Path, content: dict) -> None:
@@ -119,69 +116,3 @@ def differing_keys(wanted: Any, found: Any, prefix: str = '') -> list[str]:
                 for name in differing_keys(wanted.get(key), found.get(key),
                                            f'{prefix}.{key}' if prefix else key)]
     return [] if wanted == found else [prefix]
-
-
-def load_exactly(model: nn.Module, state: Mapping[str, torch.Tensor], path: str | Path) -> None:
-    """Load weights to go on training with.
-
-    Args:
-        model: The segmentor, not wrapped.
-        state: Its state dict.
-        path: Where it came from.
-
-    Raises:
-        InputError: If anything is missing, left over or of another shape.
-    """
-    own = model.state_dict()
-    faults = {
-        'missing': [key for key in own if key not in state],
-        'unknown': [key for key in state if key not in own],
-        'of another shape': [key for key in own
-                             if key in state and own[key].shape != state[key].shape]}
-    told = [f'{len(keys)} parameters are {kind} (such as {", ".join(keys[:_SHOWN])})'
-            for kind, keys in faults.items() if keys]
-    if told:
-        raise InputError(f'{path} is a checkpoint of another model: {"; ".join(told)}. Resume '
-                         'with the config it was made with, or start a new run from its '
-                         'weights with --load-from.')
-    model.load_state_dict(state)
-
-
-def load_fitting(model: nn.Module, state: Mapping[str, torch.Tensor], path: str | Path,
-                 but: tuple[str, ...] = ()) -> None:
-    """Load the weights that fit, and say what does not.
-
-    Args:
-        model: The segmentor, not wrapped.
-        state: A state dict, e.g. of a model for other classes.
-        path: Where it came from.
-        but: Beginnings of the names of what stays as it is.
-
-    Raises:
-        InputError: If less than half of the model's parameters would be loaded.
-    """
-    own, state = ({key: value for key, value in tensors.items() if not key.startswith(but)}
-                  for tensors in (model.state_dict(), state))
-    fitting = {key: value for key, value in state.items()
-               if key in own and own[key].shape == value.shape}
-    left = [key for key in own if key not in fitting]
-    if 2 * len(fitting) < len(own):
-        raise InputError(f'{path} has {len(fitting)} of the {len(own)} parameters of the model '
-                         f'(missing are such as {", ".join(left[:_SHOWN])}): give a checkpoint '
-                         'of the same student.')
-    model.load_state_dict(fitting, strict=False)
-    if left or len(fitting) < len(state):
-        print_log(f'{path}: {len(fitting)} parameters are loaded, {len(left)} of the model are '
-                  f'not in it (such as {left[:_SHOWN]}), {len(state) - len(fitting)} of it do '
-                  'not fit the model.', 'mmseg', level=30)
-
-
-def storable(value: Any) -> Any:
-    """A value in types that ``torch.load(weights_only=True)`` accepts."""
-    if isinstance(value, Mapping):
-        return {str(key): storable(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [storable(item) for item in value]
-    if isinstance(value, (np.ndarray, np.generic)):
-        return value.tolist()
-    return value

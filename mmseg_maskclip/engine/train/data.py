@@ -14,7 +14,7 @@ from mmcv.runner import get_dist_info
 from mmseg.datasets import build_dataloader
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from mmseg_maskclip.engine.config import require_workers
+from mmseg_maskclip.utils import require_number
 
 _ORDER, _SAMPLE, _NOISE = range(3)
 _DATASETS = ('train', 'val', 'test', 'train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -144,7 +144,7 @@ def build_train_loader(dataset: Dataset, config: Config, seed: int) -> DataLoade
     batch_size, workers = settings.pop('samples_per_gpu'), settings.pop('workers_per_gpu', 2)
     for name in ('shuffle', 'drop_last', 'persistent_workers', 'seed', 'dist', 'num_gpus'):
         settings.pop(name, None)
-    require_workers(workers)
+    require_number(workers, 'data.workers_per_gpu', minimum=0, whole=True)
     settings.setdefault('pin_memory', torch.cuda.is_available())
     rank, world = get_dist_info()
     return DataLoader(

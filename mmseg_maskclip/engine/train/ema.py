@@ -9,7 +9,8 @@ from mmcv.runner import HOOKS, Hook
 from torch import Tensor, nn
 
 from mmseg_maskclip.engine.train.runner import TrainRunner, unwrap
-from mmseg_maskclip.utils import InputError
+from mmseg_maskclip.models import MaskClipPlus
+from mmseg_maskclip.utils import InputError, require_number
 
 
 class AveragedStudent(nn.Module):
@@ -66,25 +67,22 @@ class EmaLabellerHook(Hook):
             of training less, so that it does not lag.
 
     Raises:
-        InputError: If ``momentum`` is not in [0, 1).
+        InputError: If ``momentum`` is not in [0, 1].
     """
 
     def __init__(self, momentum: float = 0.999) -> None:
-        if not 0 <= momentum < 1:
-            raise InputError(f'momentum of EmaLabellerHook is {momentum}, a number in [0, 1) '
-                             'was expected.')
+        require_number(momentum, 'momentum of EmaLabellerHook', minimum=0, maximum=1)
         self.momentum = momentum
 
     def before_run(self, runner: TrainRunner) -> None:
         """Called by the runner."""
         model = unwrap(runner.model)
-        if not hasattr(model, 'self_labeller'):
+        if not isinstance(model, MaskClipPlus):
             raise InputError(f'EmaLabellerHook needs a MaskClipPlus, {type(model).__name__} does '
                              'not train on its own labels.')
         self.average = AveragedStudent(model)
         runner.keep('ema', self.average)
-        # A method, so that the average is no part of the model.
-        model.self_labeller = self.average.forward
+        model.set_unregistered('self_labeller', self.average)
 
     def before_train_iter(self, runner: TrainRunner) -> None:
         """Called by the runner: follow what the last step made of the student."""

@@ -15,9 +15,9 @@ from mmseg.datasets import build_dataset
 
 from mmseg_maskclip.engine.border import from_config
 from mmseg_maskclip.engine.record import write_json
-from mmseg_maskclip.engine.train.checkpoint import storable
 from mmseg_maskclip.engine.train.data import build_val_loader
 from mmseg_maskclip.engine.train.runner import TrainRunner
+from mmseg_maskclip.utils import to_plain
 
 RECORD = 'evaluations.json'
 _BEST = ('best_score', 'best_ckpt')
@@ -76,14 +76,14 @@ class RecordedEvaluation:
         for name in [name for name, value in output.items() if _is_nan(value)]:
             del output[name]
         figures = {name: value for name, value in output.items() if name != 'eval_iter_num'}
-        self._record[str(runner.iter + 1)] = {'figures': storable(figures), 'best': {}}
+        self._record[str(runner.iter + 1)] = {'figures': to_plain(figures), 'best': {}}
         write_json(_path(runner), self._record)
         return score
 
     def _save_ckpt(self, runner: TrainRunner, key_score: float) -> None:
         super()._save_ckpt(runner, key_score)
         messages = runner.meta['hook_msgs']
-        self._record[str(runner.iter + 1)]['best'] = storable(
+        self._record[str(runner.iter + 1)]['best'] = to_plain(
             {key: messages[key] for key in _BEST if key in messages})
         write_json(_path(runner), self._record)
 

@@ -13,12 +13,11 @@ from mmcv.utils import print_log
 from mmseg.apis import init_random_seed
 from torch import nn
 
-from mmseg_maskclip.engine.config import plain
 from mmseg_maskclip.engine.distributed import device_of_process, is_main
 from mmseg_maskclip.engine.train.checkpoint import differing_keys, latest_checkpoint
 from mmseg_maskclip.engine.train.settings import accumulation_of
-from mmseg_maskclip.models.unregistered import digests_aside
-from mmseg_maskclip.utils import InputError, require_file
+from mmseg_maskclip.models.unregistered import unregistered_hashes
+from mmseg_maskclip.utils import InputError, require_file, require_number, to_plain
 
 _STARTS_FROM = ('pretrained', 'clip_checkpoint', 'text_embeddings_path', 'text_features_path',
                 'cache_dir', 'cache_size', 'init_cfg', 'test_cfg')
@@ -139,14 +138,14 @@ def describe_run(config: Config, options: TrainOptions, model: nn.Module) -> str
         options: How it is started.
         model: The segmentor, its weights loaded.
     """
-    return json.dumps(plain({
+    return json.dumps(to_plain({
         'optimizer': config.optimizer, 'optimizer_config': config.get('optimizer_config') or {},
         'lr_config': config.lr_config, 'runner': config.runner,
         'data.train': _without_folders(config.data.train),
         'data.samples_per_gpu': config.data.samples_per_gpu,
         'accumulative_counts': accumulation_of(config), 'processes': get_dist_info()[1],
         '--amp': options.amp, '--diff-seed': options.diff_seed,
-        **{f'model.{name}': digest for name, digest in digests_aside(model).items()},
+        **{f'model.{name}': found for name, found in unregistered_hashes(model).items()},
     }), sort_keys=True, default=str)
 
 
@@ -162,7 +161,7 @@ def _without_folders(settings: Any) -> Any:
 
 def describe_model(config: Config) -> str:
     """The model of a config, as checkpoints record it."""
-    return json.dumps(plain(config.model), sort_keys=True, default=str)
+    return json.dumps(to_plain(config.model), sort_keys=True, default=str)
 
 
 def choose_seed(config: Config, options: TrainOptions, resumed: dict | None) -> int:
@@ -180,8 +179,8 @@ def choose_seed(config: Config, options: TrainOptions, resumed: dict | None) -> 
     recorded = resumed['meta'].get('seed') if resumed else None
     if given is None and recorded is not None:
         return recorded
-    if given is not None and not (isinstance(given, int) and 0 <= given < _SEEDS):
-        raise InputError(f'the seed is {given!r}, a whole number from 0 to 2^32 - 1 was expected.')
+    if given is not None:
+        require_number(given, 'the seed', minimum=0, maximum=_SEEDS - 1, whole=True)
     if None not in (given, recorded) and given != recorded:
         print_log(f'Resumed with seed {given}, the run began with {recorded}: the order of the '
                   'images changes.', 'mmseg', level=30)

@@ -14,13 +14,9 @@ from mmcv.runner import IterBasedRunner
 from torch import nn
 
 from mmseg_maskclip.engine.distributed import device_of_process
-from mmseg_maskclip.engine.train.checkpoint import (
-    link_latest,
-    load_exactly,
-    storable,
-    write_checkpoint,
-)
-from mmseg_maskclip.utils import InputError
+from mmseg_maskclip.engine.train.checkpoint import link_latest, write_checkpoint
+from mmseg_maskclip.models.weights.state_dict import load_exactly
+from mmseg_maskclip.utils import InputError, to_plain
 
 _PRECISIONS = {'fp16': torch.float16, 'bf16': torch.bfloat16}
 
@@ -178,7 +174,7 @@ class TrainRunner(IterBasedRunner):
         """
         # mmcv would also write buffers that are declared as rebuildable.
         content = {
-            'meta': storable({**self.stamp, **(self.meta or {}), **(meta or {}),
+            'meta': to_plain({**self.stamp, **(self.meta or {}), **(meta or {}),
                               'mmcv_version': mmcv.__version__, 'epoch': self.epoch + 1,
                               'iter': self.iter + 1}),
             'state_dict': {key: value.cpu()
@@ -206,7 +202,9 @@ class TrainRunner(IterBasedRunner):
         if 'optimizer' not in content:
             raise InputError(f'{path} was written without the optimizer and can not be resumed: '
                              'start a new run from its weights with --load-from.')
-        load_exactly(unwrap(self.model), content['state_dict'], path)
+        load_exactly(unwrap(self.model), content['state_dict'], path,
+                     'Resume with the config it was made with, or start a new run from its '
+                     'weights with --load-from.')
         try:
             self.optimizer.load_state_dict(content['optimizer'])
         except (ValueError, KeyError) as error:

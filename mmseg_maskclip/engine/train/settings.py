@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from mmcv import Config
 from mmcv.runner import get_dist_info
 from mmcv.utils import print_log
 
-from mmseg_maskclip.utils import InputError
+from mmseg_maskclip.utils import InputError, require_number
 
 AMP = ('fp16', 'bf16')
 _BASE = 'Take configs/_base_/schedules/ as a base.'
@@ -31,29 +29,25 @@ def check_settings(config: Config, amp: str | None) -> None:
     if 'train' not in config.data:
         raise InputError("the config has no 'data.train'.")
     runner = config.runner
-    if runner.get('type') != 'IterBasedRunner' or _positive(runner.get('max_iters')) is None:
-        raise InputError(f'runner is {dict(runner)}, '
-                         "dict(type='IterBasedRunner', max_iters=N) was expected: stages and "
+    if runner.get('type') != 'IterBasedRunner':
+        raise InputError(f'runner is {dict(runner)}, expected '
+                         "dict(type='IterBasedRunner', max_iters=N): stages and "
                          'resuming count iterations.')
+    require_number(runner.get('max_iters'), 'runner.max_iters', minimum=1, whole=True)
     workflow = [tuple(flow) for flow in config.get('workflow', [('train', 1)])]
     if workflow != [('train', 1)]:
-        raise InputError(f"workflow is {workflow}, [('train', 1)] was expected; validation is "
+        raise InputError(f"workflow is {workflow}, expected [('train', 1)]; validation is "
                          "set by 'evaluation'.")
     for key, value in (('data.samples_per_gpu', config.data.get('samples_per_gpu')),
                        ('accumulative_counts', accumulation_of(config))):
-        if _positive(value) is None:
-            raise InputError(f'{key} is {value!r}, a whole number from 1 was expected.')
+        require_number(value, key, minimum=1, whole=True)
     _check_amp(amp)
     _check_step(config, amp)
 
 
-def _positive(value: Any) -> int | None:
-    return value if isinstance(value, int) and value > 0 else None
-
-
 def _check_amp(amp: str | None) -> None:
     if amp not in (None, *AMP):
-        raise InputError(f'--amp is {amp!r}, one of {AMP} was expected.')
+        raise InputError(f'--amp is {amp!r}, expected one of {AMP}.')
     if amp == 'fp16' and not torch.cuda.is_available():
         raise InputError('--amp fp16 needs a GPU: use --amp bf16 on the CPU.')
     if amp == 'bf16' and torch.cuda.is_available() and not torch.cuda.is_bf16_supported():
@@ -101,8 +95,7 @@ def settle_batch(config: Config, auto_scale: bool) -> int:
             raise InputError('--auto-scale-lr needs total_batch_size and optimizer.lr in the '
                              'config: the batch, and the learning rate chosen for it.')
         return total
-    if _positive(assumed) is None:
-        raise InputError(f'total_batch_size is {assumed!r}, a whole number from 1 was expected.')
+    require_number(assumed, 'total_batch_size', minimum=1, whole=True)
     if total == assumed:
         return total
     given, scaled = config.optimizer.lr, config.optimizer.lr * total / assumed

@@ -22,7 +22,7 @@ from mmseg_maskclip.engine.build import build_model
 from mmseg_maskclip.engine.distributed import is_main, main_process_first
 from mmseg_maskclip.engine.record import timestamp, versions
 from mmseg_maskclip.engine.train import ema as ema_labeller  # noqa: F401  (registration)
-from mmseg_maskclip.engine.train.checkpoint import load_fitting, read_checkpoint, remove_leftovers
+from mmseg_maskclip.engine.train.checkpoint import read_checkpoint, remove_leftovers
 from mmseg_maskclip.engine.train.data import build_train_loader
 from mmseg_maskclip.engine.train.evaluation import register_evaluation
 from mmseg_maskclip.engine.train.hooks import NoiseHook, StageHook, StepHook, grad_scaler
@@ -40,13 +40,14 @@ from mmseg_maskclip.engine.train.runner import TrainRunner, unwrap, wrap_model
 from mmseg_maskclip.engine.train.settings import accumulation_of, check_settings, settle_batch
 from mmseg_maskclip.models import MaskClipPlus
 from mmseg_maskclip.models.pseudo_labels.iteration_hook import IterationHook
-from mmseg_maskclip.models.weights.official import adapt_released
+from mmseg_maskclip.models.weights.official import adapt_official
 from mmseg_maskclip.models.weights.pretrained import check_pretrained, without_pretrained
+from mmseg_maskclip.models.weights.state_dict import load_fitting
 from mmseg_maskclip.utils import InputError, atomic_path, writable_dir
 
 __all__ = ['TrainOptions', 'train_model']
 
-_TEXTS = ('decode_head.text.',)
+_TEXT_EMBEDDINGS = ('decode_head.text.',)
 
 
 def train_model(config: Config, options: TrainOptions) -> nn.Module:
@@ -146,10 +147,10 @@ def _build_student(config: Config, dataset: Any, options: TrainOptions,
     with quiet_mmcv(), main_process_first():
         model.init_weights()
     if options.load_from and not resuming:
-        state = adapt_released(read_checkpoint(options.load_from)['state_dict'],
+        state = adapt_official(read_checkpoint(options.load_from)['state_dict'],
                                options.load_from)
-        # The texts are those of this run's classes, whatever the earlier run's were.
-        load_fitting(model, state, options.load_from, but=_TEXTS)
+        # The text embeddings are those of this run's classes, whatever the earlier run's were.
+        load_fitting(model, state, options.load_from, skip=_TEXT_EMBEDDINGS)
     model.CLASSES, model.PALETTE = dataset.CLASSES, dataset.PALETTE
     return model
 

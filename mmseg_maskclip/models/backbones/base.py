@@ -77,7 +77,7 @@ class ClipBackbone(BaseModule):
                  init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         if fidelity not in FIDELITIES:
-            raise InputError(f'fidelity is {fidelity!r}, one of {FIDELITIES} was expected.')
+            raise InputError(f'fidelity is {fidelity!r}, expected one of {FIDELITIES}.')
         self.spec: ClipSpec = _resolve(arch, self.kind)
         self.fidelity = fidelity
         self.input_mean = tuple(input_mean)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmseg_maskclip.utils import InputError, writable_dir
+from mmseg_maskclip.utils import InputError, require_number, writable_dir
 
 _WAIT_S = 60
 _MODE = """CREATE TABLE IF NOT EXISTS versions (
@@ -78,9 +78,7 @@ class EmbeddingCache:
     """
 
     def __init__(self, limit: int, width: int, path: str | Path | None = None) -> None:
-        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
-            raise InputError(f'cache_size is {limit!r}, a number of images from 0 was expected.')
-        self.limit = limit
+        self.limit = require_number(limit, 'class_weight.cache_size', minimum=0, whole=True)
         self.width = width
         self.path = Path(path) if path else None
         self._kept: dict[tuple[str, str], tuple[str, Tensor]] = {}

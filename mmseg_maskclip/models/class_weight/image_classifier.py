@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from mmseg_maskclip.clip import ClipSpec, TextBank, get_spec, square_of
 from mmseg_maskclip.models.backbones import ClipBackbone
 from mmseg_maskclip.models.class_weight.cache import EmbeddingCache, file_key
-from mmseg_maskclip.models.weights.state_dict_hash import digest_of
+from mmseg_maskclip.models.unregistered import UnregisteredModules
+from mmseg_maskclip.models.weights.state_dict import state_dict_hash
 from mmseg_maskclip.ops import class_cosines
 from mmseg_maskclip.ops.precision import full_precision
 from mmseg_maskclip.utils import InputError
 
 
-class ImageClassifier(nn.Module):
+class ImageClassifier(UnregisteredModules, nn.Module):
     """Cosines of whole images with class texts; frozen, in single precision.
 
     A picture is read from its file and prepared as CLIP prepares it (short
@@ -47,14 +48,14 @@ class ImageClassifier(nn.Module):
         self.cache_dir = cache_dir
         self.cache = EmbeddingCache(cache_size, self.spec.embed_dim)
         self.register_buffer('text_features', torch.empty(0, 0), persistent=False)
-        # In a tuple, a tower of somebody else is no part of this module.
-        self._shared = (tower,) if tower is not None else ()
-        self.own = None if self._shared else _build_tower(self.spec)
+        # A shared tower is registered, moved and cast where it belongs.
+        self.set_unregistered('tower', tower, moves=False)
+        self.own = _build_tower(self.spec) if tower is None else None
 
     @property
     def tower(self) -> ClipBackbone:
         """The image tower, own or shared."""
-        return self._shared[0] if self._shared else self.own
+        return self.own if self.own is not None else self.unregistered('tower')
 
     def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> ImageClassifier:
         """Moves, but stays in single precision: cosines of CLIP lie close together."""
@@ -72,8 +73,8 @@ class ImageClassifier(nn.Module):
         """
         bank.check(width=self.spec.embed_dim, clip=self.spec.name)
         if len(bank.embeddings) != self.num_classes:
-            raise InputError(f'{bank.source} holds {len(bank.embeddings)} rows, one for each of '
-                             f'{self.num_classes} classes was expected for the class weight.')
+            raise InputError(f'{bank.source} holds {len(bank.embeddings)} rows, expected one for '
+                             f'each of {self.num_classes} classes of the class weight.')
         if not torch.isfinite(bank.embeddings).all():
             raise InputError(f'{bank.source} holds values that are no numbers: the CLIP file it '
                              'was made from is damaged.')
@@ -83,15 +84,15 @@ class ImageClassifier(nn.Module):
         """Start an empty cache for the tower as it is now, or take up the one on disk."""
         path = None
         if self.cache_dir:
-            name = f'{self.spec.short_name}_{self.digest()[:16]}.sqlite'
+            name = f'{self.spec.short_name}_{self.embedding_hash()[:16]}.sqlite'
             path = Path(self.cache_dir) / name.replace('/', '-')
         self.cache = EmbeddingCache(self.cache_size, self.spec.embed_dim, path)
 
-    def digest(self) -> str:
+    def embedding_hash(self) -> str:
         """SHA-256 of all that decides on an embedding: weights, fidelity, way of normalising."""
         statistics = {name: torch.tensor(getattr(self.tower, name), dtype=torch.float64)
                       for name in ('input_mean', 'input_std')}
-        return digest_of({**self.tower.state_dict(), **statistics,
+        return state_dict_hash({**self.tower.state_dict(), **statistics,
                           self.tower.fidelity: torch.zeros(0)})
 
     def cosines(self, embeddings: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from mmseg_maskclip.clip import TextBank
 from mmseg_maskclip.models.backbones import DenseFeatures
 from mmseg_maskclip.models.decode_heads.text_classifier import TextClassifier
 from mmseg_maskclip.ops import denoise_prompts, smooth_keys
-from mmseg_maskclip.utils import InputError
+from mmseg_maskclip.utils import InputError, require_number
 
 _UNUSED_LOSS = {'type': 'CrossEntropyLoss', 'avg_non_ignore': True}
 # BaseDecodeHead wants a loss, and warns about the default one.
@@ -123,11 +123,9 @@ class MaskClipHead(BaseDecodeHead):
 
 
 def _check(num_classes: int, ks_thresh: float, pd_thresh: float, attn_pooling: bool) -> None:
-    if num_classes < 1:
-        raise InputError(f'num_classes is {num_classes}, at least 1 was expected.')
+    require_number(num_classes, 'num_classes', minimum=1, whole=True)
     for name, value in (('ks_thresh', ks_thresh), ('pd_thresh', pd_thresh)):
-        if not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            raise InputError(f'{name} is {value!r}, a number in [0, 1] was expected (0 is off).')
+        require_number(value, name, minimum=0, maximum=1, hint='0 is off')
     if attn_pooling and ks_thresh > 0:
         raise InputError('attn_pooling leaves no keys to smooth with: set ks_thresh=0 or '
                          'attn_pooling=False.')

@@ -145,7 +145,7 @@ class MaskClipPlusHead(BaseDecodeHead):
             kind = type(features).__name__ if not isinstance(features, Tensor) else tuple(
                 features.shape)
             raise InputError(f'decoder {type(self.decode_module).__name__} gives {kind}, one map '
-                             f'(B, {self.text_channels}, h, w) was expected. {_SUITABLE}')
+                             f'(B, {self.text_channels}, h, expected w). {_SUITABLE}')
         return features
 
     def classify(self, features: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mmseg_maskclip.ops import IGNORED, UNLABELLED, feature_distance
-from mmseg_maskclip.utils import InputError
+from mmseg_maskclip.utils import require_number
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,8 @@ class Distillation:
     normalise: bool = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.loss_weight, (int, float)) or not self.loss_weight > 0:
-            raise InputError(f'distill.loss_weight is {self.loss_weight!r}, a positive number was '
-                             'expected; leave model.distill out to train on labels alone.')
+        require_number(self.loss_weight, 'distill.loss_weight', above=0,
+                       hint='leave model.distill out to train on labels alone')
 
     def loss(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
         """The weighted distance.

@@ -1,4 +1,4 @@
-"""Who completes the labels of a training step, and when (MaskCLIP+, Sec. 3.4)."""
+"""Pseudo-labels of a training step: which stage gives them, and when (MaskCLIP+, Sec. 3.4)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mmseg_maskclip.ops import IGNORED, UNLABELLED, fill_unlabelled
-from mmseg_maskclip.utils import InputError
+from mmseg_maskclip.utils import InputError, require_number
 
 OFF = (-1, -1)
 WINNERS = ('clip', 'self')
@@ -40,7 +40,7 @@ class Window:
         """
         whole = isinstance(pair, (list, tuple)) and len(pair) == 2 and all(map(_is_whole, pair))
         if not whole:
-            raise InputError(f'{name} is {pair!r}, two whole numbers (first, last) were expected; '
+            raise InputError(f'{name} is {pair!r}, expected two whole numbers (first, last); '
                              '(-1, -1) is never.')
         return cls(*pair)
 
@@ -63,7 +63,7 @@ class Window:
 
 
 class Labeller:
-    """Completes -1 pixels by the frozen teacher or by the student itself.
+    """Pseudo-labels for the -1 pixels, from the frozen teacher or from the student itself.
 
     Args:
         num_classes: K of the student.
@@ -73,7 +73,7 @@ class Labeller:
         self_classes: Class ids the student may give; None for the teacher's.
         conf_thresh: Unlabelled pixels whose best teacher score is below stay
             unlabelled, i.e. out of the loss; 0 is off.
-        overlap: Who labels while both stages are active, ``'clip'`` or
+        overlap: Which stage labels while both are active, ``'clip'`` or
             ``'self'``; required if they overlap.
 
     Raises:
@@ -90,15 +90,13 @@ class Labeller:
         self.clip_classes = _class_ids(clip_classes, num_classes, 'clip_classes')
         chosen = self_classes if self_classes is not None else clip_classes
         self.self_classes = _class_ids(chosen, num_classes, 'self_classes')
-        if not isinstance(conf_thresh, (int, float)):
-            raise InputError(f'conf_thresh is {conf_thresh!r}, a number was expected.')
-        self.conf_thresh = conf_thresh
+        self.conf_thresh = require_number(conf_thresh, 'conf_thresh')
         self.overlap = overlap
         if overlap not in (None, *WINNERS):
-            raise InputError(f'overlap is {overlap!r}, one of {WINNERS} was expected.')
+            raise InputError(f'overlap is {overlap!r}, expected one of {WINNERS}.')
         if overlap is None and self.clip_guided.overlaps(self.self_train):
             raise InputError(f'the stages clip_guided={tuple(clip_guided)} and '
-                             f'self_train={tuple(self_train)} overlap: say who labels meanwhile, '
+                             f'self_train={tuple(self_train)} overlap: say which labels then, '
                              "overlap='clip' or 'self', or make them disjoint.")
         if self.used and num_classes > IGNORED:
             raise InputError(f'the student has {num_classes} classes, at most {IGNORED} can be '
@@ -114,7 +112,7 @@ class Labeller:
         return self.clip_guided.start > 0 or self.self_train.start > 0
 
     def stage(self, iteration: int) -> str | None:
-        """Who labels in an iteration: ``'clip'``, ``'self'`` or None.
+        """The stage that labels in an iteration: ``'clip'``, ``'self'`` or None.
 
         Args:
             iteration: Training iteration, counted from 1.
@@ -124,7 +122,7 @@ class Labeller:
             return self.overlap
         return 'clip' if clip else 'self' if own else None
 
-    def look(self, labels: Tensor) -> tuple[bool, bool]:
+    def inspect(self, labels: Tensor) -> tuple[bool, bool]:
         """Whether labels leak, and whether there is something to fill; one device sync.
 
         Args:
@@ -140,7 +138,7 @@ class Labeller:
         return leak, empty
 
     def fill(self, stage: str, labels: Tensor, scores: Tensor) -> Tensor:
-        """Complete labels by the scores of a stage's classes.
+        """Give unlabelled pixels the best of a stage's classes.
 
         Args:
             stage: ``'clip'`` or ``'self'``.
@@ -177,6 +175,6 @@ def _class_ids(classes: Sequence[int] | None, num_classes: int, name: str) -> tu
     ids = tuple(classes) if isinstance(classes, (list, tuple, range)) else (classes,)
     wrong = [index for index in ids if not _is_whole(index) or not 0 <= index < num_classes]
     if wrong or not ids or len(set(ids)) != len(ids):
-        raise InputError(f'{name} is {list(ids)}, different class ids from 0 to '
-                         f'{num_classes - 1} were expected.')
+        raise InputError(f'{name} is {list(ids)}, expected different class ids from 0 '
+                         f'to {num_classes - 1}.')
     return ids

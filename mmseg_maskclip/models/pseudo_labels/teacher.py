@@ -5,16 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Sequence
 
-import torch
 from mmseg.models.builder import build_segmentor
 
 from mmseg_maskclip.clip import ClipSpec, get_spec, how_to_get, load_vocabulary, make_spec
-from mmseg_maskclip.models.class_weight.module import (
-    DEFAULT_CLASSIFIER,
-    ClassWeight,
-    require_settings,
-    settle,
-)
+from mmseg_maskclip.models.class_weight.build import DenseClip
 from mmseg_maskclip.models.decode_heads import MaskClipPlusHead
 from mmseg_maskclip.models.pseudo_labels.labeller import Labeller
 from mmseg_maskclip.models.segmentors.maskclip import MaskClip
@@ -34,7 +28,7 @@ def build_teacher(config: dict, head: MaskClipPlusHead, labeller: Labeller) -> M
     """
     teacher = build_segmentor(config)
     if not isinstance(teacher, MaskClip):
-        raise InputError(f"the teacher is {type(teacher).__name__}, 'MaskClip' was expected.")
+        raise InputError(f"the teacher is {type(teacher).__name__}, expected 'MaskClip'.")
     own = teacher.decode_head
     if own.num_classes != head.text.num_classes:
         raise InputError(f'the teacher has {own.num_classes} classes, the student '
@@ -73,59 +67,18 @@ def check_order(taught: str | Sequence[str] | None,
                              'model.teacher.decode_head.vocabulary: give both the same list.')
 
 
-def build_class_weight(config: dict | None, head: MaskClipPlusHead, labeller: Labeller,
-                       taught_by: dict | None, teacher: MaskClip | None) -> ClassWeight | None:
-    """Build the class weight of a student.
-
-    It follows the fidelity of the teacher, and shares its tower where both
-    are CLIP as it was trained, of the same file. The random numbers that its
-    tower is built with are not drawn from the student's: runs of one seed with
-    and without a class weight start from the same student.
+def dense_clip(config: dict | None, teacher: MaskClip | None) -> DenseClip | None:
+    """What the class weight of a student has to know of its teacher.
 
     Args:
-        config: Arguments of :class:`ClassWeight`, or None.
-        head: The student's head.
-        labeller: Says whether the teacher labels at all.
-        taught_by: Config of the teacher, which need not be built, or None.
+        config: Config of the teacher, which need not be built, or None.
         teacher: The teacher, or None.
-
-    Raises:
-        InputError: If a setting is wrong.
     """
     if config is None:
         return None
-    config = require_settings(config)
-    if taught_by is not None:
-        config = settle_by_teacher(config, taught_by)
-    tower = None
-    if (teacher is not None and config.get('source') != 'class_token'
-            and config.get('clip_checkpoint') == teacher.clip_checkpoint):
-        config = {**config, 'clip_checkpoint': None}
-        tower = teacher.backbone
-    with torch.random.fork_rng(devices=[]):
-        weight = ClassWeight(head.text.num_classes, tower=tower, **config)
-    if taught_by is not None and weight.on_teacher() and labeller.clip_guided.start < 0:
-        raise InputError(f"class_weight.on is '{weight.on}', but the teacher never labels: use "
-                         "'student', or set labelling.clip_guided.")
-    if labeller.used and weight.source != 'file':
-        raise InputError(f"class_weight.source is '{weight.source}', which in training is a crop: "
-                         "use 'file'.")
-    return weight
-
-
-def settle_by_teacher(config: dict, taught_by: dict) -> dict:
-    """What follows from a teacher's config for a class weight.
-
-    Args:
-        config: Arguments of :class:`ClassWeight`.
-        taught_by: Config of the teacher.
-    """
-    config, spec = require_settings(config), teacher_spec(taught_by)
-    # A student has no CLIP tower of its own: the dense one is the teacher's.
-    name = config.get('classifier', DEFAULT_CLASSIFIER) or spec.name
-    fidelity = taught_by.get('backbone', {}).get('fidelity', 'paper')
-    return settle({**config, 'classifier': name}, fidelity, spec.name,
-                  taught_by.get('clip_checkpoint'))
+    fidelity = config.get('backbone', {}).get('fidelity', 'paper')
+    return DenseClip(teacher_spec(config).name, fidelity, config.get('clip_checkpoint'),
+                     teacher.backbone if teacher is not None else None)
 
 
 def teacher_file(config: dict) -> Path:

@@ -10,17 +10,21 @@ from torch import Tensor
 
 from mmseg_maskclip.clip import pick_device
 from mmseg_maskclip.models.backbones import ClipBackbone, DenseFeatures
-from mmseg_maskclip.models.class_weight.module import ClassWeight, require_settings, settle
+from mmseg_maskclip.models.class_weight import ClassWeight
+from mmseg_maskclip.models.class_weight.build import DenseClip, build_class_weight
+from mmseg_maskclip.models.class_weight.settings import ClassWeightSettings
 from mmseg_maskclip.models.decode_heads import MaskClipHead
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
-from mmseg_maskclip.models.unregistered import Aside, KeepsAside
+from mmseg_maskclip.models.unregistered import UnregisteredModules
 from mmseg_maskclip.models.weights.clip import load_clip
 from mmseg_maskclip.ops import LOGIT_SCALE
 from mmseg_maskclip.utils import InputError
 
+_TINY = 1e-12
+
 
 @SEGMENTORS.register_module()
-class MaskClip(KeepsAside, TiledInference, EncoderDecoder):
+class MaskClip(UnregisteredModules, TiledInference, EncoderDecoder):
     """CLIP backbone and :class:`MaskClipHead`, training-free (MaskCLIP, Sec. 3.2).
 
     Args:
@@ -28,8 +32,7 @@ class MaskClip(KeepsAside, TiledInference, EncoderDecoder):
         decode_head: Config of a ``MaskClipHead``.
         clip_checkpoint: CLIP file that :meth:`init_weights` loads, in any
             form; ``tools/test.py`` takes the one on its command line instead.
-        class_weight: Arguments of :class:`ClassWeight` but the number of
-            classes and the tower; None weights nothing.
+        class_weight: Keys of :class:`ClassWeightSettings`; None weights nothing.
         kwargs: As in mmseg's ``EncoderDecoder``.
 
     Raises:
@@ -42,26 +45,25 @@ class MaskClip(KeepsAside, TiledInference, EncoderDecoder):
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
         self.clip_checkpoint = clip_checkpoint
         if not isinstance(self.backbone, ClipBackbone):
-            raise InputError(f"the backbone is {type(self.backbone).__name__}, 'ClipViT' or "
-                             "'ClipResNet' was expected.")
+            raise InputError(f"the backbone is {type(self.backbone).__name__}, expected 'ClipViT' "
+                             "or 'ClipResNet'.")
         if not isinstance(self.decode_head, MaskClipHead):
-            raise InputError(f"the head is {type(self.decode_head).__name__}, 'MaskClipHead' "
-                             'was expected.')
+            raise InputError(f"the head is {type(self.decode_head).__name__}, expected "
+                             "'MaskClipHead'.")
         spec, channels = self.backbone.spec, self.decode_head.text_channels
         if spec.embed_dim != channels:
             raise InputError(f'text_channels is {channels}, CLIP model {spec.name} has '
                              f'{spec.embed_dim}: set model.decode_head.text_channels to that.')
         if class_weight is not None:
-            self._aside = Aside(class_weight=self._build_class_weight(class_weight))
-
-    def _build_class_weight(self, config: dict) -> ClassWeight:
-        config = settle(require_settings(config), self.backbone.fidelity)
-        return ClassWeight(self.decode_head.num_classes, tower=self.backbone, **config)
+            dense = DenseClip(spec.name, self.backbone.fidelity, tower=self.backbone,
+                              gives_class_token=True)
+            self.set_unregistered('class_weight', build_class_weight(
+                ClassWeightSettings.of(class_weight), self.decode_head.num_classes, dense))
 
     @property
     def class_weight(self) -> ClassWeight | None:
         """The prior from whole images, None without one; no part of checkpoints."""
-        return self._aside['class_weight']
+        return self.unregistered('class_weight')
 
     def init_weights(self) -> None:
         """Load ``clip_checkpoint``, if there is one.
@@ -88,17 +90,29 @@ class MaskClip(KeepsAside, TiledInference, EncoderDecoder):
     @property
     def _reads_class_token(self) -> bool:
         """Whether the dense forward gives the prior by the way."""
-        return (self.class_weight is not None and self.class_weight.source == 'class_token'
+        return (self.class_weight is not None and self.class_weight.settings.source == 'class_token'
                 and self.test_cfg.get('mode') == 'whole')
 
     def prior_of(self, img: Tensor, img_metas: list[dict]) -> Tensor | None:
         """Cosines of whole images with the classes, (B, K); see :class:`TiledInference`."""
         if self.class_weight is None or self._reads_class_token:
             return None
-        if self.class_weight.source == 'class_token':
+        if self.class_weight.settings.source == 'class_token':
             # The token of a window would speak of the window.
             return self.class_weight.classifier.cosines(self.backbone.encode_image(img))
         return self.class_weight.of_images(img_metas, img)
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """Class probabilities, (..., K), of refined scores.
+
+        Of cosines the softmax at CLIP's own temperature. What key smoothing
+        gives are sums of probabilities already: they are shifted to start at 0
+        (the keys of a pair may point away from each other) and normalised.
+        """
+        if not self.decode_head.needs_keys:
+            return super().probabilities(LOGIT_SCALE * scores)
+        positive = scores - scores.amin(dim=-1, keepdim=True) + _TINY
+        return positive / positive.sum(dim=-1, keepdim=True)
 
     def score_classes(self, dense: DenseFeatures, classes: Sequence[int],
                       weight: Callable[[Tensor], Tensor] | None = None) -> Tensor:

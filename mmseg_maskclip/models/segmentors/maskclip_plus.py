@@ -1,63 +1,61 @@
-"""MaskCLIP+: any segmentor, trained on labels that a frozen CLIP completes."""
+"""MaskCLIP+: any segmentor, trained on pseudo-labels of a frozen CLIP."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Callable
+from typing import Any
 
 import torch
 from mmseg.core import add_prefix
 from mmseg.models.builder import SEGMENTORS
 from mmseg.models.segmentors import EncoderDecoder
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmseg_maskclip.clip import TextBank, pick_device, read_clip_checkpoint
 from mmseg_maskclip.models.backbones import DenseFeatures
-from mmseg_maskclip.models.class_weight.module import ClassWeight
+from mmseg_maskclip.models.class_weight import ClassWeight
+from mmseg_maskclip.models.class_weight.build import build_class_weight, settings_of_student
+from mmseg_maskclip.models.class_weight.load import load_class_weight
 from mmseg_maskclip.models.pseudo_labels.distillation import Distillation
 from mmseg_maskclip.models.pseudo_labels.labeller import Labeller
 from mmseg_maskclip.models.pseudo_labels.teacher import (
-    build_class_weight,
     build_teacher,
     check_order,
+    dense_clip,
     teacher_file,
     teacher_spec,
 )
 from mmseg_maskclip.models.segmentors.maskclip import MaskClip
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
-from mmseg_maskclip.models.unregistered import Aside, KeepsAside
-from mmseg_maskclip.models.weights.clip import load_class_weight, load_clip, load_text
+from mmseg_maskclip.models.unregistered import UnregisteredModules
+from mmseg_maskclip.models.weights.clip import load_clip
+from mmseg_maskclip.models.weights.text import load_text
 from mmseg_maskclip.ops import LOGIT_SCALE, ignore_unlabelled
 from mmseg_maskclip.utils import InputError
 
 
 @SEGMENTORS.register_module()
-class MaskClipPlus(KeepsAside, TiledInference, EncoderDecoder):
+class MaskClipPlus(UnregisteredModules, TiledInference, EncoderDecoder):
     """Student segmentor with a frozen MaskCLIP teacher (MaskCLIP, Sec. 3.4).
 
-    The teacher is :class:`MaskClip` itself. It is no submodule: no optimizer,
+    The teacher is :class:`MaskClip` itself. It is not registered: no optimizer,
     no DDP and no checkpoint sees it.
 
     Args:
         backbone: Config of the student's backbone.
         decode_head: Config of a ``MaskClipPlusHead``.
-        teacher: Config of the ``MaskClip`` teacher; None needs a stage for
-            none, and ``text_embeddings_path`` for the texts.
+        teacher: Config of the ``MaskClip`` teacher, built where a stage or
+            ``distill`` asks for it; None needs ``text_embeddings_path``.
         labelling: Arguments of :class:`Labeller` but the number of classes;
             None trains on the given labels alone.
         distill: Arguments of :class:`Distillation`; None holds the student to
             its labels alone.
-        class_weight: Arguments of :class:`ClassWeight` but the number of
-            classes; None weights nothing.
+        class_weight: Keys of :class:`ClassWeightSettings`; None weights nothing.
         kwargs: As in mmseg's ``EncoderDecoder``.
 
     Raises:
         InputError: If the parts don't fit each other.
     """
-
-    #: What labels in the student's place in its own stage: (B, 3, H, W) to scores
-    #: (B, K, h, w), such as a moving average of the student; None is the student itself.
-    self_labeller: Callable[[Tensor], Tensor] | None = None
 
     def __init__(self, backbone: dict, decode_head: dict, teacher: dict | None = None,
                  labelling: dict | None = None, distill: dict | None = None,
@@ -70,13 +68,19 @@ class MaskClipPlus(KeepsAside, TiledInference, EncoderDecoder):
             raise InputError('clip_guided or distill is on, but the config has no teacher: set '
                              'model.teacher to a MaskClip config.')
         self.iteration = 0
-        self._texts_of = teacher
-        built = build_teacher(teacher, self.decode_head, self.labeller) if guided else None
-        self._aside = Aside(teacher=built, class_weight=build_class_weight(
-            class_weight, self.decode_head, self.labeller, teacher, built))
+        self._teacher_config = teacher
+        if guided:
+            self.set_unregistered('teacher', build_teacher(teacher, self.decode_head,
+                                                           self.labeller))
+        settings = settings_of_student(
+            class_weight, self.labeller.clip_guided.start > 0 or teacher is None,
+            self.labeller.used)
+        if settings is not None:
+            self.set_unregistered('class_weight', build_class_weight(
+                settings, self.decode_head.text.num_classes, dense_clip(teacher, self.teacher)))
 
     def init_weights(self) -> None:
-        """Load what training starts from: student, teacher, and the student's texts.
+        """Load what training starts from: student, teacher, and the student's text embeddings.
 
         Raises:
             InputError: If a file is missing or does not fit.
@@ -87,15 +91,15 @@ class MaskClipPlus(KeepsAside, TiledInference, EncoderDecoder):
         super().init_weights()
         checkpoint = None
         if self.teacher is not None:
-            checkpoint = load_clip(self.teacher, teacher_file(self._texts_of), device)
+            checkpoint = load_clip(self.teacher, teacher_file(self._teacher_config), device)
             load_text(head, self.teacher.backbone.spec, checkpoint, device)
-        elif self._texts_of is not None:
-            load_text(head, teacher_spec(self._texts_of),
-                      read_clip_checkpoint(teacher_file(self._texts_of)), device)
+        elif self._teacher_config is not None:
+            load_text(head, teacher_spec(self._teacher_config),
+                      read_clip_checkpoint(teacher_file(self._teacher_config)), device)
         elif head.text_embeddings_path is not None:
             head.set_text_bank(TextBank.load(head.text_embeddings_path))
         else:
-            raise InputError('without a teacher the texts come from a file: set '
+            raise InputError('without a teacher the text embeddings come from a file: set '
                              'model.decode_head.text_embeddings_path.')
         if self.class_weight is not None:
             load_class_weight(self.class_weight, head, device, checkpoint,
@@ -104,18 +108,26 @@ class MaskClipPlus(KeepsAside, TiledInference, EncoderDecoder):
     @property
     def teacher(self) -> MaskClip | None:
         """The frozen teacher, None where no stage asks for one."""
-        return self._aside['teacher']
+        return self.unregistered('teacher')
 
     @property
     def class_weight(self) -> ClassWeight | None:
         """The prior from whole images, None without one."""
-        return self._aside['class_weight']
+        return self.unregistered('class_weight')
+
+    @property
+    def self_labeller(self) -> nn.Module | None:
+        """What labels in the student's place in its own stage, such as its moving average.
+
+        A module from (B, 3, H, W) to scores (B, K, h, w); None is the student itself.
+        """
+        return self.unregistered('self_labeller')
 
     def prior_of(self, img: Tensor | None, img_metas: list[dict]) -> Tensor | None:
         """Cosines of whole images with the text classes, (B, K); see :class:`TiledInference`."""
         weight = self.class_weight
         teaching = self.training and self.labeller.stage(self.iteration) == 'clip'
-        if weight is None or not (weight.on_student() or teaching):
+        if weight is None or not (weight.settings.on_student or teaching):
             return None
         return weight.of_images(img_metas, img)
 
@@ -129,7 +141,7 @@ class MaskClipPlus(KeepsAside, TiledInference, EncoderDecoder):
         Returns:
             (B, K, h, w).
         """
-        if prior is None or not self.class_weight.on_student():
+        if prior is None or not self.class_weight.settings.on_student:
             return scores
         return self.class_weight(scores, prior, scale=1.0, skip=int(self.decode_head.cls_bg))
 
@@ -161,7 +173,8 @@ class MaskClipPlus(KeepsAside, TiledInference, EncoderDecoder):
         given = gt_semantic_seg.squeeze(1).long()
         dense = self._teach(img) if self.distillation else None
         prior = self.prior_of(None, img_metas)
-        labels, filled = self.complete(given, img, img_metas, features.detach(), dense, prior)
+        labels, filled = self.label_unlabelled(given, img, img_metas, features.detach(), dense,
+                                               prior)
         distance = (self.distillation.loss(features, dense.features, given)
                     if self.distillation else None)
         if head.dropout is not None:
@@ -180,10 +193,10 @@ class MaskClipPlus(KeepsAside, TiledInference, EncoderDecoder):
         return losses
 
     @torch.no_grad()
-    def complete(self, labels: Tensor, img: Tensor, img_metas: list[dict],
+    def label_unlabelled(self, labels: Tensor, img: Tensor, img_metas: list[dict],
                  features: Tensor, dense: DenseFeatures | None = None,
                  prior: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Complete the labels of a step by whoever is active in this iteration.
+        """Give the unlabelled pixels of a step their pseudo-labels, as this iteration's stage does.
 
         Args:
             labels: (B, H, W) int64.
@@ -202,7 +215,7 @@ class MaskClipPlus(KeepsAside, TiledInference, EncoderDecoder):
         if self.iteration < 1:
             raise InputError("the segmentor is not told the training iteration: add "
                              "dict(type='IterationHook') to custom_hooks of the config.")
-        leak, empty = self.labeller.look(labels)
+        leak, empty = self.labeller.inspect(labels)
         if leak:
             self._refuse_leak(labels, img_metas)
         stage = self.labeller.stage(self.iteration)
@@ -230,7 +243,7 @@ class MaskClipPlus(KeepsAside, TiledInference, EncoderDecoder):
         shift = int(self.decode_head.cls_bg)
         classes = [index - shift for index in self.labeller.clip_classes]
         weight = None
-        if prior is not None and self.class_weight.on_teacher():
+        if prior is not None and self.class_weight.settings.on_teacher:
             weight = partial(self.class_weight, cosines=prior[:, classes], scale=LOGIT_SCALE)
         return self.teacher.score_classes(dense, classes, weight)
 

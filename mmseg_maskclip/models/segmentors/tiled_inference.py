@@ -1,14 +1,16 @@
-"""Inference that resizes scores and takes the arg-max tile by tile."""
+"""Inference: scores resized, turned into labels or probabilities, tile by tile."""
 
 from __future__ import annotations
 
 from itertools import product
+from typing import Iterator
 
 import numpy as np
 import torch
+from mmseg.ops import resize
 from torch import Tensor
 
-from mmseg_maskclip.ops import ScoreMap, compose_resize, label_map
+from mmseg_maskclip.ops import ScoreMap, compose_resize, label_map, probability_map
 from mmseg_maskclip.utils import InputError
 
 
@@ -36,17 +38,19 @@ def _slide_settings(test_cfg: dict) -> tuple[tuple[int, int], tuple[int, int]]:
     crop, stride = test_cfg.get('crop_size'), test_cfg.get('stride')
     pairs = all(isinstance(value, (tuple, list)) and len(value) == 2 for value in (crop, stride))
     if not pairs or not all(0 < step <= size for step, size in zip(stride, crop)):
-        raise InputError(f"test_cfg mode 'slide' has crop_size={crop} and stride={stride}, two "
-                         'positive numbers each were expected, no stride larger than the crop.')
+        raise InputError(f"test_cfg mode 'slide' has crop_size={crop} and stride={stride}, "
+                         'expected two positive numbers each, no stride larger than the crop.')
     return tuple(crop), tuple(stride)
 
 
 class TiledInference:
-    """Label maps from score grids, for segmentors of mmsegmentation.
+    """mmseg's inference on score grids, for its segmentors.
 
-    What mmseg's ``whole`` and ``slide`` inference, flips and scales compute,
-    without ever holding scores of K x H x W. The class that mixes this in
-    says in :meth:`score_grid` what the scores of a network input are.
+    What mmseg's ``whole`` and ``slide`` inference, flips and scales compute.
+    Labels never hold scores of K x H x W. The class that mixes this in says in
+    :meth:`score_grid` what the scores of a network input are, and in
+    :meth:`probabilities` what they mean; ``simple_test``, ``aug_test``,
+    ``inference`` and ``encode_decode`` follow from these two.
     """
 
     def prior_of(self, img: Tensor, img_metas: list[dict]) -> Tensor | None:
@@ -75,6 +79,39 @@ class TiledInference:
         """
         raise NotImplementedError
 
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """Class probabilities of scores, in the same order.
+
+        Args:
+            scores: (..., K).
+
+        Returns:
+            (..., K), of sum 1.
+        """
+        return scores.softmax(dim=-1)
+
+    def encode_decode(self, img: Tensor, img_metas: list[dict]) -> Tensor:
+        """Scores of whole network inputs at their size, (B, K, H, W).
+
+        Args:
+            img: (B, 3, H, W).
+            img_metas: One dict an image.
+        """
+        scores = self.score_grid(img, img_metas, self.prior_of(img, img_metas))
+        return resize(scores, size=img.shape[2:], mode='bilinear',
+                      align_corners=self.align_corners)
+
+    def inference(self, img: Tensor, img_meta: list[dict], rescale: bool) -> Tensor:
+        """Class probabilities, (B, K, H, W); their arg-max is :meth:`simple_test`.
+
+        Args:
+            img: (B, 3, H, W).
+            img_meta: One dict an image; with ``rescale`` all of one original size.
+            rescale: Answer at the size of the original image.
+        """
+        return torch.stack([probability_map([scores], self.probabilities)
+                            for scores in self._score_maps(img, img_meta, rescale)])
+
     def _score_maps(self, img: Tensor, metas: list[dict], rescale: bool) -> list[ScoreMap]:
         """One score map per image of the batch."""
         mode = self.test_cfg.mode
@@ -84,7 +121,7 @@ class TiledInference:
         elif mode == 'slide':
             crop, stride = _slide_settings(self.test_cfg)
         else:
-            raise InputError(f"test_cfg.mode is {mode!r}, 'whole' or 'slide' was expected.")
+            raise InputError(f"test_cfg.mode is {mode!r}, expected 'whole' or 'slide'.")
         window = (min(crop[0], height), min(crop[1], width))
         tops = _windows(height, window[0], stride[0])
         lefts = _windows(width, window[1], stride[1])
@@ -124,12 +161,12 @@ class TiledInference:
         Returns:
             One (H, W) int64 array an image.
         """
-        return [_to_array(label_map([scores]))
+        return [_to_array(label_map([scores], self.probabilities))
                 for scores in self._score_maps(img, img_meta, rescale)]
 
     def aug_test(self, imgs: list[Tensor], img_metas: list[list[dict]],
                  rescale: bool = True) -> list:
-        """Label maps from several flips and scales: the mean softmax decides.
+        """Label maps from several flips and scales: the mean probability decides.
 
         Args:
             imgs: Augmented inputs, each (B, 3, H, W).
@@ -139,8 +176,25 @@ class TiledInference:
         Returns:
             One (H, W) int64 array an image.
         """
+        return [_to_array(label_map(maps, self.probabilities))
+                for maps in self._augmented(imgs, img_metas, rescale)]
+
+    def aug_test_logits(self, img: list[Tensor], img_metas: list[list[dict]],
+                        rescale: bool = True) -> np.ndarray:
+        """Mean probabilities of several flips and scales, (B, K, H, W).
+
+        Args:
+            img: Augmented inputs, each (B, 3, H, W).
+            img_metas: Per augmentation, one dict an image.
+            rescale: Must be true, the maps meet at the original size.
+        """
+        return torch.stack([probability_map(maps, self.probabilities)
+                            for maps in self._augmented(img, img_metas, rescale)]).cpu().numpy()
+
+    def _augmented(self, imgs: list[Tensor], img_metas: list[list[dict]],
+                   rescale: bool) -> Iterator[tuple[ScoreMap, ...]]:
+        """The score maps of all augmentations of one image after the other."""
         if not rescale:
             raise InputError('flips and scales can only be averaged at the original image size.')
-        augmented = [self._score_maps(img, metas, rescale)
-                     for img, metas in zip(imgs, img_metas)]
-        return [_to_array(label_map(maps)) for maps in zip(*augmented)]
+        return zip(*[self._score_maps(img, metas, rescale)
+                     for img, metas in zip(imgs, img_metas)])

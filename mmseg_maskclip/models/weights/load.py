@@ -9,7 +9,7 @@ from torch import nn
 from mmseg_maskclip.clip import holds_teacher, is_mmseg_checkpoint, read_weights_file
 from mmseg_maskclip.models import MaskClip
 from mmseg_maskclip.models.weights.clip import load_class_weight, load_clip
-from mmseg_maskclip.models.weights.official import adapt_released
+from mmseg_maskclip.models.weights.official import adapt_official
 from mmseg_maskclip.utils import InputError, require_file
 
 _GET = 'bash download_weights.sh'
@@ -47,7 +47,7 @@ def load_weights(model: nn.Module, path: str, device: str = 'cpu') -> dict:
 
 def _load_trained(model: nn.Module, path: str) -> dict:
     content, _ = read_weights_file(path, what='checkpoint')
-    state = adapt_released(content.get('state_dict', content), path)
+    state = adapt_official(content.get('state_dict', content), path)
     own = model.state_dict()
     damaged = [key for key, value in state.items()
                if key in own and not torch.isfinite(value).all()]

@@ -18,7 +18,7 @@ _TEXT = 'decode_head.text_embeddings'
 _COUNTER = 'decode_head._iter_counter'
 
 
-def adapt_released(state: Mapping[str, Tensor], path: str | Path) -> dict[str, Tensor]:
+def adapt_official(state: Mapping[str, Tensor], path: str | Path) -> dict[str, Tensor]:
     """Rename the student's weights of an official checkpoint, drop the teacher's.
 
     Args:

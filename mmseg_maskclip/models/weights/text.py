@@ -18,9 +18,11 @@ from mmseg_maskclip.clip import (
     load_vocabulary,
     read_clip_checkpoint,
 )
+from mmseg_maskclip.models.decode_heads import MaskClipHead, MaskClipPlusHead
 from mmseg_maskclip.utils import InputError
 
 Names = Union[str, Sequence[str], None]
+TextHead = Union[MaskClipHead, MaskClipPlusHead]
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class WantedBank:
         vocabulary: A published class set, a text file, or a list of names.
         templates: A template set, or a list.
         synonyms: ``'mean'`` or ``'separate'``.
-        normalize: Whether the mean over prompts is brought to unit length.
+        normalize: Whether the mean over prompts is L2-normalised.
     """
 
     vocabulary: Names
@@ -47,13 +49,13 @@ def find_bank(wanted: WantedBank, spec: ClipSpec, checkpoint: ClipCheckpoint,
     A prepared ``{set}_{MODEL}_clip_text.pth`` (not normalised:
     ``..._clip_text_features.pth``) is looked for beside the checkpoint and in
     ``pretrain/``, for the published weights and the default prompts only:
-    other weights of the same architecture have other texts.
+    other weights of the same architecture have other text embeddings.
 
     Args:
         wanted: What it is made of.
         spec: The CLIP model.
         checkpoint: Its file, which may hold the text tower.
-        device: Where texts are encoded.
+        device: Where prompts are encoded.
 
     Raises:
         InputError: If there is none and none can be built.
@@ -99,3 +101,28 @@ def _text_tower_beside(checkpoint: ClipCheckpoint, spec: ClipSpec,
             'give the full CLIP file as the checkpoint')
     raise InputError(f'there is no text bank of {vocabulary!r} for CLIP model {spec.name}, and '
                      f'{checkpoint.path} holds no text tower to build it from: {make}')
+
+
+def load_text(head: TextHead, spec: ClipSpec, checkpoint: ClipCheckpoint,
+              device: str = 'cpu') -> None:
+    """Give a head its text bank: the named file, a prepared one, or a new one.
+
+    Args:
+        head: The head; its ``vocabulary``, ``templates``, ``synonyms`` and
+            ``text_embeddings_path`` say what is wanted.
+        spec: The CLIP model they are of.
+        checkpoint: The CLIP file, which may hold the text tower.
+        device: Where prompts are encoded.
+
+    Raises:
+        InputError: If there is no bank and none can be built, or it is of
+            other classes or another CLIP model.
+    """
+    if head.text_embeddings_path:
+        bank = TextBank.load(head.text_embeddings_path)
+        names = load_vocabulary(head.vocabulary).class_names if head.vocabulary else None
+        bank.check(class_names=names, clip=spec.name)
+    else:
+        bank = find_bank(WantedBank(head.vocabulary, head.templates, head.synonyms),
+                         spec, checkpoint, device)
+    head.set_text_bank(bank)

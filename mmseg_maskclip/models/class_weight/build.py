@@ -1,0 +1,105 @@
+"""From what a config says of the class weight to the module."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from mmseg_maskclip.models.backbones import ClipBackbone
+from mmseg_maskclip.models.class_weight.module import ClassWeight
+from mmseg_maskclip.models.class_weight.settings import ClassWeightSettings, same_model
+from mmseg_maskclip.utils import InputError
+
+
+@dataclass(frozen=True)
+class DenseClip:
+    """The CLIP model whose dense scores are weighted.
+
+    Attributes:
+        arch: Its name.
+        fidelity: Of its tower.
+        clip_checkpoint: The file a config names for it.
+        tower: Its tower, where it is built and may be the classifier's, too.
+        gives_class_token: Whether its dense forward can give a class token for
+            every test image, as MaskCLIP's does.
+    """
+
+    arch: str
+    fidelity: str
+    clip_checkpoint: str | None = None
+    tower: ClipBackbone | None = None
+    gives_class_token: bool = False
+
+
+def build_class_weight(settings: ClassWeightSettings, num_classes: int,
+                       dense: DenseClip | None) -> ClassWeight:
+    """Build the class weight of a segmentor.
+
+    The random numbers that its tower starts from are not drawn from the
+    model's: runs of one seed with and without a class weight start from the
+    same student.
+
+    Args:
+        settings: What the config says.
+        num_classes: K, classes that have a text embedding.
+        dense: The dense CLIP model, or None for a student without a teacher.
+
+    Raises:
+        InputError: If a setting does not fit the model.
+    """
+    tower = None
+    if dense is not None:
+        resolved = settings.resolved(dense.arch, dense.fidelity, dense.clip_checkpoint)
+        tower = _shared_tower(settings, resolved, dense)
+        settings = resolved
+    if settings.source == 'class_token' and not (dense and dense.gives_class_token):
+        raise InputError("class_weight.source='class_token' is the token of MaskCLIP's own "
+                         "forward, which MaskCLIP+ does not have: use 'file'.")
+    if settings.classifier is None:
+        raise InputError('class_weight.classifier is None, expected the name of a CLIP model: a '
+                         'student has no CLIP tower of its own.')
+    with torch.random.fork_rng(devices=[]):
+        return ClassWeight(num_classes, settings, tower)
+
+
+def _shared_tower(asked: ClassWeightSettings, resolved: ClassWeightSettings,
+                  dense: DenseClip) -> ClipBackbone | None:
+    """The dense tower where it is the classifier, too; None where another is needed."""
+    same = same_model(resolved.classifier, dense.arch)
+    if resolved.source == 'class_token' and dense.gives_class_token:
+        if not same:
+            raise InputError("class_weight.source='class_token' is read by the dense tower "
+                             f'{dense.arch} itself, class_weight.classifier is '
+                             f'{resolved.classifier!r}: set it to None.')
+        return dense.tower
+    own_file = asked.clip_checkpoint not in (None, dense.clip_checkpoint)
+    # In paper fidelity the dense tower is altered; the classifier is CLIP as it was trained.
+    return dense.tower if same and dense.fidelity == 'clip' and not own_file else None
+
+
+def settings_of_student(config: object, trains_by_teacher: bool,
+                        labels: bool) -> ClassWeightSettings | None:
+    """The settings of a MaskCLIP+ student's class weight, None where nothing reads it.
+
+    Args:
+        config: ``class_weight`` of the config, or None.
+        trains_by_teacher: Whether a teacher ever gives pseudo-labels.
+        labels: Whether any stage labels pixels in this run; not so in testing.
+
+    Raises:
+        InputError: If a setting is wrong, or can't work in training.
+    """
+    if config is None:
+        return None
+    settings = ClassWeightSettings.of(config)
+    if not labels:
+        # Nobody should need the CLIP file of a weight that only a teacher's scores get.
+        return None if not settings.on_student else replace(settings, on='student')
+    if settings.on_teacher and not trains_by_teacher:
+        raise InputError(f"class_weight.on is '{settings.on}', but the teacher never labels: use "
+                         "'student', or set labelling.clip_guided.")
+    if settings.source != 'file':
+        raise InputError(f"class_weight.source is '{settings.source}', which in training is a "
+                         "crop: use 'file'.")
+    return settings

@@ -1,0 +1,53 @@
+"""From a CLIP file to an image tower."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from mmseg_maskclip.clip import ClipCheckpoint, read_clip_checkpoint, weights_path
+from mmseg_maskclip.models.backbones import ClipBackbone
+from mmseg_maskclip.models.weights.state_dict import load_exactly
+from mmseg_maskclip.utils import require_file
+
+POSITIONS = 'attnpool.positional_embedding'
+_GET = 'bash download_weights.sh'
+
+
+def load_tower(backbone: ClipBackbone, checkpoint: ClipCheckpoint) -> None:
+    """Load CLIP's image tower, every parameter of it.
+
+    Args:
+        backbone: A CLIP backbone.
+        checkpoint: What :func:`read_clip_checkpoint` found.
+
+    Raises:
+        InputError: If the tower is of another kind, width or depth, or parts
+            are missing.
+    """
+    checkpoint.check(backbone.spec)
+    state = dict(checkpoint.visual)
+    missing = [key for key in backbone.state_dict() if key not in state]
+    if missing and missing != [POSITIONS] and not checkpoint.text:
+        state.update(_projections(backbone, checkpoint))
+        missing = [key for key in backbone.state_dict() if key not in state]
+    if missing == [POSITIONS]:
+        # Earlier files dropped it; the dense read-out does without.
+        state[POSITIONS] = torch.zeros_like(backbone.state_dict()[POSITIONS])
+    load_exactly(backbone, state, f'{checkpoint.path} as CLIP model {backbone.spec.name}',
+                 f'Run: {_GET} {backbone.spec.name}')
+
+
+def _projections(backbone: ClipBackbone, checkpoint: ClipCheckpoint) -> dict:
+    """The projections beside an earlier ``*_clip_backbone.pth``, which has none."""
+    spec = backbone.spec
+    beside = Path(checkpoint.path).parent / Path(weights_path(spec.short_name)).name
+    if beside == Path(checkpoint.path):
+        return {}
+    require_file(beside, f'{checkpoint.path} holds the backbone alone; the projections',
+                 'Make them with: python tools/maskclip_utils/convert_clip_weights.py '
+                 f'--model {spec.short_name}')
+    other = read_clip_checkpoint(beside)
+    other.check(spec)
+    return {key: value for key, value in other.visual.items() if key not in checkpoint.visual}
