@@ -1,5 +1,10 @@
 """CLIP files and text: model zoo, checkpoints, key maps, vocabularies, text banks."""
 
+from mmseg_maskclip.clip.checkpoints.content import (
+    CheckpointContent,
+    CheckpointKind,
+    read_checkpoint_file,
+)
 from mmseg_maskclip.clip.checkpoints.download import download_clip, download_file
 from mmseg_maskclip.clip.checkpoints.keys import backbone_to_openai, openai_to_backbone
 from mmseg_maskclip.clip.checkpoints.paths import (
@@ -10,9 +15,8 @@ from mmseg_maskclip.clip.checkpoints.paths import (
 )
 from mmseg_maskclip.clip.checkpoints.read import (
     ClipCheckpoint,
-    holds_teacher,
+    clip_checkpoint_from,
     how_to_get,
-    is_mmseg_checkpoint,
     read_clip_checkpoint,
 )
 from mmseg_maskclip.clip.checkpoints.weight_files import read_weights_file
@@ -32,11 +36,11 @@ from mmseg_maskclip.clip.text.vocabulary import (
 from mmseg_maskclip.clip.zoo import get_spec, list_models
 
 __all__ = [
-    'ClipCheckpoint', 'ClipSpec', 'TextBank', 'TextEncoder', 'TextSpec', 'Vocabulary',
-    'backbone_path', 'backbone_to_openai', 'bank_path', 'build_text_bank', 'cached_text_bank',
-    'combine_vocabularies', 'download_clip', 'download_file', 'find_checkpoint', 'get_spec',
-    'holds_teacher', 'how_to_get', 'is_mmseg_checkpoint', 'list_models', 'list_templates',
-    'list_vocabularies', 'load_templates', 'load_vocabulary', 'make_spec', 'openai_to_backbone',
-    'pick_device', 'read_clip_checkpoint', 'read_weights_file', 'square_of', 'weights_path',
-    'write_backbone_file', 'write_weights_file',
+    'CheckpointContent', 'CheckpointKind', 'ClipCheckpoint', 'ClipSpec', 'TextBank',
+    'TextEncoder', 'TextSpec', 'Vocabulary', 'backbone_path', 'backbone_to_openai', 'bank_path',
+    'build_text_bank', 'cached_text_bank', 'clip_checkpoint_from', 'combine_vocabularies',
+    'download_clip', 'download_file', 'find_checkpoint', 'get_spec', 'how_to_get', 'list_models',
+    'list_templates', 'list_vocabularies', 'load_templates', 'load_vocabulary', 'make_spec',
+    'openai_to_backbone', 'pick_device', 'read_checkpoint_file', 'read_clip_checkpoint',
+    'read_weights_file', 'square_of', 'weights_path', 'write_backbone_file', 'write_weights_file',
 ]

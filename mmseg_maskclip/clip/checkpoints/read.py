@@ -10,9 +10,15 @@ from typing import Any, Optional
 
 from torch import Tensor
 
+from mmseg_maskclip.clip.checkpoints.content import (
+    TEACHER,
+    CheckpointContent,
+    CheckpointKind,
+    read_checkpoint_file,
+    strip_prefix,
+)
 from mmseg_maskclip.clip.checkpoints.inspect import TowerSizes, text_sizes, visual_sizes
 from mmseg_maskclip.clip.checkpoints.keys import openai_to_backbone
-from mmseg_maskclip.clip.checkpoints.weight_files import is_torchscript, read_weights_file
 from mmseg_maskclip.clip.spec import ClipSpec
 from mmseg_maskclip.clip.zoo import OPENAI_MODELS, get_spec, list_models
 from mmseg_maskclip.utils import InputError, sha256_of
@@ -22,9 +28,7 @@ _TEXT = ('token_embedding.', 'positional_embedding', 'transformer.resblocks.', '
          'text_projection')
 _NO_WEIGHTS = {'input_resolution', 'context_length', 'vocab_size', 'logit_scale', 'logit_bias',
                'attn_mask', 'text.attn_mask'}
-_TEACHER = 'decode_head.clip.'
 _PROJECTIONS = ('k_proj', 'q_proj', 'v_proj', 'c_proj')
-_WRAPPERS = ('state_dict', 'model_state_dict', 'model')
 
 
 @dataclass
@@ -34,7 +38,7 @@ class ClipCheckpoint:
     Attributes:
         path: The file.
         form: What kind of file it was, in words.
-        visual: Image tower under backbone names (see ``key_maps``). The
+        visual: Image tower under backbone names (see ``keys``). The
             projection into the joint space, or the position table of a
             ResNet's attention pool, may be absent in earlier converted files.
         text: Text tower under the names of open_clip's ``TextTransformer``;
@@ -116,7 +120,20 @@ def how_to_get(spec: ClipSpec) -> str:
 
 
 def read_clip_checkpoint(path: str | Path, fix: str = _MAKE) -> ClipCheckpoint:
-    """Read a CLIP checkpoint of any form.
+    """Read a CLIP checkpoint of any form, see :func:`clip_checkpoint_from`.
+
+    Args:
+        path: The file.
+        fix: The command that makes it, appended to errors.
+
+    Raises:
+        InputError: If it is missing, damaged, or not a CLIP checkpoint.
+    """
+    return clip_checkpoint_from(read_checkpoint_file(path, fix, 'CLIP checkpoint'), fix)
+
+
+def clip_checkpoint_from(content: CheckpointContent, fix: str = _MAKE) -> ClipCheckpoint:
+    """The CLIP weights in a checkpoint that was read already.
 
     Known are OpenAI's TorchScript archives; state dicts of OpenAI's and
     open_clip's models (``.pt``, ``.bin``, ``.safetensors``; plain or wrapped);
@@ -125,100 +142,49 @@ def read_clip_checkpoint(path: str | Path, fix: str = _MAKE) -> ClipCheckpoint:
     the embedded tiny files, which keep the token rows in use alone.
 
     Args:
-        path: The file.
-        fix: The command that makes it, appended to errors.
+        content: From :func:`read_checkpoint_file`.
+        fix: The command that makes such a file, appended to errors.
 
     Raises:
-        InputError: If it is missing, damaged, or no CLIP checkpoint.
+        InputError: If it holds no CLIP model, or one of unknown names.
     """
-    content, archive = read_weights_file(path, fix)
-    path = Path(path)
-    if not isinstance(content, Mapping):
-        raise InputError(f'CLIP checkpoint {path} holds a {type(content).__name__}, a dict of '
-                         f'weights was expected. {fix}')
-    if 'clip' in content and isinstance(content['clip'], Mapping):
-        return _checked(path, 'earlier weights file', *_from_weights_file(content), None, fix)
-    state = _unwrap(content)
-    if any(key.startswith(_TEACHER) for key in state):
-        return _checked(path, 'teacher in a released MaskCLIP+ checkpoint',
-                        _from_released_student(state), {}, None, fix)
-    _refuse_other_models(path, state, fix)
+    path, state = content.path, dict(content.state)
+    if isinstance(content.raw.get('clip'), Mapping):
+        visual, text = _from_weights_file(content.raw)
+        return _checked(path, 'earlier weights file', visual, text, None, fix)
+    if content.kind is CheckpointKind.SEGMENTOR_WITH_TEACHER:
+        return _checked(path, 'teacher in an official MaskCLIP+ checkpoint',
+                        _from_official_student(state), {}, None, fix)
+    _refuse_other_models(content, fix)
     token_ids = state.pop('token_ids', None)
     if any(key.startswith('backbone.') for key in state):
-        form, visual, text = 'earlier backbone file', _strip(state, 'backbone.'), {}
+        form, visual, text = 'earlier backbone file', strip_prefix(state, 'backbone.'), {}
     else:
-        form = 'TorchScript archive' if archive else 'state dict'
+        form = 'TorchScript archive' if content.torchscript else 'state dict'
         visual, text = _split_towers(path, state)
     if token_ids is not None:
         form = 'embedded file'
     return _checked(path, form, visual, text, token_ids, fix)
 
 
-def is_mmseg_checkpoint(path: str | Path) -> bool:
-    """Whether a file is a checkpoint of a whole segmentor.
-
-    Args:
-        path: The file; must exist and be readable.
-
-    Returns:
-        True for a checkpoint of mmsegmentation (with a ``decode_head``), such
-        as a trained MaskCLIP+ student; False for a CLIP checkpoint.
-
-    Raises:
-        InputError: If it is no weights file.
-    """
-    if is_torchscript(path):
-        return False
-    content, _ = read_weights_file(path)
-    if not isinstance(content, Mapping):
-        return False
-    return any(key.startswith('decode_head.') for key in _unwrap(content))
-
-
-def holds_teacher(path: str | Path) -> bool:
-    """Whether a checkpoint of the official MaskCLIP+ code brings its frozen CLIP along.
-
-    Args:
-        path: The file; must exist and be readable.
-    """
-    content, _ = read_weights_file(path)
-    return isinstance(content, Mapping) and any(
-        key.startswith(_TEACHER) for key in _unwrap(content))
-
-
-def _unwrap(content: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The tensors of a checkpoint, without wrappers and prefixes of wrappers."""
-    for wrapper in _WRAPPERS:
-        if isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-    state = {key: value for key, value in content.items() if isinstance(value, Tensor)}
-    for prefix in ('_orig_mod.', 'module.', '_orig_mod.'):
-        if state and all(key.startswith(prefix) for key in state):
-            state = _strip(state, prefix)
-    return state
-
-
-def _strip(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key[len(prefix):]: value for key, value in state.items() if key.startswith(prefix)}
-
-
-def _refuse_other_models(path: Path, state: Mapping[str, Tensor], fix: str) -> None:
-    if any(key.startswith('decode_head.') for key in state):
+def _refuse_other_models(content: CheckpointContent, fix: str) -> None:
+    path = content.path
+    if content.kind is CheckpointKind.SEGMENTOR:
         raise InputError(
             f'{path} is the checkpoint of a trained segmentor, not of a CLIP model: test it with '
             f'the config it was trained with. For a CLIP model, {fix[:1].lower() + fix[1:]}')
-    if any(key.startswith(('vision_model.', 'text_model.')) for key in state):
+    if any(key.startswith(('vision_model.', 'text_model.')) for key in content.state):
         raise InputError(f"{path} is in transformers' CLIPModel form, which is not read: take "
                          f'the same model in OpenAI\'s or open_clip\'s form. {fix}')
 
 
 def _split_towers(path: Path, state: Mapping[str, Tensor]) -> tuple[dict, dict]:
     """OpenAI's and open_clip's names to (image tower, text tower)."""
-    visual = _strip(state, 'visual.')
+    visual = strip_prefix(state, 'visual.')
     if any(key.startswith('trunk.') for key in visual):
         raise InputError(f'{path} has a timm image tower (visual.trunk.*), which is not a '
                          'plain ViT or ModifiedResNet.')
-    text = _strip(state, 'text.') or {
+    text = strip_prefix(state, 'text.') or {
         key: value for key, value in state.items() if key.startswith(_TEXT)}
     text = {key: value for key, value in text.items() if key not in _NO_WEIGHTS}
     if visual:
@@ -233,9 +199,9 @@ def _split_towers(path: Path, state: Mapping[str, Tensor]) -> tuple[dict, dict]:
 def _from_weights_file(content: Mapping[str, Any]) -> tuple[dict, dict]:
     """``{proj | k_proj, q_proj, v_proj, c_proj, clip}`` to (image tower, no text)."""
     clip = content['clip']
-    visual = _strip(clip, 'backbone.') or dict(clip)
+    visual = strip_prefix(clip, 'backbone.') or dict(clip)
     if any(key.startswith('visual.') for key in visual):
-        inner = _strip(visual, 'visual.')
+        inner = strip_prefix(visual, 'visual.')
         visual = openai_to_backbone(inner, 'vit' if 'class_embedding' in inner else 'resnet')
     for name, prefix in [('proj', 'proj')] + [(p, f'attnpool.{p}') for p in _PROJECTIONS]:
         for key, value in content.get(name, {}).items():
@@ -244,11 +210,11 @@ def _from_weights_file(content: Mapping[str, Any]) -> tuple[dict, dict]:
     return visual, {}
 
 
-def _from_released_student(state: Mapping[str, Tensor]) -> dict:
+def _from_official_student(state: Mapping[str, Tensor]) -> dict:
     """The teacher's image tower and projections in a student's checkpoint."""
-    visual = _strip(state, _TEACHER)
+    visual = strip_prefix(state, TEACHER)
     for name, prefix in [('proj', 'proj')] + [(p, f'attnpool.{p}') for p in _PROJECTIONS]:
-        for key, value in _strip(state, f'decode_head.{name}.').items():
+        for key, value in strip_prefix(state, f'decode_head.{name}.').items():
             visual[f'{prefix}.{key}'] = value.flatten(1) if key == 'weight' else value
     return visual
 

@@ -20,7 +20,7 @@ _PICKLE = b'\x80'
 
 
 def read_weights_file(path: str | Path, fix: str = '',
-                      what: str = 'CLIP checkpoint') -> tuple[Any, bool]:
+                      what: str = 'weights file') -> tuple[Any, bool]:
     """Load a weights file on the CPU.
 
     Args:
@@ -47,7 +47,7 @@ def read_weights_file(path: str | Path, fix: str = '',
         if _is_safetensors(path, head):
             from safetensors.torch import load_file
             return load_file(str(path), device='cpu'), False
-        if is_torchscript(path):
+        if _is_torchscript(path):
             return _read_torchscript(path), True
         return torch.load(path, map_location='cpu', weights_only=True), False
     except pickle.UnpicklingError as error:
@@ -85,12 +85,8 @@ def _is_safetensors(path: Path, head: bytes) -> bool:
     return struct.unpack('<Q', head[:8])[0] <= path.stat().st_size
 
 
-def is_torchscript(path: str | Path) -> bool:
-    """Whether a file is a TorchScript archive, told without loading it.
-
-    Args:
-        path: The file.
-    """
+def _is_torchscript(path: Path) -> bool:
+    """Whether a file is a TorchScript archive, told without loading it."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:

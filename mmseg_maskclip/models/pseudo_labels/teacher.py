@@ -12,6 +12,7 @@ from mmseg_maskclip.models.class_weight.build import DenseClip
 from mmseg_maskclip.models.decode_heads import MaskClipPlusHead
 from mmseg_maskclip.models.pseudo_labels.labeller import Labeller
 from mmseg_maskclip.models.segmentors.maskclip import MaskClip
+from mmseg_maskclip.models.weights.files import locate_weights
 from mmseg_maskclip.utils import InputError, require_file
 
 
@@ -93,7 +94,7 @@ def teacher_file(config: dict) -> Path:
     if config.get('clip_checkpoint') is None:
         raise InputError('the teacher has no weights: set model.teacher.clip_checkpoint to a '
                          'CLIP file, such as pretrain/ViT-B-16.pt (bash download_weights.sh).')
-    return require_file(config['clip_checkpoint'], 'CLIP checkpoint',
+    return require_file(locate_weights(config['clip_checkpoint']), 'CLIP checkpoint',
                         how_to_get(teacher_spec(config)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Mapping
+from typing import Collection, Mapping
 
 import torch
 from mmcv.utils import print_log
@@ -71,13 +71,14 @@ class StateDictDifference:
         return ', '.join(said)
 
 
-def compare_state_dicts(expected: Mapping[str, Tensor],
-                        found: Mapping[str, Tensor]) -> StateDictDifference:
+def compare_state_dicts(expected: Mapping[str, Tensor], found: Mapping[str, Tensor],
+                        any_shape: Collection[str] = ()) -> StateDictDifference:
     """Compare a state dict with the one that is expected.
 
     Args:
         expected: A model's own.
         found: What is to be loaded.
+        any_shape: Names of what may have any shape.
     """
     common = [key for key in expected if key in found]
     return StateDictDifference(
@@ -85,13 +86,14 @@ def compare_state_dicts(expected: Mapping[str, Tensor],
         missing=tuple(key for key in expected if key not in found),
         unexpected=tuple(key for key in found if key not in expected),
         misshapen=tuple(f'{key} {tuple(found[key].shape)} instead of {tuple(expected[key].shape)}'
-                        for key in common if found[key].shape != expected[key].shape),
+                        for key in common
+                        if key not in any_shape and found[key].shape != expected[key].shape),
         not_finite=tuple(key for key in common if not torch.isfinite(found[key]).all()),
         found=tuple(found)[:_SHOWN])
 
 
-def load_exactly(module: nn.Module, state: Mapping[str, Tensor], source: object,
-                 hint: str) -> None:
+def load_exactly(module: nn.Module, state: Mapping[str, Tensor], source: object, hint: str,
+                 any_shape: Collection[str] = ()) -> None:
     """Load a state dict that has all of a module's entries and no others.
 
     Args:
@@ -99,11 +101,12 @@ def load_exactly(module: nn.Module, state: Mapping[str, Tensor], source: object,
         state: Tensors by name.
         source: Where they came from, for the error.
         hint: The fix, a sentence.
+        any_shape: Names of what takes the shape it is given.
 
     Raises:
         InputError: If anything is missing, left over, of another shape or not finite.
     """
-    difference = compare_state_dicts(module.state_dict(), state)
+    difference = compare_state_dicts(module.state_dict(), state, any_shape)
     if difference:
         raise InputError(f'{source} does not fit: {difference}. {hint}')
     module.load_state_dict(state)

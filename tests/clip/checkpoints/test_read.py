@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from mmseg_maskclip.clip import (
+    CheckpointKind,
+    clip_checkpoint_from,
     get_spec,
-    is_mmseg_checkpoint,
     make_spec,
     openai_to_backbone,
+    read_checkpoint_file,
     read_clip_checkpoint,
     write_backbone_file,
     write_weights_file,
@@ -199,16 +201,50 @@ def test_weights_of_no_clip_model_are_refused(content, phrase, tmp_path):
         read_clip_checkpoint(tmp_path / 'x.pt')
 
 
-def test_a_segmentor_s_checkpoint_is_recognised(tmp_path):
-    student = {'state_dict': {'backbone.conv1.weight': torch.ones(1),
-                              'decode_head.conv_seg.weight': torch.ones(1)}}
-    torch.save(student, tmp_path / 'student.pth')
-    assert is_mmseg_checkpoint(tmp_path / 'student.pth')
-    with pytest.raises(InputError, match='trained segmentor'):
+def _student(prefix='', **more):
+    names = ('backbone.conv1.weight', 'decode_head.conv_seg.weight')
+    return {f'{prefix}{name}': torch.ones(1) for name in names} | more
+
+
+@pytest.mark.parametrize('content', [
+    _student(), {'state_dict': _student(), 'meta': {'CLASSES': ['cat']}},
+    {'state_dict': _student('module.')}, {'model': _student('_orig_mod.module.')}])
+def test_a_segmentor_s_checkpoint_is_recognised(content, tmp_path):
+    torch.save(content, tmp_path / 'student.pth')
+    found = read_checkpoint_file(tmp_path / 'student.pth')
+    assert found.kind is CheckpointKind.SEGMENTOR
+    assert set(found.state) == set(_student())
+    assert found.meta == content.get('meta', {})
+    with pytest.raises(InputError, match='checkpoint of a trained segmentor'):
         read_clip_checkpoint(tmp_path / 'student.pth')
-    for form in ('openai', 'backbone', 'weights'):
-        path = save_as(make_tiny_clip('vit'), tmp_path / f'{form}.pth', form)
-        assert not is_mmseg_checkpoint(path)
+
+
+def test_an_official_student_is_told_by_its_teacher(tmp_path):
+    torch.save(_student(**{'decode_head.clip.cls_token': torch.ones(1)}), tmp_path / 'o.pth')
+    assert read_checkpoint_file(tmp_path / 'o.pth').kind is CheckpointKind.SEGMENTOR_WITH_TEACHER
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_a_clip_checkpoint_is_no_segmentor_and_needs_no_second_reading(form, tmp_path):
+    model = make_tiny_clip('vit')
+    path = save_as(model, _path(tmp_path, form), form)
+    content = read_checkpoint_file(path)
+    assert content.kind is CheckpointKind.CLIP
+    expected = read_clip_checkpoint(path)
+    path.unlink()
+    found = clip_checkpoint_from(content)
+    assert found.form == expected.form
+    assert _same(found.visual, expected.visual) and _same(found.text, expected.text)
+    # What was read is left as it is, so that it can be looked at again.
+    assert _same(clip_checkpoint_from(content).text, expected.text)
+
+
+def test_a_file_is_called_what_the_caller_takes_it_for(tmp_path):
+    torch.save([torch.ones(2)], tmp_path / 'x.pth')
+    with pytest.raises(InputError, match=r'^checkpoint .*x\.pth holds a list, expected a dict'):
+        read_checkpoint_file(tmp_path / 'x.pth')
+    with pytest.raises(InputError, match=r'^CLIP checkpoint .*x\.pth holds a list'):
+        read_clip_checkpoint(tmp_path / 'x.pth')
 
 
 def test_the_hash_is_the_file_s(tmp_path):

@@ -151,6 +151,44 @@ def test_a_saved_segmentor_loads_strictly(tmp_path):
         load_weights(_segmentor(clip), tmp_path / 'holed.pth')
 
 
+@pytest.mark.parametrize('form', ['openai', 'state_dict', 'safetensors', 'saved'])
+def test_a_checkpoint_is_deserialised_once(form, tmp_path, monkeypatch):
+    import safetensors.torch
+    clip = make_tiny_clip('vit')
+    model = _segmentor(clip)
+    suffix = '.safetensors' if form == 'safetensors' else '.pt'
+    path = tmp_path / f'clip{suffix}'
+    if form == 'saved':
+        load_weights(model, save_as(clip, tmp_path / 'full.pt', 'state_dict'))
+        torch.save({'state_dict': model.state_dict()}, path)
+    else:
+        save_as(clip, path, form)
+    read = []
+
+    def count(module, name):
+        original = getattr(module, name)
+
+        def counted(file, *args, **kwargs):
+            read.append(str(file))
+            return original(file, *args, **kwargs)
+
+        monkeypatch.setattr(module, name, counted)
+
+    for module, name in [(torch, 'load'), (torch.jit, 'load'), (safetensors.torch, 'load_file')]:
+        count(module, name)
+    load_weights(model, path)
+    assert read.count(str(path)) == 1
+
+
+def test_a_checkpoint_without_decode_head_is_not_a_student_s(tmp_path):
+    model = build_model(Config(dict(model=dict(
+        type='EncoderDecoder', backbone=dict(type='ResNetV1c', depth=18, num_stages=4),
+        decode_head=dict(type='FCNHead', in_channels=512, channels=8, num_classes=2)))))
+    path = save_as(make_tiny_clip('vit'), tmp_path / 'clip.pt', 'state_dict')
+    with pytest.raises(InputError, match=r'clip\.pt is not the checkpoint of a segmentor.*Encoder'):
+        load_weights(model, path)
+
+
 def test_the_teacher_in_an_official_student_checkpoint_is_a_clip_file(clip, tmp_path):
     """Its names are those of the two earlier files, under ``decode_head``."""
     reference = _segmentor(clip)
