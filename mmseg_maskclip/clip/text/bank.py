@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,9 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmseg_maskclip.utils import InputError, atomic_path, require_file
+from mmseg_maskclip.clip.checkpoints.weight_files import read_weights_file
+from mmseg_maskclip.utils import InputError, atomic_path
 
 _FORMAT = 'mmseg_maskclip text bank 1'
+_STORED = ('embeddings', 'class_names', 'row_class', 'row_names', 'clip', 'templates',
+           'normalized')
 _MAKE = ('Make it with: python tools/maskclip_utils/prompt_engineering.py --model MODEL '
          '--class-set SET')
 
@@ -92,21 +94,19 @@ class TextBank:
         Raises:
             InputError: If it is missing, damaged, or something else.
         """
-        path = require_file(path, 'text bank', _MAKE)
-        try:
-            content = torch.load(path, map_location='cpu', weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError,
-                KeyError) as error:
-            raise InputError(f'text bank {path} is damaged or no text bank. {_MAKE}') from error
+        content, _ = read_weights_file(path, _MAKE, 'text bank')
         if isinstance(content, Tensor) and content.dim() == 2:
             bare = content.detach().float()
             unit = bool((bare.norm(dim=1) - 1).abs().max() < 1e-2) if len(bare) else True
             return cls(bare, ('',) * len(bare), normalized=unit, source=f'text bank {path}')
         if not isinstance(content, dict) or content.get('format') != _FORMAT:
-            raise InputError(f'{path} is no text bank: it holds {_describe(content)}, a bank or '
-                             f'a (K, D) tensor was expected. {_MAKE}')
-        content = {key: value for key, value in content.items() if key != 'format'}
-        return cls(**content, source=f'text bank {path}')
+            raise InputError(f'{path} is not a text bank: it holds {_describe(content)}, expected '
+                             f'a bank or a (K, D) tensor. {_MAKE}')
+        missing = [key for key in _STORED if key not in content]
+        if missing:
+            raise InputError(f'text bank {path} is incomplete: it lacks {", ".join(missing)}. '
+                             f'{_MAKE}')
+        return cls(**{key: content[key] for key in _STORED}, source=f'text bank {path}')
 
     def check(self, class_names: Sequence[str] | None = None, width: int | None = None,
               clip: str | None = None) -> TextBank:

@@ -186,13 +186,21 @@ def test_a_bank_of_another_model_or_list_is_refused(wanted, phrase, tmp_path):
 @pytest.mark.parametrize('content', [torch.ones(3), {'state_dict': {}}, [1, 2]])
 def test_other_files_are_no_banks(content, tmp_path):
     torch.save(content, tmp_path / 'x.pth')
-    with pytest.raises(InputError, match='is no text bank'):
+    with pytest.raises(InputError, match='is not a text bank'):
         TextBank.load(tmp_path / 'x.pth')
 
 
 def test_damaged_and_missing_banks(tmp_path):
-    (tmp_path / 'x.pth').write_bytes(b'PK\x03\x04 cut')
-    with pytest.raises(InputError, match='damaged'):
+    TextBank(torch.eye(2, 4), ('cat', 'dog')).save(tmp_path / 'x.pth')
+    whole = (tmp_path / 'x.pth').read_bytes()
+    (tmp_path / 'x.pth').write_bytes(whole[:len(whole) // 2])
+    with pytest.raises(InputError, match=r'^text bank .*x\.pth is cut off.*prompt_engineering'):
+        TextBank.load(tmp_path / 'x.pth')
+    (tmp_path / 'x.pth').write_bytes(whole)
+    content = torch.load(tmp_path / 'x.pth', weights_only=True)
+    del content['row_class']
+    torch.save(content, tmp_path / 'x.pth')
+    with pytest.raises(InputError, match='incomplete: it lacks row_class'):
         TextBank.load(tmp_path / 'x.pth')
     with pytest.raises(InputError, match=r'does not exist.*prompt_engineering\.py'):
         TextBank.load(tmp_path / 'none.pth')
