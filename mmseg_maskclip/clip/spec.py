@@ -8,12 +8,14 @@ from typing import Any, Optional, Union
 
 import open_clip
 
-from mmseg_maskclip.utils import InputError
+from mmseg_maskclip.utils import InputError, require_number
 
 KINDS = ('vit', 'resnet')
 ACTIVATIONS = ('quick_gelu', 'gelu')
 _STAGES = 4
-_POSITIVE = ('image_size', 'width', 'heads', 'embed_dim', 'ln_eps', 'mlp_ratio')
+_COUNTS = ('image_size', 'width', 'heads', 'embed_dim')
+_TEXT_COUNTS = ('width', 'heads', 'layers', 'context_length', 'vocab_size')
+_FACTORS = ('ln_eps', 'mlp_ratio')
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,8 @@ def make_spec(**sizes: Any) -> ClipSpec:
             filled[key] = tuple(filled[key])
     if isinstance(filled.get('text'), Mapping):
         filled['text'] = _text_spec(filled['text'])
+    if not isinstance(filled.get('text', TextSpec()), TextSpec):
+        raise InputError(f"text of a CLIP model is {filled['text']!r}, expected a dict of sizes.")
     spec = ClipSpec(**filled)
     _check(spec)
     return spec
@@ -131,9 +135,10 @@ def make_spec(**sizes: Any) -> ClipSpec:
 
 def _fill_tower(filled: dict) -> None:
     resnet = filled['kind'] == 'resnet'
+    require_number(filled['width'], 'width of a CLIP model', minimum=1, whole=True)
     filled.setdefault('patch_size', None if resnet else 16)
     filled.setdefault('heads', max(filled['width'] * (32 if resnet else 1) // 64, 1))
-    if not isinstance(filled['layers'], int):
+    if isinstance(filled['layers'], list):
         filled['layers'] = tuple(filled['layers'])
 
 
@@ -154,18 +159,24 @@ def _check(spec: ClipSpec) -> None:
     if spec.activation not in ACTIVATIONS:
         raise InputError(f"activation of a CLIP model is '{spec.activation}', "
                          f'expected one of {ACTIVATIONS}.')
-    for key in _POSITIVE:
-        if getattr(spec, key) <= 0:
-            raise InputError(f'{key} of a CLIP model is {getattr(spec, key)}, '
-                             'a positive number was expected.')
+    _check_numbers(spec, 'a CLIP model', _COUNTS)
+    _check_numbers(spec.text, 'a CLIP text tower', _TEXT_COUNTS)
     stages = isinstance(spec.layers, tuple)
     if stages != (spec.kind == 'resnet') or (stages and len(spec.layers) != _STAGES):
         raise InputError(f'layers of a CLIP {spec.kind} are {spec.layers}, expected one number '
                          'for a vit and four for a resnet.')
+    for count in spec.layers if stages else (spec.layers,):
+        require_number(count, f'layers of a CLIP {spec.kind}', minimum=1, whole=True)
     channels = spec.width * (32 if stages else 1)
     if channels % spec.heads:
         raise InputError(f'{channels} channels of a CLIP {spec.kind} can not be split '
                          f'into {spec.heads} heads.')
-    if not stages and not spec.patch_size:
-        raise InputError('a CLIP vit needs a patch_size, received '
-                         f'{spec.patch_size}.')
+    if not stages:
+        require_number(spec.patch_size, 'patch_size of a CLIP vit', minimum=1, whole=True)
+
+
+def _check_numbers(sizes: ClipSpec | TextSpec, what: str, counts: tuple[str, ...]) -> None:
+    for key in counts:
+        require_number(getattr(sizes, key), f'{key} of {what}', minimum=1, whole=True)
+    for key in _FACTORS:
+        require_number(getattr(sizes, key), f'{key} of {what}', above=0)

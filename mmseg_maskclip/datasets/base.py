@@ -255,8 +255,7 @@ class OpenVocabularyMixin:
 
         Returns:
             Fractions: 'aAcc', 'mIoU', 'IoU.cat' and so on. NaN for a class
-            absent from the ground truth; ``evaluation.json_ready`` makes that
-            None.
+            absent from the ground truth; ``utils.to_plain`` makes that None.
 
         Raises:
             InputError: For an unknown metric or no results.

@@ -6,10 +6,9 @@ from mmseg_maskclip.evaluation.metrics import (
     Figures,
     check_metrics,
     harmonic_mean,
-    json_ready,
     segmentation_figures,
 )
 from mmseg_maskclip.evaluation.tables import class_table, percent, summary_table
 
 __all__ = ['METRICS', 'Figures', 'check_metrics', 'class_table', 'count_areas', 'harmonic_mean',
-           'json_ready', 'percent', 'segmentation_figures', 'sum_areas', 'summary_table']
+           'percent', 'segmentation_figures', 'sum_areas', 'summary_table']

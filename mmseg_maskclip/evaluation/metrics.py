@@ -94,12 +94,6 @@ def harmonic_mean(seen: float, unseen: float) -> float:
     return 0.0 if total == 0 else 2 * seen * unseen / total
 
 
-def json_ready(figures: dict) -> dict:
-    """The same figures with None for NaN, which JSON has no word for."""
-    return {name: None if isinstance(value, float) and math.isnan(value) else value
-            for name, value in figures.items()}
-
-
 def check_metrics(metrics: str | Sequence[str]) -> None:
     """Refuse metrics that are not known, before anything is computed.
 

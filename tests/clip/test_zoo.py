@@ -162,6 +162,16 @@ def test_sizes_can_be_given_by_hand():
     ({'width': 64, 'layers': 3, 'kind': 'resnet'}, 'four for a resnet'),
     ({'width': 64, 'layers': (3, 4)}, 'layers'),
     ({'width': 64, 'layers': 3, 'activation': 'relu'}, 'relu'),
+    ({'width': 0, 'layers': 3}, 'width of a CLIP model is 0, expected a whole number of at least'),
+    ({'width': '64', 'layers': 3}, "width of a CLIP model is '64'"),
+    ({'width': 64, 'layers': 3, 'ln_eps': 0}, 'ln_eps of a CLIP model is 0, expected a number ab'),
+    ({'width': 64, 'layers': 3, 'embed_dim': 0.5}, 'embed_dim of a CLIP model is 0.5'),
+    ({'width': 64, 'layers': 0}, 'layers of a CLIP vit is 0'),
+    ({'width': 64, 'layers': None}, 'layers of a CLIP vit is None'),
+    ({'width': 64, 'layers': (1, 1, 1, -1), 'kind': 'resnet'}, 'layers of a CLIP resnet is -1'),
+    ({'width': 64, 'layers': 3, 'patch_size': None}, 'patch_size of a CLIP vit is None'),
+    ({'width': 64, 'layers': 3, 'text': 512}, 'text of a CLIP model is 512, expected a dict'),
+    ({'width': 64, 'layers': 3, 'text': {'heads': 0}}, 'heads of a CLIP text tower is 0'),
     ({'width': 64, 'layers': 3, 'text': {'depth': 2}}, 'depth')])
 def test_sizes_that_do_not_fit_are_refused(sizes, message):
     with pytest.raises(InputError, match=message):

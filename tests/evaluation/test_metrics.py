@@ -17,12 +17,11 @@ from mmseg_maskclip.evaluation import (
     class_table,
     count_areas,
     harmonic_mean,
-    json_ready,
     segmentation_figures,
     sum_areas,
     summary_table,
 )
-from mmseg_maskclip.utils import InputError
+from mmseg_maskclip.utils import InputError, to_plain
 
 # prediction 0 0 / 1 2, truth 0 1 / 1 ignored: class 2 is absent from the truth.
 PREDICTION = np.array([[0, 0], [1, 2]])
@@ -176,7 +175,7 @@ def test_tables_show_what_is_absent_and_what_is_undefined():
 
 def test_dictionary_names_classes_and_json_has_null():
     figures = segmentation_figures(*count_areas(PREDICTION, TRUTH, 3))
-    flat = json_ready(figures.as_dict(['a', 'b', 'c']))
+    flat = to_plain(figures.as_dict(['a', 'b', 'c']), nan_to_none=True)
     assert flat['IoU.a'] == 0.5
     assert flat['IoU.c'] is None
     assert flat['mIoU'] == 0.5

@@ -23,7 +23,7 @@ from mmseg_maskclip.clip.text.templates import (
     templates_name,
 )
 from mmseg_maskclip.clip.text.vocabulary import Source, Vocabulary, load_vocabulary
-from mmseg_maskclip.utils import InputError, cache_dir, progress_bar
+from mmseg_maskclip.utils import InputError, cache_dir, progress_bar, require_number
 
 SYNONYMS = ('mean', 'separate')
 # Raised whenever the same input would give other embeddings than before.
@@ -71,8 +71,7 @@ def build_text_bank(checkpoint: ClipCheckpoint, spec: ClipSpec, vocabulary: Sour
     """
     vocabulary = load_vocabulary(vocabulary)
     prompts = _prompts(vocabulary, load_templates(templates), synonyms)
-    if batch_size < 1:
-        raise InputError(f'batch_size is {batch_size}, at least 1 was expected.')
+    require_number(batch_size, 'batch_size', minimum=1, whole=True)
     encoder = TextEncoder(checkpoint, spec).to(device)
     means = _row_means(encoder, prompts, batch_size, progress)
     rows = F.normalize(means, dim=1) if normalize else means
