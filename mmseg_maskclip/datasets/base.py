@@ -62,6 +62,8 @@ class OpenVocabularyMixin:
 
     #: Names of the classes unseen in the published zero-shot split.
     UNSEEN: tuple[str, ...] = ()
+    #: Whether its class names are the user's, and follow ``--classes``.
+    TAKES_CLASS_NAMES = False
     #: Whether the image folder holds more than the labelled images.
     NEEDS_SPLIT = False
     #: One sentence that says how to prepare the data.

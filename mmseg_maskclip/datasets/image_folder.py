@@ -39,6 +39,7 @@ class ImageFolderDataset(OpenVocabularyMixin, CustomDataset):
             list is empty, has blanks or duplicates.
     """
 
+    TAKES_CLASS_NAMES = True
     PREPARE = f'Expected images ending in {", ".join(SUFFIXES)}, in any case.'
 
     def __init__(self, *, classes: str | Sequence[str],

@@ -8,23 +8,33 @@ import torch
 import torch.distributed as dist
 from mmcv import Config
 from mmcv.cnn.utils import revert_sync_batchnorm
+from mmseg.datasets import CustomDataset
 from mmseg.datasets import build_dataset as build_mmseg_dataset
 from mmseg.models import build_segmentor
 from torch import nn
 
 from mmseg_maskclip import datasets, models  # noqa: F401  (registration)
+from mmseg_maskclip.datasets import OpenVocabularyMixin
 from mmseg_maskclip.engine.border import from_config
+from mmseg_maskclip.engine.config import dataset_class
 from mmseg_maskclip.models.weights.pretrained import check_timm, settle_timm
 
 
-def build_test_dataset(config: Config):
+def build_test_dataset(config: Config, skip_unreadable: bool = False) -> CustomDataset:
     """The dataset of ``data.test``, in test mode.
+
+    Args:
+        config: With ``data.test``.
+        skip_unreadable: Whether an image that can't be read is left out instead
+            of an error, where the data set knows how.
 
     Raises:
         InputError: If a folder, a file or a setting is wrong.
     """
     settings = copy.deepcopy(config.data.test)
     settings.test_mode = True
+    if skip_unreadable and issubclass(dataset_class(settings), OpenVocabularyMixin):
+        settings.setdefault('on_unreadable', 'skip')
     with from_config('data.test'):
         return build_mmseg_dataset(settings)
 

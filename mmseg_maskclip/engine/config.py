@@ -7,7 +7,7 @@ import gc
 import os
 import sys
 from pathlib import Path
-from typing import Iterator, Sequence
+from typing import Iterator, Mapping, Sequence
 
 from mmcv import Config
 
@@ -149,7 +149,7 @@ def set_corruption(config: Config, name: str, severity: int) -> None:
 def set_images(config: Config, folder: str) -> None:
     """Test on a folder of pictures, as ``--img-dir`` does."""
     require_dir(folder, 'image folder')
-    if config.data.test.type != 'ImageFolderDataset':
+    if not _takes_class_names(config):
         raise InputError(f'--img-dir needs a config on a folder of images, not on '
                          f'{config.data.test.type}: use '
                          'configs/maskclip/maskclip_vit16_512x512_demo.py.')
@@ -172,7 +172,7 @@ def set_classes(config: Config, classes: Sequence[str], background: Sequence[str
     """
     from mmseg_maskclip.clip import load_vocabulary
 
-    if config.data.test.type != 'ImageFolderDataset':
+    if not _takes_class_names(config):
         raise InputError(f'--classes needs a config on a folder of images, '
                          f'{config.data.test.type} has its own classes: use '
                          'configs/maskclip/maskclip_vit16_512x512_demo.py.')
@@ -188,3 +188,17 @@ def set_classes(config: Config, classes: Sequence[str], background: Sequence[str
     config.model.decode_head.text_embeddings_path = None
     if config.model.get('class_weight'):
         config.model.class_weight.update(vocabulary=None, text_features_path=None)
+
+
+def dataset_class(settings: Mapping) -> type:
+    """The class a data set's config names; ``object`` where it names none that is known."""
+    from mmseg.datasets import DATASETS
+
+    kind = settings.get('type')
+    found = kind if isinstance(kind, type) else DATASETS.get(str(kind))
+    return found or object
+
+
+def _takes_class_names(config: Config) -> bool:
+    """Whether the test set is pictures and class names of the user's own."""
+    return getattr(dataset_class(config.data.test), 'TAKES_CLASS_NAMES', False)

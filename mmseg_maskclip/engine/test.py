@@ -29,7 +29,8 @@ from mmseg_maskclip.engine.distributed import (
 from mmseg_maskclip.engine.inference import label_sample, picture_of, samples_of_process
 from mmseg_maskclip.engine.record import timestamp, unused_name, versions, write_json
 from mmseg_maskclip.evaluation import check_metrics
-from mmseg_maskclip.models.weights.load import describe_fidelity, load_weights
+from mmseg_maskclip.models.weights.files import locate_weights
+from mmseg_maskclip.models.weights.load import load_weights
 from mmseg_maskclip.utils import (
     InputError,
     atomic_path,
@@ -95,15 +96,15 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
         options: What is wanted.
 
     Returns:
-        The figures, or None where none were asked for (and in all processes
+        The metrics, or None where none were asked for (and in all processes
         but the main one).
 
     Raises:
         InputError: If anything a user gave is wrong.
     """
+    checkpoint = str(locate_weights(checkpoint))
     _prepare(options)
-    dataset = build_test_dataset(config)
-    dataset.on_unreadable = 'skip'
+    dataset = build_test_dataset(config, skip_unreadable=True)
     _check_wishes(dataset, options)
     model = build_model(config)
     device = device_of_process()
@@ -120,10 +121,12 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
     areas = sum_over_processes(_areas(totals, dataset))
     if not is_main():
         return None
-    figures = dataset.evaluate([tuple(areas)], metric=options.metrics, logger='mmseg',
+    metrics = dataset.evaluate([tuple(areas)], metric=options.metrics, logger='mmseg',
                                **options.eval_options)
-    _write_record(figures, config, checkpoint, totals, time.time() - started, options)
-    return figures
+    facts = {'fidelity': getattr(getattr(model, 'backbone', None), 'fidelity', None),
+             'seconds': round(time.time() - started, 2), **options.facts}
+    _write_record(metrics, config, checkpoint, totals, facts, options)
+    return metrics
 
 
 test_model.__test__ = False
@@ -178,7 +181,7 @@ def check_classes(model: nn.Module, dataset: Any, meta: dict) -> None:
                          f'{found}: set model.decode_head.num_classes and vocabulary to the '
                          "dataset's.")
     vocabulary = getattr(model.decode_head, 'vocabulary', None)
-    if type(dataset).__name__ == 'ImageFolderDataset' and vocabulary is not None:
+    if getattr(dataset, 'TAKES_CLASS_NAMES', False) and vocabulary is not None:
         asked = load_vocabulary(vocabulary).class_names
         wrong = [pair for pair in zip(asked, dataset.CLASSES) if pair[0] != pair[1]]
         if wrong:
@@ -262,14 +265,13 @@ def _write_maps(totals: _Totals, dataset: Any, options: TestOptions) -> None:
     print_log(f'Label maps of {len(merged)} images: {options.out}', 'mmseg')
 
 
-def _write_record(figures: dict, config: Config, checkpoint: str, totals: _Totals,
-                  seconds: float, options: TestOptions) -> None:
+def _write_record(metrics: dict, config: Config, checkpoint: str, totals: _Totals, facts: dict,
+                  options: TestOptions) -> None:
     scale = 'multi' if options.facts.get('aug_test') else 'single'
     path = unused_name(Path(options.work_dir) / f'eval_{scale}_scale_{timestamp()}.json')
     write_json(path, {
         'config': config.filename, 'checkpoint': str(checkpoint),
-        'checkpoint_sha256': sha256_of(checkpoint), 'fidelity': describe_fidelity(config),
-        'metric': figures, 'unreadable': totals.unreadable, 'seconds': round(seconds, 2),
-        'processes': get_dist_info()[1], **options.facts, 'versions': versions(),
-        'model': config.model, 'data': config.data.test})
-    print_log(f'Figures: {path}', 'mmseg')
+        'checkpoint_sha256': sha256_of(checkpoint), 'metric': metrics,
+        'unreadable': totals.unreadable, 'processes': get_dist_info()[1], **facts,
+        'versions': versions(), 'model': config.model, 'data': config.data.test})
+    print_log(f'Metrics: {path}', 'mmseg')

@@ -20,11 +20,11 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     import torch
 
-    from mmseg_maskclip.engine.train.checkpoint import read_weights
+    from mmseg_maskclip.clip import read_checkpoint_file
     from mmseg_maskclip.models.weights.mit import convert_mit
     from mmseg_maskclip.utils import atomic_path
 
-    state = convert_mit(read_weights(args.src))
+    state = convert_mit(read_checkpoint_file(args.src, what='weights').state)
     with atomic_path(args.dst) as name:
         torch.save(state, name)
     print(f'{len(state)} tensors written to {args.dst}')

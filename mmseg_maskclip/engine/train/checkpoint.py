@@ -10,7 +10,7 @@ from typing import Any, Mapping
 import torch
 from mmcv.utils import print_log
 
-from mmseg_maskclip.clip import read_weights_file
+from mmseg_maskclip.clip import read_checkpoint_file
 from mmseg_maskclip.utils import InputError, atomic_path
 
 LATEST = 'latest.pth'
@@ -44,33 +44,12 @@ def read_checkpoint(path: str | Path) -> dict:
     """Read a checkpoint of training, on the CPU.
 
     Raises:
-        InputError: If it is missing, broken, or no checkpoint of training.
+        InputError: If it is missing, broken, or not one that training wrote.
     """
-    content = _load(path, 'checkpoint')
-    if not isinstance(content.get('state_dict'), Mapping):
-        raise InputError(f'{path} is no checkpoint that training wrote: it has no state_dict.')
-    return {**content, 'meta': content.get('meta') or {}}
-
-
-def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
-    """Read named weights, whatever they are wrapped in, on the CPU.
-
-    Raises:
-        InputError: If the file is missing, broken, or holds none.
-    """
-    content = _load(path, 'weights')
-    for wrapper in ('state_dict', 'model'):
-        if isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-    return {key: value for key, value in content.items() if isinstance(value, torch.Tensor)}
-
-
-def _load(path: str | Path, what: str) -> Mapping:
-    content, _ = read_weights_file(path, what=what)
-    if not isinstance(content, Mapping):
-        raise InputError(f'{what} {path} holds a {type(content).__name__}, named tensors were '
-                         'expected.')
-    return content
+    content = read_checkpoint_file(path)
+    if not isinstance(content.raw.get('state_dict'), Mapping):
+        raise InputError(f'{path} is not a checkpoint that training wrote: it has no state_dict.')
+    return {**content.raw, 'meta': dict(content.meta)}
 
 
 def latest_checkpoint(work_dir: str | Path) -> Path | None:

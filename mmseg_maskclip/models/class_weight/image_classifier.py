@@ -80,6 +80,18 @@ class ImageClassifier(UnregisteredModules, nn.Module):
                              'was made from is damaged.')
         self.text_features = bank.embeddings.to(self.text_features)
 
+    def replace_classes(self, bank: TextBank) -> None:
+        """Take the text embeddings of other classes, any number of them.
+
+        Args:
+            bank: As in :meth:`set_text`.
+
+        Raises:
+            InputError: As there.
+        """
+        self.num_classes = len(bank.class_names)
+        self.set_text(bank)
+
     def open_cache(self) -> None:
         """Start an empty cache for the tower as it is now, or take up the one on disk."""
         path = None
@@ -98,8 +110,8 @@ class ImageClassifier(UnregisteredModules, nn.Module):
     def cosines(self, embeddings: Tensor) -> Tensor:
         """Cosines of image embeddings (B, D) with the class texts, (B, K)."""
         if not len(self.text_features):
-            raise InputError('the class weight has no texts yet: load the model through '
-                             'mmseg_maskclip.apis, or call set_text.')
+            raise InputError('the class weight has no text embeddings yet: load the model with '
+                             'mmseg_maskclip.load_weights, or call set_text.')
         return class_cosines(embeddings.to(self.text_features.device), self.text_features)
 
     @torch.no_grad()

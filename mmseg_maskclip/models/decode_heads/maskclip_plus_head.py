@@ -131,6 +131,21 @@ class MaskClipPlusHead(BaseDecodeHead):
         bank.check(width=self.text_channels)
         self.text.set_bank(bank)
 
+    def replace_classes(self, bank: TextBank) -> None:
+        """Classify into other classes, any number of them.
+
+        Args:
+            bank: Embeddings (R, text_channels) of the new classes.
+
+        Raises:
+            InputError: If the width differs.
+        """
+        bank.check(width=self.text_channels)
+        self.text.num_classes = len(bank.class_names)
+        self.text.set_bank(bank)
+        self.num_classes = self.out_channels = self.text.num_classes + self.cls_bg
+        self.vocabulary = list(bank.class_names)
+
     def features(self, inputs: Sequence[Tensor]) -> Tensor:
         """Decoder features, (B, text_channels, h, w).
 

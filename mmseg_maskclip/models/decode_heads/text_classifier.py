@@ -86,7 +86,7 @@ class TextClassifier(nn.Module):
         """
         if self.embeddings.shape[0] == 0:
             raise InputError('the head has no text embeddings yet: load a CLIP checkpoint '
-                             'through mmseg_maskclip.apis, or set a text bank.')
+                             'with mmseg_maskclip.load_weights, or set a text bank.')
         scores = score_patches(features, self.embeddings, normalise)
         if self.synonyms:
             scores = pool_rows(scores, self.row_class, self.num_classes)

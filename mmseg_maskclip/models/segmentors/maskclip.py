@@ -14,6 +14,7 @@ from mmseg_maskclip.models.class_weight import ClassWeight
 from mmseg_maskclip.models.class_weight.build import DenseClip, build_class_weight
 from mmseg_maskclip.models.class_weight.settings import ClassWeightSettings
 from mmseg_maskclip.models.decode_heads import MaskClipHead
+from mmseg_maskclip.models.segmentors.replaceable_classes import ReplaceableClasses
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
 from mmseg_maskclip.models.unregistered import UnregisteredModules
 from mmseg_maskclip.models.weights.clip import load_clip
@@ -24,7 +25,7 @@ _TINY = 1e-12
 
 
 @SEGMENTORS.register_module()
-class MaskClip(UnregisteredModules, TiledInference, EncoderDecoder):
+class MaskClip(UnregisteredModules, ReplaceableClasses, TiledInference, EncoderDecoder):
     """CLIP backbone and :class:`MaskClipHead`, training-free (MaskCLIP, Sec. 3.2).
 
     Args:

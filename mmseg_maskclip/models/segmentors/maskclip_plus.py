@@ -26,6 +26,7 @@ from mmseg_maskclip.models.pseudo_labels.teacher import (
     teacher_spec,
 )
 from mmseg_maskclip.models.segmentors.maskclip import MaskClip
+from mmseg_maskclip.models.segmentors.replaceable_classes import ReplaceableClasses
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
 from mmseg_maskclip.models.unregistered import UnregisteredModules
 from mmseg_maskclip.models.weights.clip import load_clip
@@ -35,7 +36,7 @@ from mmseg_maskclip.utils import InputError
 
 
 @SEGMENTORS.register_module()
-class MaskClipPlus(UnregisteredModules, TiledInference, EncoderDecoder):
+class MaskClipPlus(UnregisteredModules, ReplaceableClasses, TiledInference, EncoderDecoder):
     """Student segmentor with a frozen MaskCLIP teacher (MaskCLIP, Sec. 3.4).
 
     The teacher is :class:`MaskClip` itself. It is not registered: no optimizer,

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Iterator, Mapping
-from urllib.error import URLError
 
 from mmcv.runner import CheckpointLoader
 from mmcv.utils import print_log
 from torch import Tensor, nn
 
-from mmseg_maskclip.clip import read_weights_file
-from mmseg_maskclip.models.weights.state_dict_hash import digest_of
+from mmseg_maskclip.clip import read_checkpoint_file
+from mmseg_maskclip.models.weights.state_dict import compare_state_dicts, state_dict_hash
 from mmseg_maskclip.utils import InputError, require_file
 
 _TIMM = 'TIMMBackbone'
@@ -22,7 +21,7 @@ _SHOWN = 2
 
 
 def check_pretrained(model: nn.Module) -> None:
-    """Look at all weight files that ``init_weights`` is going to load.
+    """Check all weight files that ``init_weights`` is going to load.
 
     mmcv loads what fits and says nothing of the rest, so that a file of
     another layout means a random start.
@@ -72,7 +71,7 @@ def settle_timm(settings: dict, wanted: bool) -> None:
 
 
 def check_timm(backbone: nn.Module, settings: dict) -> None:
-    """Look whether a timm backbone really took the weights of the file it was given.
+    """Check whether a timm backbone really took the weights of the file it was given.
 
     timm loads what fits and goes on. It may rename or resize parameters on the way, so the
     file's values are looked for, under whatever name.
@@ -87,19 +86,17 @@ def check_timm(backbone: nn.Module, settings: dict) -> None:
     source = _timm_source(settings.get('backbone', {}))
     if source is None or not Path(source).is_file():
         return
-    content, _ = read_weights_file(source, _TIMM_FILE, 'pretrained weights')
-    while isinstance(content, Mapping) and isinstance(content.get('model'), Mapping):
-        content = content['model']
-    found = {digest_of({'': value.float()}) for value in content.values()
-             if isinstance(value, Tensor)}
+    state = read_checkpoint_file(source, _TIMM_FILE, 'pretrained weights').state
+    found = {state_dict_hash({'': value.float()}) for value in state.values()}
     wanted = {key: value for key, value in backbone.timm_model.state_dict().items()
               if value.ndim > 1}
-    lacking = [key for key, value in wanted.items() if digest_of({'': value.float()}) not in found]
+    lacking = [key for key, value in wanted.items()
+               if state_dict_hash({'': value.float()}) not in found]
     if len(lacking) > _MAY_MISS * len(wanted):
         raise InputError(f'{source} lacks {len(lacking)} of the {len(wanted)} weights of '
                          f"{settings['backbone'].get('model_name')}, such as "
                          f'{", ".join(lacking[:_SHOWN])}; it has such as '
-                         f'{", ".join(list(content)[:_SHOWN])}. {_TIMM_FILE}')
+                         f'{", ".join(list(state)[:_SHOWN])}. {_TIMM_FILE}')
 
 
 def _timm_source(backbone: Mapping) -> str | None:
@@ -121,43 +118,36 @@ def _pretrained_settings(module: nn.Module) -> Iterator[Mapping]:
 
 
 def _check(name: str, module: nn.Module, source: str, prefix: str | None) -> None:
-    found = {re.sub(r'^module\.', '', key): value for key, value in _read(source, name).items()}
+    kind = type(module).__name__
+    found = _read(source, f'pretrained weights of {name} ({kind})', _remedy(kind, source))
     if prefix:
         prefix = prefix.rstrip('.') + '.'
         found = {key[len(prefix):]: value for key, value in found.items()
                  if key.startswith(prefix)}
-    wanted = {key: value for key, value in module.state_dict().items()
-              if not key.endswith('num_batches_tracked')}
-    lacking = [key for key, value in wanted.items()
-               if key not in found or getattr(found[key], 'shape', None) != value.shape]
-    kind = type(module).__name__
-    if len(lacking) > _MAY_MISS * len(wanted):
-        raise InputError(
-            f'{source} lacks {len(lacking)} of the {len(wanted)} parameters of {name} ({kind}), '
-            f'such as {", ".join(lacking[:_SHOWN])}; it has such as '
-            f'{", ".join(list(found)[:_SHOWN]) or "nothing"}. {_remedy(kind, source)}')
+    own = {key: value for key, value in module.state_dict().items()
+           if not key.endswith('num_batches_tracked')}
+    # A file may hold more, such as the classifier it was trained with.
+    difference = compare_state_dicts(own, {key: value for key, value in found.items()
+                                           if key in own})
+    if difference.unusable > _MAY_MISS * len(own):
+        raise InputError(f'{source} does not fit {name} ({kind}): {difference}; it holds such as '
+                         f'{", ".join(list(found)[:_SHOWN]) or "nothing"}. '
+                         f'{_remedy(kind, source)}')
     print_log(f'{name} ({kind}) starts from {source}.', 'mmseg')
-    if lacking:
-        print_log(f'{source}: {len(lacking)} of {len(wanted)} parameters of {name} are not in it '
-                  f'and start at random, such as {lacking[:_SHOWN]}.', 'mmseg', level=30)
+    if difference:
+        print_log(f'{source}, of {name}: {difference}; these start at random.', 'mmseg', level=30)
 
 
-def _read(source: str, name: str) -> Mapping:
+def _read(source: str, what: str, fix: str) -> Mapping[str, Tensor]:
     if '://' not in source:
-        require_file(source, f'pretrained weights of {name},', _remedy(name, source))
+        return read_checkpoint_file(source, fix, what).state
     try:
         content = CheckpointLoader.load_checkpoint(source, map_location='cpu')
-    except (URLError, OSError) as error:
-        raise InputError(f'pretrained weights {source} of {name} can not be fetched: {error}. '
+    except Exception as error:
+        # No connection, no such model of a zoo, a damaged file: all end the same.
+        raise InputError(f'{what}, {source}, can not be fetched: {type(error).__name__}: {error}. '
                          'Download them elsewhere and set model.pretrained to the file.'
                          ) from error
-    except KeyError as error:
-        raise InputError(f'pretrained weights {source} of {name}: there is no model '
-                         f'{error}.') from error
-    except Exception as error:
-        # Whatever torch.load trips over: it is the file that must be fixed.
-        raise InputError(f'pretrained weights {source} of {name} can not be read: '
-                         f'{str(error).splitlines()[0]}') from error
     return content.get('state_dict', content)
 
 

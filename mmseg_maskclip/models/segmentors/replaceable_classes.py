@@ -1,0 +1,37 @@
+"""Other class names on a model that is built and loaded."""
+
+from __future__ import annotations
+
+from mmseg_maskclip.clip import TextBank
+from mmseg_maskclip.utils import InputError
+
+
+class ReplaceableClasses:
+    """Mixin of segmentors whose head classifies by text embeddings."""
+
+    def replace_classes(self, bank: TextBank, prior_bank: TextBank | None = None) -> None:
+        """Segment into other classes from now on; nothing is trained or loaded again.
+
+        Args:
+            bank: Text embeddings of the new classes, of the model's CLIP.
+            prior_bank: The same classes for the class weight's CLIP, one row
+                each; needed where the model has a class weight.
+
+        Raises:
+            InputError: If a bank is of another width or CLIP model, the class
+                weight's is missing, or the model's training labels its classes.
+        """
+        weight, labeller = self.class_weight, getattr(self, 'labeller', None)
+        if labeller is not None and labeller.used:
+            raise InputError('the classes of a student in training can not be replaced: its '
+                             'pseudo-labels name them; change the config.')
+        if weight is not None:
+            if prior_bank is None or prior_bank.class_names != bank.class_names:
+                raise InputError('the class weight needs the text embeddings of the same classes: '
+                                 'give prior_bank, made with CLIP model '
+                                 f'{weight.classifier.spec.name}.')
+            weight.classifier.replace_classes(prior_bank)
+        self.decode_head.replace_classes(bank)
+        self.num_classes = self.out_channels = self.decode_head.num_classes
+        background = ['background'] * getattr(self.decode_head, 'cls_bg', False)
+        self.CLASSES = (*background, *bank.class_names)
