@@ -21,10 +21,11 @@ from mmseg_maskclip.clip.checkpoints.read import (
 )
 from mmseg_maskclip.clip.checkpoints.weight_files import read_weights_file
 from mmseg_maskclip.clip.checkpoints.write import write_backbone_file, write_weights_file
+from mmseg_maskclip.clip.device import pick_device
 from mmseg_maskclip.clip.preprocess import square_of
 from mmseg_maskclip.clip.spec import ClipSpec, TextSpec, make_spec
 from mmseg_maskclip.clip.text.bank import TextBank
-from mmseg_maskclip.clip.text.build import build_text_bank, cached_text_bank, pick_device
+from mmseg_maskclip.clip.text.build import build_text_bank, cached_text_bank
 from mmseg_maskclip.clip.text.encoder import TextEncoder
 from mmseg_maskclip.clip.text.templates import list_templates, load_templates
 from mmseg_maskclip.clip.text.vocabulary import (

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-import open_clip
-
-from mmseg_maskclip.clip.spec import ClipSpec, TextSpec, make_spec
+from mmseg_maskclip.clip.spec import OPENAI_MEAN, OPENAI_STD, ClipSpec, TextSpec, make_spec
 from mmseg_maskclip.utils import InputError
 
 _DEFAULT_EPS = 1e-5
@@ -36,6 +34,8 @@ def spec_from_config(name: str, config: Mapping[str, Any],
     Raises:
         InputError: If a tower is not plain; says why.
     """
+    import open_clip
+
     reason = why_not_plain(config)
     if reason:
         raise InputError(f'open_clip model {name} can not be used: {reason}; expected a plain '
@@ -50,8 +50,8 @@ def spec_from_config(name: str, config: Mapping[str, Any],
         patch_size=None if resnet else _side(vision.patch_size),
         embed_dim=config['embed_dim'], activation='quick_gelu' if quick else 'gelu',
         ln_eps=_eps(vision.norm_kwargs), mlp_ratio=vision.mlp_ratio,
-        mean=pretrained.get('mean', open_clip.OPENAI_DATASET_MEAN),
-        std=pretrained.get('std', open_clip.OPENAI_DATASET_STD),
+        mean=pretrained.get('mean', OPENAI_MEAN),
+        std=pretrained.get('std', OPENAI_STD),
         text=_text_spec(config['text_cfg']), open_clip_name=name)
 
 
@@ -61,6 +61,8 @@ def why_not_plain(config: Mapping[str, Any]) -> str:
     Args:
         config: An open_clip model config.
     """
+    import open_clip
+
     if 'multimodal_cfg' in config:
         return 'it is a CoCa model with a caption decoder'
     vision, text = config.get('vision_cfg', {}), config.get('text_cfg', {})
@@ -104,6 +106,8 @@ def _unusual_norm(vision: Mapping[str, Any], text: Mapping[str, Any]) -> str:
 
 
 def _text_spec(cfg: Mapping[str, Any]) -> TextSpec:
+    import open_clip
+
     text = open_clip.CLIPTextCfg(**cfg)
     return TextSpec(width=text.width, heads=text.heads, layers=text.layers,
                     context_length=text.context_length, vocab_size=text.vocab_size,

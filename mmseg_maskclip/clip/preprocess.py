@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
-from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 def square_of(picture: Image.Image, size: int) -> Tensor:
@@ -23,6 +26,8 @@ def square_of(picture: Image.Image, size: int) -> Tensor:
     Returns:
         RGB, 0 to 255, (3, size, size) uint8.
     """
+    from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
+
     steps = Compose([Resize(size, interpolation=InterpolationMode.BICUBIC), CenterCrop(size)])
     square = np.array(steps(picture.convert('RGB')))
     return torch.from_numpy(square).permute(2, 0, 1)

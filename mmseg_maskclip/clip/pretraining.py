@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Any, Callable, Mapping
 
-import open_clip
 from torch import Tensor, nn
 
-MEAN = tuple(open_clip.OPENAI_DATASET_MEAN)
-STD = tuple(open_clip.OPENAI_DATASET_STD)
-OPEN_CLIP_VERSION = open_clip.__version__
+from mmseg_maskclip.clip.spec import OPENAI_MEAN as MEAN
+from mmseg_maskclip.clip.spec import OPENAI_STD as STD
+
+__all__ = ['MEAN', 'STD', 'build_open_clip', 'clip_loss', 'open_clip_version', 'tokenizer']
+
+
+def open_clip_version() -> str:
+    """Version of the installed open_clip."""
+    import open_clip
+
+    return open_clip.__version__
 
 
 def build_open_clip(sizes: Mapping[str, Any]) -> nn.Module:
@@ -19,6 +26,8 @@ def build_open_clip(sizes: Mapping[str, Any]) -> nn.Module:
         sizes: ``embed_dim``, ``vision_cfg``, ``text_cfg`` and ``quick_gelu``, in
             the form of open_clip's model configs.
     """
+    import open_clip
+
     return open_clip.CLIP(
         embed_dim=sizes['embed_dim'],
         vision_cfg=open_clip.CLIPVisionCfg(**sizes['vision_cfg']),
@@ -35,6 +44,8 @@ def tokenizer(context_length: int) -> Callable[[list[str]], Tensor]:
     Returns:
         A function from texts to token ids, (N, context_length), int64.
     """
+    import open_clip
+
     return open_clip.SimpleTokenizer(context_length=context_length)
 
 
@@ -46,4 +57,6 @@ def clip_loss(image_features: Tensor, text_features: Tensor, logit_scale: Tensor
         text_features: Unit-length rows of the same pairs, (B, D).
         logit_scale: Factor of the cosines, a scalar.
     """
+    import open_clip
+
     return open_clip.ClipLoss()(image_features, text_features, logit_scale)

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Optional, Union
 
-import open_clip
-
 from mmseg_maskclip.utils import InputError, require_number
 
+OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
+OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
+"""RGB statistics of OpenAI's preprocessing; stated, since importing open_clip takes seconds."""
 KINDS = ('vit', 'resnet')
 ACTIVATIONS = ('quick_gelu', 'gelu')
 _STAGES = 4
@@ -81,8 +82,8 @@ class ClipSpec:
     activation: str = 'quick_gelu'
     ln_eps: float = 1e-5
     mlp_ratio: float = 4.0
-    mean: tuple[float, float, float] = tuple(open_clip.OPENAI_DATASET_MEAN)
-    std: tuple[float, float, float] = tuple(open_clip.OPENAI_DATASET_STD)
+    mean: tuple[float, float, float] = OPENAI_MEAN
+    std: tuple[float, float, float] = OPENAI_STD
     text: TextSpec = TextSpec()
     open_clip_name: Optional[str] = None
     filename: Optional[str] = None

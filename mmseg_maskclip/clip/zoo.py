@@ -8,8 +8,6 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import open_clip
-
 from mmseg_maskclip.clip.open_clip_configs import spec_from_config
 from mmseg_maskclip.clip.spec import ClipSpec, make_spec
 from mmseg_maskclip.utils import InputError
@@ -68,6 +66,8 @@ def get_spec(name: str) -> ClipSpec:
     openai = _openai_aliases().get(_plain(architecture))
     if openai and tag in ('', 'openai'):
         return _openai_spec(openai)
+    import open_clip
+
     architecture = architecture.replace('/', '-').replace('@336px', '-336')
     if architecture not in open_clip.list_models():
         raise InputError(_unknown(name))
@@ -88,6 +88,8 @@ def _openai_aliases() -> dict[str, str]:
 
 
 def _openai_spec(name: str) -> ClipSpec:
+    import open_clip
+
     architecture, short_name = OPENAI_MODELS[name]
     # Without -quickgelu open_clip would run these weights with exact GELU.
     architecture = f'{architecture}-quickgelu'
@@ -102,6 +104,8 @@ def _openai_spec(name: str) -> ClipSpec:
 
 
 def _open_clip_spec(architecture: str, tag: str) -> ClipSpec:
+    import open_clip
+
     config = open_clip.get_model_config(architecture)
     tags = open_clip.list_pretrained_tags_by_model(architecture)
     if tag:
@@ -121,6 +125,8 @@ def _open_clip_spec(architecture: str, tag: str) -> ClipSpec:
 
 
 def _tagged_spec(architecture: str, config: dict, tag: str) -> ClipSpec:
+    import open_clip
+
     cfg = open_clip.get_pretrained_cfg(architecture, tag)
     spec = spec_from_config(architecture, config, cfg)
     url = cfg.get('url') or None
@@ -131,6 +137,8 @@ def _tagged_spec(architecture: str, config: dict, tag: str) -> ClipSpec:
 
 
 def _unknown(name: str) -> str:
+    import open_clip
+
     names = [*list_models(), *(short for _, short in OPENAI_MODELS.values()),
              *open_clip.list_models()]
     close = difflib.get_close_matches(name, names, n=3)

@@ -10,7 +10,7 @@ from typing import Any, Callable, Union
 
 import torch
 
-from mmseg_maskclip.clip.pretraining import OPEN_CLIP_VERSION
+from mmseg_maskclip.clip.pretraining import open_clip_version
 from mmseg_maskclip.tinyworld.packing import pack, retrieval, unpack
 from mmseg_maskclip.tinyworld.pretrain import SIZES, Recipe, build, train
 from mmseg_maskclip.utils import InputError, atomic_path, require_file, writable_dir
@@ -86,4 +86,4 @@ def _versions() -> dict[str, str]:
     import cv2
     import numpy
     return {'python': platform.python_version(), 'torch': torch.__version__,
-            'open_clip': OPEN_CLIP_VERSION, 'numpy': numpy.__version__, 'cv2': cv2.__version__}
+            'open_clip': open_clip_version(), 'numpy': numpy.__version__, 'cv2': cv2.__version__}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import cv2
-import numpy as np
+from typing import TYPE_CHECKING
 
 from mmseg_maskclip.utils.errors import InputError
 from mmseg_maskclip.utils.files import PathLike, atomic_path
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def write_image(path: PathLike, image: np.ndarray) -> None:
@@ -19,6 +21,8 @@ def write_image(path: PathLike, image: np.ndarray) -> None:
     Raises:
         InputError: If the suffix names no picture format, or it can't be written.
     """
+    import cv2
+
     with atomic_path(path) as name:
         try:
             written = cv2.imwrite(str(name), image)

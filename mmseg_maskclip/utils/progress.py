@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 _LOG_SECONDS = 10.0
 
@@ -21,6 +23,8 @@ def progress_bar(total: int, what: str, unit: str, shown: bool = True) -> tqdm:
     Returns:
         The bar; call ``update()`` and ``close()``, or use it in ``with``.
     """
+    from tqdm import tqdm
+
     interval = 0.1 if sys.stderr.isatty() else _LOG_SECONDS
     return tqdm(total=total, desc=what, unit=unit, disable=not shown, mininterval=interval,
                 dynamic_ncols=True)

@@ -11,8 +11,6 @@ import urllib.request
 from pathlib import Path
 from typing import BinaryIO
 
-from tqdm import tqdm
-
 from mmseg_maskclip.clip.checkpoints.read import how_to_get
 from mmseg_maskclip.clip.spec import ClipSpec
 from mmseg_maskclip.utils import InputError, sha256_of, writable_dir
@@ -145,6 +143,8 @@ def _fetch(url: str, part: Path, repeat: str, progress: bool) -> int | None:
 def _copy(response: http.client.HTTPResponse, file: BinaryIO, start: int, total: int | None,
           name: str, progress: bool) -> None:
     """Write what comes until it ends or the connection breaks."""
+    from tqdm import tqdm
+
     with tqdm(total=total, initial=start, unit='B', unit_scale=True, unit_divisor=1024,
               desc=name, disable=not progress) as bar:
         while True:

@@ -167,24 +167,3 @@ def _cache_path(checkpoint: ClipCheckpoint, spec: ClipSpec, vocabulary: Vocabula
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     name = f'{vocabulary.name}_{spec.short_name}_{digest[:24]}.pth'.replace('/', '-')
     return cache_dir() / 'text_banks' / name
-
-
-def pick_device(name: str | None = None) -> torch.device:
-    """The device to encode on.
-
-    Args:
-        name: ``'cpu'``, ``'cuda'``, ``'cuda:1'``; None for CUDA where there is one.
-
-    Raises:
-        InputError: If it is no device, or not there.
-    """
-    if name is None:
-        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device '{name}' can not be used here, cpu"
-                         f"{' or cuda' if torch.cuda.is_available() else ''} was "
-                         'expected.') from error
-    return device

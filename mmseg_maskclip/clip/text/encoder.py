@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-import open_clip
 import torch
 from torch import Tensor, nn
 
@@ -28,6 +27,8 @@ class TextEncoder(nn.Module):
     """
 
     def __init__(self, checkpoint: ClipCheckpoint, spec: ClipSpec) -> None:
+        import open_clip
+
         super().__init__()
         checkpoint.check(spec)
         if not checkpoint.text:
@@ -122,6 +123,8 @@ class TextEncoder(nn.Module):
 
 
 def _build(spec: ClipSpec) -> nn.Module:
+    import open_clip
+
     quick = spec.activation == 'quick_gelu'
     return open_clip.transformer.TextTransformer(
         context_length=spec.text.context_length, vocab_size=spec.text.vocab_size,
