@@ -17,12 +17,11 @@ from mmseg_maskclip.datasets.published import (
     VOC20Dataset,
     VOC21Dataset,
 )
-from mmseg_maskclip.datasets.reading import UnreadableSample, read_class_names
+from mmseg_maskclip.datasets.reading import UnreadableSample
 from mmseg_maskclip.datasets.tinyworld import TinyWorldDataset
 
 __all__ = [
     'ADE150Dataset', 'COCOStuff164kDataset', 'Cityscapes19Dataset', 'Context59Dataset',
     'Context60Dataset', 'Corrupt', 'ImageFolderDataset', 'LoadLabels', 'OpenVocabularyMixin',
     'TinyWorldDataset', 'UnreadableSample', 'VOC20Dataset', 'VOC21Dataset', 'make_palette',
-    'read_class_names',
 ]

@@ -11,12 +11,12 @@ import numpy as np
 from mmcv.utils import print_log
 from mmseg.utils import get_root_logger
 
+from mmseg_maskclip.clip import load_vocabulary
 from mmseg_maskclip.datasets.reading import (
     UnreadableSample,
     check_paths,
-    read_class_names,
     read_label_map,
-    read_lines,
+    read_names,
     why_unreadable,
 )
 from mmseg_maskclip.datasets.splits import (
@@ -101,7 +101,7 @@ class OpenVocabularyMixin:
     def _checked_classes(self, classes: str | Sequence[str] | None) -> list[str] | None:
         if classes is None:
             return None
-        names = read_class_names(classes, f'classes of {type(self).__name__}')
+        names = list(load_vocabulary(classes, f'classes of {type(self).__name__}').class_names)
         if not self.CLASSES:
             return names
         known = {name.strip(): name for name in self.CLASSES}
@@ -123,7 +123,7 @@ class OpenVocabularyMixin:
             InputError: If there are none.
         """
         if split is not None:
-            names = read_lines(split, 'split list', self.PREPARE)
+            names = read_names(split, 'split list', self.PREPARE)
         else:
             found = self.file_client.list_dir_or_file(
                 img_dir, list_dir=False, suffix=img_suffix, recursive=True)

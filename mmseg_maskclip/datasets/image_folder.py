@@ -10,10 +10,10 @@ from mmseg.datasets import CustomDataset
 from mmseg.datasets.builder import DATASETS
 from mmseg.utils import get_root_logger
 
-from mmseg_maskclip.clip import list_vocabularies, load_vocabulary
+from mmseg_maskclip.clip import combine_vocabularies, load_vocabulary
 from mmseg_maskclip.datasets.base import OpenVocabularyMixin
 from mmseg_maskclip.datasets.palettes import BLACK, make_palette
-from mmseg_maskclip.datasets.reading import read_class_names, read_lines
+from mmseg_maskclip.datasets.reading import read_names
 from mmseg_maskclip.utils import InputError
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
@@ -45,14 +45,14 @@ class ImageFolderDataset(OpenVocabularyMixin, CustomDataset):
     def __init__(self, *, classes: str | Sequence[str],
                  background_classes: str | Sequence[str] | None = None,
                  palette: Sequence[Sequence[int]] | None = None, **kwargs) -> None:
-        if isinstance(classes, str) and classes in list_vocabularies():
-            classes = load_vocabulary(classes).class_names
-        names = read_class_names(classes, 'class list of the image folder')
-        background = [] if not background_classes else read_class_names(
-            background_classes, 'list of background classes')
-        names += [name for name in background if name not in names]
+        vocabularies = [load_vocabulary(classes, 'class list of the image folder')]
+        background: set[str] = set()
+        if background_classes:
+            vocabularies.append(load_vocabulary(background_classes, 'list of background classes'))
+            background = {name.lower() for name in vocabularies[-1].class_names}
+        names = list(combine_vocabularies(vocabularies).class_names)
         if palette is None:
-            palette = [list(BLACK) if name in background else color
+            palette = [list(BLACK) if name.lower() in background else color
                        for name, color in zip(names, make_palette(len(names)))]
         if len(palette) != len(names):
             raise InputError(f'the palette has {len(palette)} colours for {len(names)} classes.')
@@ -64,7 +64,7 @@ class ImageFolderDataset(OpenVocabularyMixin, CustomDataset):
     def load_annotations(self, img_dir: str, img_suffix: str, ann_dir: str | None,
                          seg_map_suffix: str, split: str | None) -> list[dict]:
         """List the images below ``img_dir``, or those named in ``split``."""
-        names = _images_below(img_dir) if split is None else read_lines(split, 'split list')
+        names = _images_below(img_dir) if split is None else read_names(split, 'split list')
         if not names:
             raise InputError(f'no image was found in {img_dir}. {self.PREPARE}')
         print_log(f'Loaded {len(names)} images', logger=get_root_logger())

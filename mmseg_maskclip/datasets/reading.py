@@ -1,4 +1,4 @@
-"""Reading lists, class names, images and label maps, with errors that name the file."""
+"""Reading lists, images and label maps, with errors that name the file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import dataclasses
 import io
 import os
 import os.path as osp
-from collections.abc import Sequence
 from typing import Union
 
 import cv2
@@ -14,7 +13,7 @@ import mmcv
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from mmseg_maskclip.utils import InputError, require_dir, require_file
+from mmseg_maskclip.utils import InputError, read_lines, require_dir, require_file
 
 PathLike = Union[str, 'os.PathLike[str]']
 
@@ -61,57 +60,20 @@ def check_paths(settings: dict, kind: str, needs_split: bool, fix: str) -> None:
         require_file(osp.join(root, settings['split']), 'split list', fix)
 
 
-def read_lines(path: PathLike, what: str, fix: str = '', keep_blank: bool = False) -> list[str]:
-    """The lines of a text file, stripped.
+def read_names(path: PathLike, what: str, fix: str = '') -> list[str]:
+    """The names in a list of images, one a line; blank lines are skipped.
 
     Args:
         path: The file.
         what: What the file is for, used in errors.
         fix: How to get it, appended to the error if it is missing.
-        keep_blank: Keep blank lines, but for those at the end.
 
     Raises:
-        InputError: If it is missing, is no UTF-8 text, or has only blank lines.
+        InputError: If it is missing, is not UTF-8 text, or has only blank lines.
     """
-    path = require_file(path, what, fix)
-    try:
-        text = path.read_text(encoding='utf-8-sig')
-    except UnicodeDecodeError as error:
-        raise InputError(f'{what} {path} is no UTF-8 text: {error.reason}.') from error
-    lines = [line.strip() for line in text.rstrip().splitlines()]
-    lines = [line for line in lines if line or keep_blank]
-    if not lines:
-        raise InputError(f'{what} {path} is empty, expected one name per line.')
-    return lines
-
-
-def read_class_names(classes: PathLike | Sequence[str], what: str = 'class list') -> list[str]:
-    """Class names from a list or from a text file with one name per line.
-
-    Where a name carries synonyms (``'person; people'``) the first is kept:
-    it is the one to display.
-
-    Args:
-        classes: The names, or the file.
-        what: What the names are for, used in errors.
-
-    Raises:
-        InputError: If there are none, one is blank or no text, or one occurs twice.
-    """
-    if isinstance(classes, (str, os.PathLike)):
-        classes = read_lines(classes, what, keep_blank=True)
-    wrong = [name for name in classes if not isinstance(name, str)]
-    if wrong:
-        raise InputError(f'{what} holds {wrong[0]!r}, expected class names as text.')
-    names = [name.split(';')[0].strip() for name in classes]
+    names = [line for line in read_lines(path, what, fix) if line]
     if not names:
-        raise InputError(f'{what} is empty, expected at least one class name.')
-    blank = [position for position, name in enumerate(names) if not name]
-    if blank:
-        raise InputError(f'{what} has no name at position {blank[0]}, expected text.')
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f'{what} names {", ".join(map(repr, twice))} more than once.')
+        raise InputError(f'{what} {path} is empty, expected one name per line.')
     return names
 
 

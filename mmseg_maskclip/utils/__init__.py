@@ -5,6 +5,7 @@ from mmseg_maskclip.utils.errors import InputError, sentence_of
 from mmseg_maskclip.utils.files import (
     atomic_path,
     cache_dir,
+    read_lines,
     require_dir,
     require_file,
     sha256_of,
@@ -14,6 +15,6 @@ from mmseg_maskclip.utils.images import write_image
 from mmseg_maskclip.utils.plain import to_plain
 from mmseg_maskclip.utils.progress import progress_bar
 
-__all__ = ['InputError', 'atomic_path', 'cache_dir', 'progress_bar', 'require_dir',
+__all__ = ['InputError', 'atomic_path', 'cache_dir', 'progress_bar', 'read_lines', 'require_dir',
            'require_file', 'require_number', 'sentence_of', 'sha256_of', 'to_plain',
            'writable_dir', 'write_image']

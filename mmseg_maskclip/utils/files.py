@@ -37,6 +37,26 @@ def require_file(path: PathLike, what: str, fix: str = '') -> Path:
     return path
 
 
+def read_lines(path: PathLike, what: str, fix: str = '') -> list[str]:
+    """The lines of a text file, stripped, without the blank ones at its end.
+
+    Args:
+        path: The file; a byte-order mark, as editors on Windows write it, is skipped.
+        what: What the file is for, used in errors.
+        fix: How to get it, appended to the error if it is missing.
+
+    Raises:
+        InputError: If it is missing or is not UTF-8 text.
+    """
+    path = require_file(path, what, fix)
+    try:
+        text = path.read_text(encoding='utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise InputError(f'{what} {path} is not UTF-8 text (byte {error.start}: {error.reason}); '
+                         'save it as UTF-8, one entry a line.') from error
+    return [line.strip() for line in text.rstrip().splitlines()]
+
+
 def require_dir(path: PathLike, what: str, fix: str = '') -> Path:
     """Return ``path`` as a :class:`Path` if it is a folder.
 

@@ -146,9 +146,10 @@ def test_without_labels_it_predicts_but_does_not_evaluate(tree):
     ({'img_dir': None}, 'VOC20Dataset needs img_dir'),
     ({'on_unreadable': 'ignore'}, "on_unreadable is 'ignore'"),
     ({'classes': []}, 'classes of VOC20Dataset is empty'),
-    ({'classes': ['cat', 'cat']}, "names 'cat' more than once"),
+    ({'classes': ['cat', 'cat']}, "'cat' stands twice in classes of VOC20Dataset"),
+    ({'classes': 'context'}, "'airplane' is no class of VOC20Dataset"),
     ({'classes': ['cat', 'unicorn']}, "'unicorn' is no class of VOC20Dataset"),
-    ({'classes': ['cat', ' ']}, 'has no name at position 1'),
+    ({'classes': ['cat', ' ']}, 'item 2 of classes of VOC20Dataset is blank'),
 ])
 def test_wrong_set_up(tree, options, message):
     with pytest.raises(InputError, match=message):

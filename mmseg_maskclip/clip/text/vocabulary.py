@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Union
 
-from mmseg_maskclip.utils import InputError, require_file
+from mmseg_maskclip.utils import InputError, read_lines, require_file
 
 _FOLDER = Path(__file__).parent / 'data' / 'vocabularies'
 _SEPARATOR = ';'
@@ -43,29 +43,36 @@ def list_vocabularies() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _FOLDER.glob('*.txt')))
 
 
-def load_vocabulary(source: Source) -> Vocabulary:
+def load_vocabulary(source: Source, what: str = '') -> Vocabulary:
     """The classes of a published set, a text file, or a list.
 
-    A file has one class a line; synonyms are separated by ``;``
+    This is the one reader of class lists: of tools, configs and data sets. A
+    file has one class a line; synonyms are separated by ``;``
     (``person; people; a man``). Of a list, an item is such a line, or a list
-    of synonyms.
+    of synonyms. Names that differ in case alone count as the same.
 
     Args:
         source: Name of a published set, path of a text file, or a list.
+        what: What the classes are for, used in errors, e.g. ``'classes of VOC20Dataset'``.
 
     Raises:
-        InputError: If there is no such set or file, it has blank lines, no
-            classes, or a name twice.
+        InputError: If there is no such set or file, it is not UTF-8, it has blank
+            lines, items that are not text, no classes, or a name twice.
     """
     if isinstance(source, Vocabulary):
         return source
     if isinstance(source, (str, os.PathLike)):
         if str(source) in list_vocabularies():
-            path = _FOLDER / f'{source}.txt'
-            return _from_lines(_read_lines(path), str(source), f"class set '{source}'")
-        path = _require_list(source)
-        return _from_lines(_read_lines(path), path.stem, f'class list {path}')
-    return _from_lines(list(source), 'custom', 'the list of classes')
+            lines = read_lines(_FOLDER / f'{source}.txt', 'class set')
+            return _from_items(lines, str(source), what or f"class set '{source}'", 'line')
+        path = _require_list(source, what)
+        what = what or 'class list'
+        return _from_items(read_lines(path, what), path.stem, f'{what} {path}', 'line')
+    what = what or 'the list of classes'
+    if not isinstance(source, Sequence):
+        raise InputError(f'{what} is {source!r}, expected a list of names, a text file or one of '
+                         f'{", ".join(list_vocabularies())}.')
+    return _from_items(source, 'custom', what, 'item')
 
 
 def combine_vocabularies(sources: Sequence[Source]) -> Vocabulary:
@@ -82,7 +89,7 @@ def combine_vocabularies(sources: Sequence[Source]) -> Vocabulary:
     """
     vocabularies = [load_vocabulary(source) for source in sources]
     if not vocabularies:
-        raise InputError('no class set was given, at least one was expected: '
+        raise InputError('no class set was given, expected at least one of '
                          f'{", ".join(list_vocabularies())}.')
     if len(vocabularies) == 1:
         return vocabularies[0]
@@ -95,49 +102,41 @@ def combine_vocabularies(sources: Sequence[Source]) -> Vocabulary:
     return Vocabulary('_'.join(v.name for v in vocabularies), tuple(entries))
 
 
-def _require_list(source: Source) -> Path:
+def _require_list(source: str | os.PathLike[str], what: str) -> Path:
     text = str(source)
+    # A bare word is more likely a misspelt set than a file without a suffix.
     if not Path(source).exists() and os.sep not in text and not Path(text).suffix:
-        raise InputError(f"unknown class set '{text}', expected one of "
+        given = f' for {what}' if what else ''
+        raise InputError(f"unknown class set '{text}'{given}, expected one of "
                          f'{", ".join(list_vocabularies())}, or the path of a text file with '
                          'one class a line.')
-    return require_file(source, 'class list')
+    return require_file(source, what or 'class list')
 
 
-def _read_lines(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding='utf-8-sig').splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(f'class list {path} is no UTF-8 text (byte {error.start}); '
-                         'save it as UTF-8, one class a line.') from error
-    while lines and not lines[-1].strip():
-        lines.pop()
-    return lines
-
-
-def _from_lines(lines: Sequence[Union[str, Sequence[str]]], name: str, what: str) -> Vocabulary:
-    if not lines:
-        raise InputError(f'{what} is empty, at least one class was expected.')
-    entries = tuple(_entry(line, f'line {number} of {what}')
-                    for number, line in enumerate(lines, 1))
+def _from_items(items: Sequence[str | Sequence[str]], name: str, what: str,
+                unit: str) -> Vocabulary:
+    if not items:
+        raise InputError(f'{what} is empty, expected at least one class.')
+    entries = tuple(_entry(item, f'{unit} {number} of {what}')
+                    for number, item in enumerate(items, 1))
     seen: dict[str, int] = {}
     for number, entry in enumerate(entries, 1):
         for synonym in entry:
-            # CLIP's tokenizer lower-cases, so names that differ in case are one text.
+            # CLIP's tokenizer lower-cases, so names that differ in case give one embedding.
             first = seen.setdefault(synonym.lower(), number)
             if first != number:
-                raise InputError(f"'{synonym}' stands twice in {what}, in lines {first} and "
+                raise InputError(f"'{synonym}' stands twice in {what}, in {unit}s {first} and "
                                  f'{number}; every class needs names of its own.')
     return Vocabulary(name, entries)
 
 
-def _entry(line: Union[str, Sequence[str]], where: str) -> tuple[str, ...]:
-    parts = line.split(_SEPARATOR) if isinstance(line, str) else list(line)
-    if not all(isinstance(part, str) for part in parts):
-        raise InputError(f'{where} is {line!r}, a name or a list of names was expected.')
+def _entry(item: str | Sequence[str], where: str) -> tuple[str, ...]:
+    parts = item.split(_SEPARATOR) if isinstance(item, str) else item
+    if not isinstance(parts, Sequence) or not all(isinstance(part, str) for part in parts):
+        raise InputError(f'{where} is {item!r}, expected a name or a list of names.')
     names = [part.strip() for part in parts]
     if not any(names):
-        raise InputError(f'{where} is blank, a class name was expected.')
+        raise InputError(f'{where} is blank, expected a class name.')
     if not all(names):
-        raise InputError(f"{where} is '{line}': there is no name between two '{_SEPARATOR}'.")
+        raise InputError(f"{where} is '{item}': there is no name between two '{_SEPARATOR}'.")
     return tuple(dict.fromkeys(names))

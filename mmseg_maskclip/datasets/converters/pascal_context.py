@@ -18,7 +18,7 @@ from mmseg_maskclip.datasets.converters.common import (
     read_mat,
     write_list,
 )
-from mmseg_maskclip.datasets.reading import read_lines
+from mmseg_maskclip.datasets.reading import read_names
 from mmseg_maskclip.utils import InputError, require_dir, require_file
 
 #: Raw id of each class; the position is the id in the label file, 0 background.
@@ -115,10 +115,10 @@ def _mat_lists(voc: Path, source: ContextSource) -> list[list[str]]:
         if not all(source.lists):
             raise InputError('only one of the two lists was given, expected both '
                              '--train-list and --val-list.')
-        return [read_lines(path, f'{part} list') for part, path in zip(PARTS, source.lists)]
+        return [read_names(path, f'{part} list') for part, path in zip(PARTS, source.lists)]
     if source.json_path is not None:
         return _json_lists(require_file(source.json_path, 'merged JSON'))
-    return [read_lines(voc / 'ImageSets/Main' / f'{part}.txt', f'{part} list',
+    return [read_names(voc / 'ImageSets/Main' / f'{part}.txt', f'{part} list',
                        'Extract VOCtrainval_03-May-2010.tar, or give --train-list and --val-list.')
             for part in PARTS]
 

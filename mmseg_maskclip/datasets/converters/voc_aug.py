@@ -16,7 +16,7 @@ from mmseg_maskclip.datasets.converters.common import (
     read_mat,
     write_list,
 )
-from mmseg_maskclip.datasets.reading import read_lines
+from mmseg_maskclip.datasets.reading import read_names
 from mmseg_maskclip.utils import InputError, require_dir
 
 _IDS = {**{index: index for index in range(21)}, IGNORE: IGNORE}
@@ -46,9 +46,9 @@ def convert_voc_aug(devkit: PathLike, aug_dir: PathLike, out_dir: PathLike | Non
     dataset = require_dir(Path(aug_dir) / 'dataset', 'SBD folder',
                           'Extract benchmark.tgz of SBD and give its benchmark_RELEASE folder.')
     sources = sorted(require_dir(dataset / 'cls', 'folder of SBD labels').glob('*.mat'))
-    train, val = (read_lines(lists / f'{name}.txt', 'VOC list') for name in ('train', 'val'))
+    train, val = (read_names(lists / f'{name}.txt', 'VOC list') for name in ('train', 'val'))
     sbd = [name for part in ('train', 'val')
-           for name in read_lines(dataset / f'{part}.txt', 'SBD list')]
+           for name in read_names(dataset / f'{part}.txt', 'SBD list')]
     trainaug = sorted({*train, *sbd} - set(val))
     aug = sorted(set(sbd) - {*train, *val})
     _check_complete(aug, sources)

@@ -77,8 +77,24 @@ def test_unknown_sets_and_missing_files(tmp_path):
         load_vocabulary(['cat', ''])
     with pytest.raises(InputError, match='is empty'):
         load_vocabulary([])
-    with pytest.raises(InputError, match=r'line 2.*3'):
+    with pytest.raises(InputError, match=r'item 2.*\[3\]'):
         load_vocabulary(['cat', [3]])
+    with pytest.raises(InputError, match='item 1 of the list of classes is None'):
+        load_vocabulary([None, 'cat'])
+    with pytest.raises(InputError, match='the list of classes is 3, expected a list'):
+        load_vocabulary(3)
+
+
+def test_errors_say_what_the_classes_are_for(tmp_path):
+    (tmp_path / 'gaps.txt').write_text('cat\n\ndog\n')
+    for source, message in (
+            (['cat', 'cat'], "'cat' stands twice in classes of X, in items 1 and 2"),
+            ([], 'classes of X is empty'),
+            ('vocs', "unknown class set 'vocs' for classes of X"),
+            (str(tmp_path / 'none.txt'), 'classes of X .*none.txt does not exist'),
+            (tmp_path / 'gaps.txt', 'line 2 of classes of X .*gaps.txt is blank')):
+        with pytest.raises(InputError, match=message):
+            load_vocabulary(source, 'classes of X')
 
 
 def test_sets_are_joined_without_duplicates_in_order(tmp_path):

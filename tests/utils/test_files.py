@@ -1,0 +1,20 @@
+"""Text files read with errors that name them."""
+
+import pytest
+
+from mmseg_maskclip.utils import InputError, read_lines
+
+
+def test_lines_are_stripped_and_blank_ones_kept_but_at_the_end(tmp_path):
+    (tmp_path / 'a.txt').write_text('\ufeffone \r\n\r\n  two; 2\n \n\n', encoding='utf-8')
+    assert read_lines(tmp_path / 'a.txt', 'list') == ['one', '', 'two; 2']
+    (tmp_path / 'a.txt').write_text('\n \n')
+    assert read_lines(tmp_path / 'a.txt', 'list') == []
+
+
+def test_missing_files_and_files_of_another_encoding_are_refused(tmp_path):
+    (tmp_path / 'a.txt').write_bytes(b'caf\xe9\n')
+    with pytest.raises(InputError, match=r'list .*a\.txt is not UTF-8 text \(byte 3.*save it as'):
+        read_lines(tmp_path / 'a.txt', 'list')
+    with pytest.raises(InputError, match=r'list .*b\.txt does not exist\. Run: make lists'):
+        read_lines(tmp_path / 'b.txt', 'list', 'Run: make lists')
