@@ -14,14 +14,18 @@ setup(
     long_description=Path('README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
-    packages=find_packages(include=['mmseg_maskclip', 'mmseg_maskclip.*']),
+    # Configs travel with the package, so that their names are found from any folder.
+    packages=[*find_packages(include=['mmseg_maskclip', 'mmseg_maskclip.*']),
+              'mmseg_maskclip.configs'],
+    package_dir={'mmseg_maskclip.configs': 'configs'},
     package_data={
+        'mmseg_maskclip.configs': ['**/*.py', '**/*.yml', '**/*.md'],
         'mmseg_maskclip.clip.text': ['data/*.txt', 'data/*/*.txt'],
         'mmseg_maskclip.tinyworld': ['weights/*'],
     },
     python_requires='>=3.9',
     install_requires=[
-        'torch>=2.1',
+        'torch>=2.6',  # below, weights_only=True can be tricked into running code (CVE-2025-32434)
         'torchvision',
         'mmsegmentation==0.30.0',
         'open_clip_torch>=3.3,<4',
@@ -33,6 +37,7 @@ setup(
         'prettytable',
         'tqdm',
     ],
+    entry_points={'console_scripts': ['maskclip = mmseg_maskclip.cli.main:main']},
     extras_require={
         'dev': ['pytest', 'pytest-xdist', 'torchmetrics', 'ruff', 'import-linter'],
     },

@@ -103,9 +103,9 @@ def test_class_weight_is_the_published_one(model, dataset, monkeypatch):
                                     f'{dataset}.py'))
     plain = load_config(str(ROOT / f'configs/maskclip/maskclip_{model}_{dataset}.py'))
     weight = build_on_meta(config, monkeypatch).class_weight
-    assert (weight.mode, weight.tau) == ('softmax', CLASS_WEIGHT_TAU[model])
+    assert (weight.settings.mode, weight.settings.tau) == ('softmax', CLASS_WEIGHT_TAU[model])
     # Published: CLIP as it is, on texts that are no unit vectors, whatever reads densely.
-    assert weight.classifier.tower.fidelity == 'clip' and weight.renormalise is False
+    assert weight.classifier.tower.fidelity == 'clip' and weight.settings.renormalise is False
     assert weight.classifier.own is not None and weight.classifier.spec.name == 'ViT-B/16'
     del config.model['class_weight']
     assert config.model == plain.model and config.data == plain.data
@@ -171,8 +171,9 @@ def test_student_and_teacher_are_what_the_name_says(path, monkeypatch):
     weight = model.class_weight
     assert (weight is not None) == bool(name['weight'])
     if weight is not None:
-        assert (weight.mode, weight.on, weight.renormalise) == ('softmax', 'student', False)
-        assert weight.tau == CLASS_WEIGHT_TAU[name['teacher']]
+        settings = weight.settings
+        assert (settings.mode, settings.on, settings.renormalise) == ('softmax', 'student', False)
+        assert settings.tau == CLASS_WEIGHT_TAU[name['teacher']]
         assert weight.classifier.spec.name == 'ViT-B/16'
 
 

@@ -59,8 +59,10 @@ def run_command(name: str, argv: Sequence[str] | None = None, prog: str | None =
     parser = argparse.ArgumentParser(prog=prog, description=module.__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     module.add_arguments(parser)
-    # Intermixed, so that a positional argument may stand behind the options.
-    run_tool(module.run, parser.parse_intermixed_args(argv))
+    # Where a positional argument may stand behind the options, the command says so.
+    intermixed = getattr(module, 'INTERMIXED', False)
+    args = (parser.parse_intermixed_args if intermixed else parser.parse_args)(argv)
+    run_tool(module.run, args)
 
 
 def _usage() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from contextlib import contextmanager
 from typing import Iterator
 
@@ -32,9 +33,21 @@ def from_config(where: str) -> Iterator[None]:
                          '(MASKCLIP_DEBUG=1 shows where.)') from error
 
 
-def last_line(error: Exception) -> str:
-    """Type and last line of an error, as Python prints them under a traceback."""
+def last_line(error: BaseException) -> str:
+    """Type and last line of an error, as Python prints them under a traceback.
+
+    mmcv and mmseg raise many an error again under another's name, and check
+    their arguments by assertions without a word: there the code tells more.
+    """
     # A KeyError's text is the repr of its argument.
     said = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    lines = said.strip(' :\n').splitlines() or ['no more is known']
-    return f'{type(error).__name__}: {lines[-1].strip().rstrip(".")}'
+    lines = said.strip(' :\n').splitlines()
+    if not lines and error.__context__ is not None:
+        return last_line(error.__context__)
+    shown = lines[-1].strip().rstrip('.') if lines else 'no more is known'
+    if isinstance(error, AssertionError):
+        first: BaseException = error
+        while first.__context__ is not None:
+            first = first.__context__
+        shown = f'{shown} ({traceback.extract_tb(first.__traceback__)[-1].line})'
+    return f'{type(error).__name__}: {shown}'

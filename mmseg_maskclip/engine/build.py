@@ -17,7 +17,7 @@ from mmseg_maskclip import datasets, models  # noqa: F401  (registration)
 from mmseg_maskclip.datasets import OpenVocabularyMixin
 from mmseg_maskclip.engine.border import from_config
 from mmseg_maskclip.engine.config import dataset_class
-from mmseg_maskclip.models.weights.pretrained import check_timm, settle_timm
+from mmseg_maskclip.models.weights.pretrained import check_timm, settle_timm, timm_source
 
 
 def build_test_dataset(config: Config, skip_unreadable: bool = False) -> CustomDataset:
@@ -66,8 +66,9 @@ def build_model(config: Config, training: bool = False, pretrained: bool = True)
         # A teacher is not built without them; what it says of CLIP the class weight reads.
         for key in ('pretrained', 'labelling', 'distill'):
             settings.pop(key, None)
-    settle_timm(settings, training and pretrained)
     with from_config('model'):
+        settle_timm(settings, training and pretrained)
+    with from_config(f'model{timm_source(settings)}'):
         model = build_segmentor(settings, config.get('train_cfg') if training else None,
                                 config.get('test_cfg'))
         check_timm(model.backbone, settings)

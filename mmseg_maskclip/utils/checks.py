@@ -13,7 +13,7 @@ Value = TypeVar('Value')
 
 def require_number(value: Value, name: str, *, minimum: float | None = None,
                    above: float | None = None, maximum: float | None = None,
-                   whole: bool = False, hint: str = '') -> Value:
+                   below: float | None = None, whole: bool = False, hint: str = '') -> Value:
     """Return ``value`` if it is a finite number in a range.
 
     Booleans are refused although Python counts them as integers: ``seed=True``
@@ -25,6 +25,7 @@ def require_number(value: Value, name: str, *, minimum: float | None = None,
         minimum: The least value allowed.
         above: A bound that itself is not allowed; excludes ``minimum``.
         maximum: The greatest value allowed.
+        below: A bound that itself is not allowed; excludes ``maximum``.
         whole: Whether it must be an integer; ``1.0`` is refused too.
         hint: The fix or the meaning, appended to the error, e.g. ``'0 is off'``.
 
@@ -38,16 +39,18 @@ def require_number(value: Value, name: str, *, minimum: float | None = None,
             and (isinstance(value, numbers.Integral) or math.isfinite(value))
             and (minimum is None or value >= minimum)
             and (above is None or value > above)
-            and (maximum is None or value <= maximum))
+            and (maximum is None or value <= maximum)
+            and (below is None or value < below))
     if not fits:
         kind = 'a whole number' if whole else 'a number'
         end = f'; {hint}' if hint else ''
         raise InputError(f'{name} is {value!r}, expected {kind}'
-                         f'{_range(minimum, above, maximum)}{end}.')
+                         f'{_range(minimum, above, maximum, below)}{end}.')
     return value
 
 
-def _range(minimum: float | None, above: float | None, maximum: float | None) -> str:
+def _range(minimum: float | None, above: float | None, maximum: float | None,
+           below: float | None) -> str:
     """The allowed range in words, with a space before it; empty for any number."""
     if minimum is not None and maximum is not None:
         return f' from {minimum} to {maximum}'
@@ -55,4 +58,6 @@ def _range(minimum: float | None, above: float | None, maximum: float | None) ->
               (('of at least', minimum), ('above', above)) if bound is not None]
     if maximum is not None:
         bounds.append(f'at most {maximum}' if bounds else f'of at most {maximum}')
+    if below is not None:
+        bounds.append(f'below {below}')
     return f' {" and ".join(bounds)}' if bounds else ''

@@ -64,7 +64,7 @@ def test_teachers_labels_are_those_of_the_test_path():
     model = build_student()
     labels, image = unlabelled(1), torch.randn(1, 3, 64, 64)
     model.iteration = 1
-    completed, _ = model.complete(labels[:, 0], image, [{}], None)
+    completed, _ = model.label_unlabelled(labels[:, 0], image, [{}], None)
     meta = dict(img_shape=(64, 64, 3), ori_shape=(64, 64, 3), flip=False)
     assert (completed[0].numpy() == model.teacher.simple_test(image, [meta])[0]).mean() > 0.999
 
@@ -75,9 +75,9 @@ def test_given_and_ignored_labels_stay():
     labels[:, :, :20] = 255
     labels[:, :, 20:40] = 1
     with pytest.raises(InputError, match='IterationHook'):
-        model.complete(labels[:, 0], torch.randn(1, 3, 64, 64), [{}], None)
+        model.label_unlabelled(labels[:, 0], torch.randn(1, 3, 64, 64), [{}], None)
     model.iteration = 1
-    completed, filled = model.complete(labels[:, 0], torch.randn(1, 3, 64, 64), [{}], None)
+    completed, filled = model.label_unlabelled(labels[:, 0], torch.randn(1, 3, 64, 64), [{}], None)
     assert completed[:, :20].eq(255).all() and completed[:, 20:40].eq(1).all()
     assert set(completed[:, 40:].unique().tolist()) <= {3, 4}
     assert filled == pytest.approx(24 / 64)
@@ -159,7 +159,7 @@ def test_self_training_gives_the_students_own_best_class():
     labels, image = unlabelled(1), torch.randn(1, 3, 64, 64)
     features = model.decode_head.features(model.extract_feat(image)).detach()
     model.iteration = 1
-    completed, _ = model.complete(labels[:, 0], image, [{}], features)
+    completed, _ = model.label_unlabelled(labels[:, 0], image, [{}], features)
     scores = F.interpolate(model.decode_head.classify(features)[:, [1, 3]], size=(64, 64),
                            mode='bilinear')
     expected = torch.tensor([1, 3])[scores.argmax(1)]
@@ -218,7 +218,7 @@ def test_own_words_for_the_same_classes_are_fine():
      r'clip_classes is \[9\]'),
     (lambda: build_student(labelling=dict(clip_guided=(1, -1), clip_classes=['cow'])),
      r"clip_classes is \['cow'\]"),
-    (lambda: build_student(labelling=dict(clip_guided=1)), 'clip_guided is 1, two whole numbers'),
+    (lambda: build_student(labelling=dict(clip_guided=1)), 'clip_guided is 1, expected two whole numbers'),
     (lambda: build_student(labelling=dict(self_train=(1, 2, 3))), r'self_train is \(1, 2, 3\)'),
     (lambda: build_student(labelling=dict(clip_guided=(1, -1), conf_thresh='high')),
      "conf_thresh is 'high'"),

@@ -99,8 +99,8 @@ def test_one_step_equals_the_recording(name):
     model.train()
     model.iteration = 1
     completed = []
-    original = model.complete
-    model.complete = lambda *args: completed.append(original(*args)) or completed[-1]
+    original = model.label_unlabelled
+    model.label_unlabelled = lambda *args: completed.append(original(*args)) or completed[-1]
     losses = model.forward_train(image, metas, labels)
     pseudo = torch.from_numpy(stored['pseudo']).long()[:, 0]
     agree = completed[0][0] == pseudo

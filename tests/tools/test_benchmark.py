@@ -85,8 +85,8 @@ def test_training_steps_differ_in_who_labels():
     model.iteration = 1
     steps = Steps(model, 2, (32, 32), None, torch.device('cpu'))
     seen = []
-    complete = model.complete
-    model.complete = lambda *args: seen.append(complete(*args)) or seen[-1]
+    complete = model.label_unlabelled
+    model.label_unlabelled = lambda *args: seen.append(complete(*args)) or seen[-1]
     weight = model.backbone.layer1[0].conv1.weight
     before = weight.detach().clone()
     steps.labelled_by_teacher()

@@ -14,7 +14,8 @@ from torch import nn
 
 from mmseg_maskclip.clip import get_spec
 from mmseg_maskclip.models import ClassWeight
-from mmseg_maskclip.models.unregistered import Aside
+from mmseg_maskclip.models.class_weight.build import build_class_weight
+from mmseg_maskclip.models.class_weight.settings import ClassWeightSettings
 
 from benchmarks.reference import random_checkpoint
 from benchmarks.speed import (
@@ -37,7 +38,8 @@ def random_weight(num_classes: int, cache_size: int, device: torch.device) -> Cl
         cache_size: 0 for a classifier that reads every image anew.
         device: Where it runs.
     """
-    weight = ClassWeight(num_classes, classifier=CLASSIFIER, cache_size=cache_size)
+    weight = build_class_weight(ClassWeightSettings(classifier=CLASSIFIER, cache_size=cache_size),
+                                num_classes, None)
     weight.classifier.set_text(random_bank(num_classes, weight.classifier.spec.embed_dim))
     return weight.to(device)
 
@@ -81,7 +83,7 @@ def weighted_image(arch: str, device: torch.device, repeats: int) -> list[dict]:
 def _labels(model: nn.Module, weight: ClassWeight | None, image: torch.Tensor,
             meta: dict) -> Callable[[], object]:
     def call() -> object:
-        model._aside = Aside(class_weight=weight)
+        model.set_unregistered('class_weight', weight)
         return model.simple_test(image, [meta])
 
     return call
@@ -105,11 +107,10 @@ def weighted_step(config: Config, batch: int, size: tuple[int, int], device: tor
     model = random_student(config, device)
     steps = Steps(model, batch, size, None, device)
     weight = random_weight(model.decode_head.text.num_classes, batch, device)
-    teacher = model.teacher
 
     def step(chosen: ClassWeight | None) -> Callable[[], None]:
         def call() -> None:
-            model._aside = Aside(teacher=teacher, class_weight=chosen)
+            model.set_unregistered('class_weight', chosen)
             steps.labelled_by_teacher()
 
         return call

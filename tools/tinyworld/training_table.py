@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Sequence
 
-from mmseg_maskclip.models.class_weight.module import PLACES
+from mmseg_maskclip.models.class_weight.settings import PLACES
 from mmseg_maskclip.tinyworld import STUFF, THINGS
 from mmseg_maskclip.utils import InputError, atomic_path, progress_bar
 

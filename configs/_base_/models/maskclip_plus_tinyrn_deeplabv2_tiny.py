@@ -4,7 +4,7 @@ model = dict(
     decode_head=dict(text_channels=128),
     teacher=dict(
         type='MaskClip',
-        clip_checkpoint='mmseg_maskclip/tinyworld/weights/tiny_rn.pth',
+        clip_checkpoint='TinyRN',
         backbone=dict(type='ClipResNet', arch='TinyRN', fidelity='clip'),
         decode_head=dict(type='MaskClipHead', text_channels=128, ks_thresh=0.0, pd_thresh=0.0),
         test_cfg=dict(mode='whole')))

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 
+INTERMIXED = True
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""

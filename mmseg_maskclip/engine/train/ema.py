@@ -67,11 +67,11 @@ class EmaLabellerHook(Hook):
             of training less, so that it does not lag.
 
     Raises:
-        InputError: If ``momentum`` is not in [0, 1].
+        InputError: If ``momentum`` is not in [0, 1).
     """
 
     def __init__(self, momentum: float = 0.999) -> None:
-        require_number(momentum, 'momentum of EmaLabellerHook', minimum=0, maximum=1)
+        require_number(momentum, 'momentum of EmaLabellerHook', minimum=0, below=1)
         self.momentum = momentum
 
     def before_run(self, runner: TrainRunner) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
@@ -78,28 +78,29 @@ def _shared_tower(asked: ClassWeightSettings, resolved: ClassWeightSettings,
     return dense.tower if same and dense.fidelity == 'clip' and not own_file else None
 
 
-def settings_of_student(config: object, trains_by_teacher: bool,
-                        labels: bool) -> ClassWeightSettings | None:
+def settings_of_student(config: object, training: bool, teacher_labels: bool,
+                        reads_crops: bool) -> ClassWeightSettings | None:
     """The settings of a MaskCLIP+ student's class weight, None where nothing reads it.
 
     Args:
         config: ``class_weight`` of the config, or None.
-        trains_by_teacher: Whether a teacher ever gives pseudo-labels.
-        labels: Whether any stage labels pixels in this run; not so in testing.
+        training: Whether the student is built to be trained.
+        teacher_labels: Whether a teacher ever gives pseudo-labels.
+        reads_crops: Whether training images with pseudo-labels are crops.
 
     Raises:
-        InputError: If a setting is wrong, or can't work in training.
+        InputError: If a setting is wrong, or does nothing in training.
     """
     if config is None:
         return None
     settings = ClassWeightSettings.of(config)
-    if not labels:
+    if not training:
         # Nobody should need the CLIP file of a weight that only a teacher's scores get.
-        return None if not settings.on_student else replace(settings, on='student')
-    if settings.on_teacher and not trains_by_teacher:
+        return settings if settings.on_student else None
+    if settings.on_teacher and not teacher_labels:
         raise InputError(f"class_weight.on is '{settings.on}', but the teacher never labels: use "
                          "'student', or set labelling.clip_guided.")
-    if settings.source != 'file':
+    if reads_crops and settings.source != 'file':
         raise InputError(f"class_weight.source is '{settings.source}', which in training is a "
                          "crop: use 'file'.")
     return settings

@@ -74,8 +74,8 @@ class MaskClipPlus(UnregisteredModules, ReplaceableClasses, TiledInference, Enco
             self.set_unregistered('teacher', build_teacher(teacher, self.decode_head,
                                                            self.labeller))
         settings = settings_of_student(
-            class_weight, self.labeller.clip_guided.start > 0 or teacher is None,
-            self.labeller.used)
+            class_weight, training=self.labeller.used or self.train_cfg is not None,
+            teacher_labels=self.labeller.clip_guided.start > 0, reads_crops=self.labeller.used)
         if settings is not None:
             self.set_unregistered('class_weight', build_class_weight(
                 settings, self.decode_head.text.num_classes, dense_clip(teacher, self.teacher)))

@@ -83,7 +83,7 @@ def check_timm(backbone: nn.Module, settings: dict) -> None:
     Raises:
         InputError: If more than a quarter of the parameters are not from the file.
     """
-    source = _timm_source(settings.get('backbone', {}))
+    source = _timm_file(settings.get('backbone', {}))
     if source is None or not Path(source).is_file():
         return
     state = read_checkpoint_file(source, _TIMM_FILE, 'pretrained weights').state
@@ -99,7 +99,18 @@ def check_timm(backbone: nn.Module, settings: dict) -> None:
                          f'{", ".join(list(state)[:_SHOWN])}. {_TIMM_FILE}')
 
 
-def _timm_source(backbone: Mapping) -> str | None:
+def timm_source(settings: Mapping) -> str:
+    """What timm loads while a segmentor is built, in words; empty where it loads nothing.
+
+    Args:
+        settings: The segmentor's config, after :func:`settle_timm`.
+    """
+    backbone = settings.get('backbone', {})
+    source = _timm_file(backbone)
+    return f" with timm's {backbone.get('model_name')} from {source}" if source else ''
+
+
+def _timm_file(backbone: Mapping) -> str | None:
     """Where a timm backbone takes its weights from, None where it takes none."""
     if backbone.get('type') != _TIMM:
         return None

@@ -2,20 +2,15 @@
 
 import pickle
 
-import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from mmseg_maskclip.engine.train.checkpoint import (
     differing_keys,
     latest_checkpoint,
     link_latest,
-    load_exactly,
-    load_fitting,
     read_checkpoint,
     remove_leftovers,
-    storable,
     write_checkpoint,
 )
 from mmseg_maskclip.utils import InputError
@@ -79,36 +74,6 @@ def test_a_file_with_code_in_it_is_not_run(tmp_path):
     with pytest.raises(InputError, match='holds objects other than tensors'):
         read_checkpoint(path)
     assert not (tmp_path / 'owned').exists()
-
-
-@pytest.mark.parametrize(('change', 'words'), [
-    ({'0.weight': None}, '1 parameters are missing .such as 0.weight'),
-    ({'2.weight': torch.ones(1)}, '1 parameters are unknown .such as 2.weight'),
-    ({'1.bias': torch.ones(7)}, '1 parameters are of another shape .such as 1.bias'),
-])
-def test_exact_loading_names_what_differs(change, words):
-    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 4))
-    state = {key: value for key, value in {**model.state_dict(), **change}.items()
-             if value is not None}
-    with pytest.raises(InputError, match=words):
-        load_exactly(model, state, 'x.pth')
-
-
-def test_fitting_weights_are_loaded_and_too_few_refused():
-    model, other = (nn.Sequential(nn.Linear(2, 3), nn.Linear(3, classes)) for classes in (4, 5))
-    kept = model[1].weight.detach().clone()
-    load_fitting(model, other.state_dict(), 'x.pth')
-    assert torch.equal(model[0].weight, other[0].weight)
-    assert torch.equal(model[1].weight, kept)
-    with pytest.raises(InputError, match='1 of the 4 parameters'):
-        load_fitting(model, {'0.bias': torch.ones(3)}, 'x.pth')
-
-
-def test_meta_is_stored_in_plain_types(tmp_path):
-    meta = {'score': np.float64(0.5), 'PALETTE': np.array([[1, 2]]), 'CLASSES': ('a', 'b')}
-    write_checkpoint(tmp_path / 'iter_1.pth', {'meta': storable(meta), 'state_dict': {}})
-    assert read_checkpoint(tmp_path / 'iter_1.pth')['meta'] == {
-        'score': 0.5, 'PALETTE': [[1, 2]], 'CLASSES': ['a', 'b']}
 
 
 def test_differing_settings_are_named():

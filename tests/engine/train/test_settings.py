@@ -29,7 +29,7 @@ def test_a_plain_config_passes():
 @pytest.mark.parametrize(('changes', 'words'), [
     ({'optimizer': None}, "no 'optimizer'"),
     ({'runner': dict(type='EpochBasedRunner', max_epochs=3)}, 'max_iters=N'),
-    ({'runner': dict(type='IterBasedRunner', max_iters=0)}, 'max_iters=N'),
+    ({'runner': dict(type='IterBasedRunner', max_iters=0)}, 'runner.max_iters is 0'),
     ({'workflow': [('train', 1), ('val', 1)]}, 'workflow is'),
     ({'accumulative_counts': 0}, 'accumulative_counts is 0'),
     ({'data.samples_per_gpu': 1.5}, 'samples_per_gpu is 1.5'),

@@ -254,7 +254,7 @@ def test_shapes_are_looked_at_where_no_config_is_recorded(full_run, config_path,
     torch.save(content, tmp_path / 'other.pth')
     config = load_config(config_path, {'model.backbone.base_channels': 16,
                                        'model.decode_head.decoder.in_channels': 128})
-    with pytest.raises(InputError, match='another model: .* of another shape .*--load-from'):
+    with pytest.raises(InputError, match='does not fit: .* of another shape .*--load-from'):
         train_model(config, TrainOptions(str(tmp_path), validate=False,
                                          resume_from=str(tmp_path / 'other.pth')))
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import mmcv
@@ -15,8 +16,9 @@ from PIL import Image
 
 from mmseg_maskclip.clip import TextBank, get_spec
 from mmseg_maskclip.engine.build import build_model
-from mmseg_maskclip.models import ClassWeight
 from mmseg_maskclip.models.class_weight import image_classifier
+from mmseg_maskclip.models.class_weight.build import build_class_weight
+from mmseg_maskclip.models.class_weight.settings import ClassWeightSettings
 from mmseg_maskclip.models.weights.load import load_weights
 from mmseg_maskclip.tinyworld import CLASSES
 from mmseg_maskclip.utils import InputError
@@ -67,7 +69,7 @@ def _student(num_classes=14, cls_bg=False, labelling=None, **weight):
                          text_channels=128, cls_bg=cls_bg, norm_cfg=NORM, dropout_ratio=0,
                          vocabulary=list(CLASSES)),
         labelling=labelling if labelling is not None else dict(clip_guided=(1, -1)),
-        test_cfg=dict(mode='whole'))
+        train_cfg=dict(), test_cfg=dict(mode='whole'))
     if weight:
         config['class_weight'] = dict(dict(classifier='TinyRN'), **weight)
     torch.manual_seed(0)
@@ -317,7 +319,7 @@ def test_texts_are_the_same_in_training_and_testing_whoever_labels():
     config.model.teacher = dict(backbone=dict(arch='TinyRN', fidelity='clip'),
                                 clip_checkpoint='somewhere.pth')
     testing = build_model(config).class_weight
-    assert testing.renormalise is True and testing.clip_checkpoint == 'somewhere.pth'
+    assert testing.settings.renormalise and testing.settings.clip_checkpoint == 'somewhere.pth'
     for norm in norms:
         torch.testing.assert_close(norm, torch.ones(14))
 
@@ -370,7 +372,7 @@ def test_student_and_teacher_are_weighted_as_asked(on, files, monkeypatch):
     torch.testing.assert_close(model.weigh(scores, prior), expected)
     given = {}
     for name, one in (('weighted', model), ('plain', plain)):
-        given[name], _ = one.complete(labels, images, metas, None, None,
+        given[name], _ = one.label_unlabelled(labels, images, metas, None, None,
                                       prior if one is model else None)
     assert torch.equal(given['weighted'], given['plain']) == (on == 'student')
 
@@ -393,7 +395,7 @@ def test_background_has_no_prior(files):
                      labelling=dict(clip_guided=(1, -1), clip_classes=list(range(1, 15))))
     scores = torch.randn(2, 15, 3, 3)
     for mode in ('softmax', 'log_prior'):
-        model.class_weight.mode = mode
+        model.class_weight.settings = replace(model.class_weight.settings, mode=mode)
         prior = model.prior_of(None, _inputs(files)[1])
         assert prior.shape == (2, 14)
         weighted = model.weigh(scores, prior)
@@ -402,17 +404,17 @@ def test_background_has_no_prior(files):
 
 
 def _weight(**settings):
-    return ClassWeight(5, classifier='TinyRN', **settings)
+    return build_class_weight(ClassWeightSettings(classifier='TinyRN', **settings), 5, None)
 
 
 @pytest.mark.parametrize(('make', 'words'), [
     (lambda: _weight(mode='hard'), "class_weight.mode is 'hard'"),
     (lambda: _weight(on='nobody'), "class_weight.on is 'nobody'"),
-    (lambda: _weight(tau=0), 'class_weight.tau is 0, a positive number'),
+    (lambda: _weight(tau=0), 'class_weight.tau is 0, expected a number above 0'),
     (lambda: _weight(tau=None), 'model.class_weight=None switches it off'),
-    (lambda: _weight(source='class_token'), "which MaskCLIP.* has none of: use 'file'"),
+    (lambda: _weight(source='class_token'), "which MaskCLIP.* does not have: use 'file'"),
     (lambda: _weight(tau=True), 'class_weight.tau is True'),
-    (lambda: _weight(threshold='high'), "class_weight.threshold is 'high', a number was"),
+    (lambda: _weight(threshold='high'), "class_weight.threshold is 'high', expected a number"),
     (lambda: _student(source='input'), "class_weight.source is 'input', which in training is a"),
     (lambda: _student(on='both', labelling=dict(self_train=(1, -1))), 'the teacher never labels'),
     (lambda: _maskclip(source='class_token', classifier='TinyViT'), 'set it to None'),
@@ -420,17 +422,18 @@ def _weight(**settings):
                                                     tuple('abcde'))), 'no numbers'),
     (lambda: _maskclip(tau=1.0).class_weight.of_images([{}], torch.ones(1, 3, 8, 8)),
      "neither 'filename' nor 'img_norm_cfg'"),
-    (lambda: ClassWeight(5, classifier='RN51'), "unknown CLIP model 'RN51'"),
+    (lambda: _maskclip_of(dict(classifier='RN51')), "unknown CLIP model 'RN51'"),
     (lambda: _student(tau=1.0).prior_of(None, [{}]), 'training crops are none'),
-    (lambda: _weight().classifier.cosines(torch.ones(1, 128)), 'has no texts yet'),
+    (lambda: _weight().classifier.cosines(torch.ones(1, 128)), 'has no text embeddings yet'),
     (lambda: _weight().classifier.set_text(TextBank(torch.ones(4, 128), tuple('abcd'))),
-     'one for each of 5 classes'),
-    (lambda: _maskclip_of('softmax'), "class_weight is 'softmax', a dict was expected"),
-    (lambda: _maskclip_of(dict(tau=1.0, tower=3)), "a key 'tower', known are mode"),
-    (lambda: _maskclip_of(dict(classifier=3)), 'class_weight.classifier is 3, the name'),
-    (lambda: _maskclip_of(dict(cache_dir=3)), 'class_weight.cache_dir is 3, a folder'),
-    (lambda: _maskclip_of(dict(templates=3)), 'class_weight.templates is 3, a name, a file or'),
-    (lambda: _maskclip_of(dict(renormalise='no')), "class_weight.renormalise is 'no', True or"),
+     'expected one for each of 5 classes'),
+    (lambda: _maskclip_of('softmax'), "class_weight is 'softmax', expected a dict"),
+    (lambda: _maskclip_of(dict(tau=1.0, tower=3)), "a key 'tower', expected some of mode"),
+    (lambda: _maskclip_of(dict(classifier=3)), 'class_weight.classifier is 3, expected the name'),
+    (lambda: _maskclip_of(dict(cache_dir=3)), 'class_weight.cache_dir is 3, expected a folder'),
+    (lambda: _maskclip_of(dict(templates=3)),
+     'class_weight.templates is 3, expected a name, a file or'),
+    (lambda: _maskclip_of(dict(renormalise='no')), "class_weight.renormalise is 'no', expected True or"),
     (lambda: _student(labelling=dict(), on='teacher'), 'the teacher never labels'),
     (lambda: _weight().of_images([{'filename': 's3://bucket/a.jpg'}], None),
      's3://bucket/a.jpg of the class weight is no local file'),
