@@ -76,7 +76,8 @@ def test_class_weight_equals_the_cpus(model, tiny_world):
     from mmseg_maskclip.models.class_weight.build import build_class_weight
     from mmseg_maskclip.models.class_weight.settings import ClassWeightSettings
     from mmseg_maskclip.models.weights.clip import load_class_weight
-    weight = build_class_weight(ClassWeightSettings(classifier='TinyRN', renormalise=True), 14, None)
+    settings = ClassWeightSettings(classifier='TinyRN', renormalise=True)
+    weight = build_class_weight(settings, 14, None)
     load_class_weight(weight, model.decode_head)
     files = [str(path) for path in sorted((tiny_world / 'JPEGImages').glob('val_*.jpg'))[:3]]
     expected = weight.classifier.of_files(files)

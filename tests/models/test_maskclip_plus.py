@@ -218,7 +218,7 @@ def test_own_words_for_the_same_classes_are_fine():
      r'clip_classes is \[9\]'),
     (lambda: build_student(labelling=dict(clip_guided=(1, -1), clip_classes=['cow'])),
      r"clip_classes is \['cow'\]"),
-    (lambda: build_student(labelling=dict(clip_guided=1)), 'clip_guided is 1, expected two whole numbers'),
+    (lambda: build_student(labelling=dict(clip_guided=1)), 'clip_guided is 1, expected two whole'),
     (lambda: build_student(labelling=dict(self_train=(1, 2, 3))), r'self_train is \(1, 2, 3\)'),
     (lambda: build_student(labelling=dict(clip_guided=(1, -1), conf_thresh='high')),
      "conf_thresh is 'high'"),
