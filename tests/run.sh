@@ -17,4 +17,5 @@ export PATH="$(cd "$(dirname "$python")" && pwd):$PATH"
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 "$python" -m ruff check .
 lint-imports --no-cache
+"$python" -m mypy --no-error-summary
 exec "$python" -m pytest -q -n "${WORKERS:-2}" --dist loadfile "$@"

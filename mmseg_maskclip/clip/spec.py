@@ -162,17 +162,18 @@ def _check(spec: ClipSpec) -> None:
                          f'expected one of {ACTIVATIONS}.')
     _check_numbers(spec, 'a CLIP model', _COUNTS)
     _check_numbers(spec.text, 'a CLIP text tower', _TEXT_COUNTS)
-    stages = isinstance(spec.layers, tuple)
-    if stages != (spec.kind == 'resnet') or (stages and len(spec.layers) != _STAGES):
+    resnet = spec.kind == 'resnet'
+    counts = spec.layers if isinstance(spec.layers, tuple) else (spec.layers,)
+    if isinstance(spec.layers, tuple) != resnet or len(counts) != (_STAGES if resnet else 1):
         raise InputError(f'layers of a CLIP {spec.kind} are {spec.layers}, expected one number '
                          'for a vit and four for a resnet.')
-    for count in spec.layers if stages else (spec.layers,):
+    for count in counts:
         require_number(count, f'layers of a CLIP {spec.kind}', minimum=1, whole=True)
-    channels = spec.width * (32 if stages else 1)
+    channels = spec.width * (32 if resnet else 1)
     if channels % spec.heads:
         raise InputError(f'{channels} channels of a CLIP {spec.kind} can not be split '
                          f'into {spec.heads} heads.')
-    if not stages:
+    if not resnet:
         require_number(spec.patch_size, 'patch_size of a CLIP vit', minimum=1, whole=True)
 
 

@@ -32,19 +32,19 @@ def count_areas(prediction: LabelMap, label: LabelMap, num_classes: int,
     Raises:
         InputError: If the two differ in shape, or an id is outside 0..K-1.
     """
-    prediction, label = _as_int64(prediction), _as_int64(label)
-    if prediction.shape != label.shape:
-        raise InputError(f'{name} has shape {label.shape} but the prediction has shape '
-                         f'{prediction.shape}: is it the label of another image?')
-    counted = label != ignore_index
-    prediction, label = prediction[counted], label[counted]
-    _check_ids(label, num_classes, f'{name} holds label id', 'check the label conversion '
+    found, truth = _as_int64(prediction), _as_int64(label)
+    if found.shape != truth.shape:
+        raise InputError(f'{name} has shape {truth.shape} but the prediction has shape '
+                         f'{found.shape}: is it the label of another image?')
+    counted = truth != ignore_index
+    found, truth = found[counted], truth[counted]
+    _check_ids(truth, num_classes, f'{name} holds label id', 'check the label conversion '
                'and reduce_zero_label')
-    _check_ids(prediction, num_classes, f'the prediction for {name} holds class id',
+    _check_ids(found, num_classes, f'the prediction for {name} holds class id',
                "the model's num_classes must equal the data set's number of classes")
-    intersect = np.bincount(label[prediction == label], minlength=num_classes)
-    predicted = np.bincount(prediction, minlength=num_classes)
-    labelled = np.bincount(label, minlength=num_classes)
+    intersect = np.bincount(truth[found == truth], minlength=num_classes)
+    predicted = np.bincount(found, minlength=num_classes)
+    labelled = np.bincount(truth, minlength=num_classes)
     counts = (intersect, predicted + labelled - intersect, predicted, labelled)
     return tuple(torch.from_numpy(area.astype(np.int64)) for area in counts)
 
@@ -64,7 +64,7 @@ def _check_ids(ids: np.ndarray, num_classes: int, what: str, fix: str) -> None:
         raise InputError(f'{what} {wrong}, expected 0 to {num_classes - 1}: {fix}.')
 
 
-def sum_areas(results: Iterable[Sequence[Tensor]]) -> tuple[Tensor, ...]:
+def sum_areas(results: Iterable[Sequence[Tensor] | Tensor]) -> tuple[Tensor, ...]:
     """Add up the areas of many images.
 
     Args:
@@ -78,17 +78,14 @@ def sum_areas(results: Iterable[Sequence[Tensor]]) -> tuple[Tensor, ...]:
     Raises:
         InputError: If there is nothing to add.
     """
-    results = list(results)
-    if not results:
+    areas = list(results)
+    if not areas:
         raise InputError('there are no results to evaluate: no image was predicted.')
-    if len(results) == len(AREAS) and all(_is_area(area) for area in results):
-        return tuple(results)
-    totals = [area.clone() for area in results[0]]
-    for image in results[1:]:
+    summed = [area for area in areas if isinstance(area, Tensor) and area.ndim == 1]
+    if len(summed) == len(areas) == len(AREAS):
+        return tuple(summed)
+    totals = [area.clone() for area in areas[0]]
+    for image in areas[1:]:
         for total, area in zip(totals, image):
             total += area
     return tuple(totals)
-
-
-def _is_area(value: object) -> bool:
-    return isinstance(value, Tensor) and value.ndim == 1

@@ -36,12 +36,13 @@ def feature_distance(student: Tensor, teacher: Tensor, mask: Tensor,
     if student.shape[1] != teacher.shape[1]:
         raise ValueError(f'the student has features of width {student.shape[1]}, the teacher of '
                          f'{teacher.shape[1]}')
+    grid = (student.shape[2], student.shape[3])
     with full_precision(student):
-        teacher = F.interpolate(F.normalize(teacher.float(), dim=1), student.shape[2:],
+        teacher = F.interpolate(F.normalize(teacher.float(), dim=1), grid,
                                 mode='bilinear', align_corners=False)
         student = student.float()
         if normalise:
             student = F.normalize(student, dim=1)
-        weight = F.adaptive_avg_pool2d(mask[:, None].float(), student.shape[2:])
+        weight = F.adaptive_avg_pool2d(mask[:, None].float(), grid)
         distance = (student - teacher).abs().sum(dim=1, keepdim=True)
         return (distance * weight).sum() / weight.sum().clamp(min=1e-6)

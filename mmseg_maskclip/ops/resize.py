@@ -139,8 +139,11 @@ class ScoreMap:
 
         Returns:
             (bottom - top, right - left, K) float32.
+
+        Raises:
+            ValueError: If the tile lies outside what the grids cover.
         """
-        total = None
+        total: Tensor | None = None
         for index, grid in enumerate(self.grids):
             row_low, row_high = self.rows[index].span(top, bottom)
             column_low, column_high = self.columns[index].span(left, right)
@@ -151,6 +154,8 @@ class ScoreMap:
             down = self._row_weights[index][top:bottom, row_low:row_high]
             part = (down @ across.flatten(1)).view(bottom - top, right - left, -1)
             total = part if total is None else total.add_(part)
+        if total is None:
+            raise ValueError(f'no grid reaches rows {top} to {bottom}, columns {left} to {right}')
         return total
 
 
@@ -242,6 +247,5 @@ def probability_map(maps: Sequence[ScoreMap],
     side = _tile_side(maps[0].device, maps[0].num_classes)
     with full_precision(found):
         for box in _tiles(maps[0].size, side):
-            found[(slice(None), *box)] = _mean_probability(maps, box, probabilities).permute(
-                2, 0, 1)
+            found[:, box[0], box[1]] = _mean_probability(maps, box, probabilities).permute(2, 0, 1)
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mmseg_maskclip.utils.errors import InputError
 
@@ -33,14 +33,15 @@ def require_number(value: Value, name: str, *, minimum: float | None = None,
         InputError: If it is anything else, e.g. ``"conf_thresh is '0.5', expected
             a number from 0 to 1."``
     """
+    number: Any = value
     fits = (isinstance(value, numbers.Integral if whole else numbers.Real)
             and not isinstance(value, bool)
             # An integer beyond the range of floats has no float to look at.
             and (isinstance(value, numbers.Integral) or math.isfinite(value))
-            and (minimum is None or value >= minimum)
-            and (above is None or value > above)
-            and (maximum is None or value <= maximum)
-            and (below is None or value < below))
+            and (minimum is None or number >= minimum)
+            and (above is None or number > above)
+            and (maximum is None or number <= maximum)
+            and (below is None or number < below))
     if not fits:
         kind = 'a whole number' if whole else 'a number'
         end = f'; {hint}' if hint else ''

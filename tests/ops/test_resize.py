@@ -85,3 +85,12 @@ def test_large_vocabulary_never_holds_all_scores():
     finally:
         ScoreMap.tile = original
     assert 0 < largest <= 4 << 20
+
+
+def test_a_tile_that_no_grid_reaches_is_refused():
+    right_half = compose_resize(2, 8, 8, 16, 16, 16)
+    whole = compose_resize(2, 16, 0, 16, 16, 16)
+    scores = ScoreMap([torch.ones(3, 2, 2)], [whole], [right_half])
+    assert scores.tile(0, 4, 8, 16).shape == (4, 8, 3)
+    with pytest.raises(ValueError, match='no grid reaches rows 0 to 4, columns 0 to 8'):
+        scores.tile(0, 4, 0, 8)

@@ -40,33 +40,37 @@ def download_clip(spec: ClipSpec, root: str | Path = 'pretrain', progress: bool 
         InputError: If the model has no published file, the host can't be
             reached, or what came is not the published file.
     """
-    if spec.url is None or spec.filename is None:
-        raise InputError(f'{spec.name} has no file to download. {how_to_get(spec)}')
-    target = writable_dir(root, 'download folder') / spec.filename
+    url, filename = published_file(spec)
+    target = writable_dir(root, 'download folder') / filename
     command = f'bash download_weights.sh {spec.name}'
     if target.is_file():
-        if _fits(target, spec.sha256):
+        if spec.sha256 is None or _fits(target, spec.sha256):
             return target
-        raise InputError(f'{target} is not the published file of {spec.name} (its SHA-256 starts '
-                         f'with {sha256_of(target)[:12]}, {spec.sha256[:12]} was expected): move '
-                         f'it away, then run: {command}')
-    return download_file(mirror_url(spec), target, spec.sha256, command, progress)
+        raise InputError(f'{target} is not the published file of {spec.name}: expected a SHA-256 '
+                         f'that starts with {spec.sha256[:12]}, got {sha256_of(target)[:12]}; '
+                         f'move it away, then run: {command}')
+    return download_file(url, target, spec.sha256, command, progress)
 
 
-def mirror_url(spec: ClipSpec) -> str:
-    """Where a model is fetched from: the official place or the mirror.
+def published_file(spec: ClipSpec) -> tuple[str, str]:
+    """The published file of a model: where it is fetched from, and its name.
 
-    ``MASKCLIP_BASE_URL`` names a mirror with the official layout,
-    ``{base}/{sha256}/{filename}``.
+    ``MASKCLIP_BASE_URL`` names a mirror to be used in place of the official host.
 
     Args:
-        spec: A model with a published file.
+        spec: The model.
+
+    Raises:
+        InputError: If the model has no published file.
     """
+    if spec.url is None or spec.filename is None:
+        raise InputError(f'{spec.name} has no file to download. {how_to_get(spec)}')
     base = os.environ.get(BASE_URL)
     if not base:
-        return spec.url
+        return spec.url, spec.filename
+    # The official layout, so that a mirror is a plain copy: {base}/{sha256}/{filename}.
     parts = [base.rstrip('/'), *([spec.sha256] if spec.sha256 else []), spec.filename]
-    return '/'.join(parts)
+    return '/'.join(parts), spec.filename
 
 
 def download_file(url: str, target: str | Path, sha256: str | None = None, again: str = '',

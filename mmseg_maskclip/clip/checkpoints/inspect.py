@@ -49,8 +49,9 @@ class TowerSizes:
         """
         if self.kind != spec.kind:
             return [f'kind is {self.kind}, expected {spec.kind}']
-        expected = {'width': spec.width, 'layers': spec.layers, 'embed_dim': spec.embed_dim,
-                    'positions': spec.grid ** 2 + 1}
+        expected: dict[str, Any] = {
+            'width': spec.width, 'layers': spec.layers, 'embed_dim': spec.embed_dim,
+            'positions': spec.grid ** 2 + 1}
         if spec.kind == 'vit':
             expected['patch_size'] = spec.patch_size
             expected['hidden'] = int(spec.width * spec.mlp_ratio)

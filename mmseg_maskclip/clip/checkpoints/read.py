@@ -226,10 +226,14 @@ def _checked(path: Path, form: str, visual: dict, text: dict, token_ids: Tensor 
         raise InputError(
             f'CLIP checkpoint {path} holds no weight of a CLIP image tower (first keys: {found}; '
             f'expected visual.* or backbone.*). {fix}')
-    tensors = ({key: value.float() if value.is_floating_point() else value
-                for key, value in part.items()} for part in (visual, text))
     try:
-        return ClipCheckpoint(path, form, *tensors, token_ids)
+        return ClipCheckpoint(path, form, _single(visual), _single(text), token_ids)
     except KeyError as error:
         raise InputError(f'CLIP checkpoint {path} is incomplete: the weight {error} is '
                          f'missing. {fix}') from error
+
+
+def _single(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same weights in single precision; published files are in half."""
+    return {key: value.float() if value.is_floating_point() else value
+            for key, value in state.items()}

@@ -39,7 +39,7 @@ class TextBank:
 
     embeddings: Tensor
     class_names: tuple[str, ...]
-    row_class: Optional[Tensor] = None
+    row_class: Tensor = None  # type: ignore[assignment]  # None is replaced in __post_init__
     row_names: tuple[str, ...] = ()
     clip: Optional[str] = None
     templates: Optional[str] = None

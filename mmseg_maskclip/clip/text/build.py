@@ -124,7 +124,10 @@ def cached_text_bank(checkpoint: ClipCheckpoint, spec: ClipSpec, vocabulary: Sou
 def _prompts(vocabulary: Vocabulary, templates: tuple[str, ...], synonyms: str) -> _Prompts:
     if synonyms not in SYNONYMS:
         raise InputError(f"synonyms is '{synonyms}', one of {SYNONYMS} was expected.")
-    texts, rows, names, classes = [], [], [], []
+    texts: list[str] = []
+    rows: list[int] = []
+    names: list[str] = []
+    classes: list[int] = []
     for index, entry in enumerate(vocabulary.entries):
         groups = [entry] if synonyms == 'mean' else [(name,) for name in entry]
         for group in groups:
@@ -145,13 +148,11 @@ def _row_means(encoder: TextEncoder, prompts: _Prompts, batch_size: int,
     order = lengths.argsort(stable=True)
     device = encoder.mask.device
     # In double precision the order of summation is no longer seen in a float.
-    sums = None
+    sums = torch.zeros(len(prompts.row_names), encoder.width, dtype=torch.float64, device=device)
     bar = progress_bar(len(order), 'text embeddings', 'prompt', shown=progress)
     for batch in order.split(batch_size):
         found = encoder(tokens[batch, :int(lengths[batch].max())].to(device))
         unit = F.normalize(found, dim=1).double()
-        if sums is None:
-            sums = unit.new_zeros(len(prompts.row_names), unit.shape[1])
         sums.index_add_(0, prompts.rows[batch].to(device), unit)
         bar.update(len(batch))
     bar.close()

@@ -26,6 +26,9 @@ class TextEncoder(nn.Module):
         InputError: If the checkpoint has no text tower, or one of other sizes.
     """
 
+    mask: Tensor
+    known_tokens: Tensor
+
     def __init__(self, checkpoint: ClipCheckpoint, spec: ClipSpec) -> None:
         import open_clip
 
@@ -35,12 +38,13 @@ class TextEncoder(nn.Module):
             raise InputError(
                 f'{checkpoint.path} ({checkpoint.form}) holds no text tower, which text '
                 f'embeddings need: name the full CLIP checkpoint. {how_to_get(spec)}')
+        self.width = spec.embed_dim
         self.context_length = spec.text.context_length
         self.tower = _build(spec)
         self._load(checkpoint, spec)
         # A long enough table, cut to the prompts at hand: the mask is causal, so
         # what follows the end token never reaches it.
-        self.register_buffer('mask', self.tower.attn_mask, persistent=False)
+        self.register_buffer('mask', self.tower.get_buffer('attn_mask'), persistent=False)
         self.tokenizer = open_clip.SimpleTokenizer(context_length=self.context_length + 1)
         self.requires_grad_(False).eval()
 

@@ -93,7 +93,8 @@ def combine_vocabularies(sources: Sequence[Source]) -> Vocabulary:
                          f'{", ".join(list_vocabularies())}.')
     if len(vocabularies) == 1:
         return vocabularies[0]
-    known, entries = set(), []
+    known: set[str] = set()
+    entries: list[tuple[str, ...]] = []
     for entry in (entry for vocabulary in vocabularies for entry in vocabulary.entries):
         fresh = tuple(name for name in entry if name.lower() not in known)
         if fresh and fresh[0] == entry[0]:

@@ -40,12 +40,12 @@ def test_the_file_comes_whole_and_once(server, spec, tmp_path):
 
 
 def test_without_a_mirror_the_official_address_is_used(monkeypatch):
-    from mmseg_maskclip.clip.checkpoints.download import mirror_url
+    from mmseg_maskclip.clip.checkpoints.download import published_file
     monkeypatch.delenv('MASKCLIP_BASE_URL', raising=False)
     spec = get_spec('ViT-B/16')
-    assert mirror_url(spec) == spec.url
+    assert published_file(spec) == (spec.url, 'ViT-B-16.pt')
     monkeypatch.setenv('MASKCLIP_BASE_URL', 'http://mirror/models')
-    assert mirror_url(spec) == f'http://mirror/models/{spec.sha256}/ViT-B-16.pt'
+    assert published_file(spec)[0] == f'http://mirror/models/{spec.sha256}/ViT-B-16.pt'
 
 
 def test_an_interrupted_download_is_taken_up_again(server, spec, tmp_path):
