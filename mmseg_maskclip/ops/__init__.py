@@ -9,17 +9,11 @@ from mmseg_maskclip.ops.class_prior import (
     softmax_weights,
 )
 from mmseg_maskclip.ops.distillation import feature_distance
+from mmseg_maskclip.ops.label_maps import best_classes, label_map, probability_map
 from mmseg_maskclip.ops.positions import resize_positions
 from mmseg_maskclip.ops.pseudo_labels import IGNORED, UNLABELLED, fill_unlabelled, ignore_unlabelled
 from mmseg_maskclip.ops.refine import LOGIT_SCALE, denoise_prompts, smooth_keys
-from mmseg_maskclip.ops.resize import (
-    AxisResize,
-    ScoreMap,
-    best_classes,
-    compose_resize,
-    label_map,
-    probability_map,
-)
+from mmseg_maskclip.ops.resize import AxisResize, ScoreMap, compose_resize
 from mmseg_maskclip.ops.scores import pool_rows, score_patches
 
 __all__ = ['GATE_COSINE', 'IGNORED', 'LOGIT_SCALE', 'UNLABELLED', 'AxisResize', 'ScoreMap',

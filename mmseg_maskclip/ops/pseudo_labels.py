@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mmseg_maskclip.ops.resize import ScoreMap, best_classes, compose_resize
+from mmseg_maskclip.ops.label_maps import best_classes
+from mmseg_maskclip.ops.resize import ScoreMap, compose_resize
 
 UNLABELLED = -1
 IGNORED = 255

@@ -1,4 +1,4 @@
-"""Score maps resized and arg-maxed in tiles, so that memory stays bounded.
+"""Score maps resized one axis at a time, so that any tile can be computed on its own.
 
 Bilinear resizing is linear and separable: out = R S C^T with one small sparse
 matrix per axis. Resizing twice (grid -> network input -> image), cropping,
@@ -9,20 +9,12 @@ are never held; what one tile needs is.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Callable, Iterator, Sequence
+from typing import Sequence
 
 import torch
 from torch import Tensor
-
-from mmseg_maskclip.ops.precision import full_precision
-
-TILE_BYTES_CPU = 2 << 20
-"""Scores of one tile on a CPU: about what a core's cache holds."""
-TILE_BYTES_GPU = 256 << 20
-"""Scores of one tile on an accelerator: large enough to hide the launches."""
 
 
 def _resize_matrix(size_in: int, size_out: int, align_corners: bool) -> Tensor:
@@ -157,95 +149,3 @@ class ScoreMap:
         if total is None:
             raise ValueError(f'no grid reaches rows {top} to {bottom}, columns {left} to {right}')
         return total
-
-
-def _tile_side(device: torch.device, num_classes: int) -> int:
-    budget = TILE_BYTES_CPU if device.type == 'cpu' else TILE_BYTES_GPU
-    return max(8, math.isqrt(budget // (4 * num_classes)))
-
-
-def _softmax(scores: Tensor) -> Tensor:
-    return scores.softmax(dim=-1)
-
-
-def best_classes(maps: Sequence[ScoreMap],
-                 probabilities: Callable[[Tensor], Tensor] = _softmax) -> tuple[Tensor, Tensor]:
-    """Best class of every pixel and its score, tile by tile.
-
-    One map: the arg-max of its scores. Several maps (flips and scales of one
-    image): the arg-max of their mean probability, as mmsegmentation averages
-    test-time augmentations.
-
-    Args:
-        maps: Score maps of one image, all of one size and class count.
-        probabilities: Class probabilities (..., K) of scores (..., K), in the
-            same order.
-
-    Returns:
-        Class ids (H, W) int64 and their scores (H, W) float32 (of several
-        maps, the mean probability), on the scores' device.
-    """
-    height, width = maps[0].size
-    labels = torch.empty(height, width, dtype=torch.int64, device=maps[0].device)
-    best = torch.empty(height, width, device=maps[0].device)
-    side = _tile_side(maps[0].device, maps[0].num_classes)
-    with full_precision(labels):
-        for box in _tiles((height, width), side):
-            if len(maps) == 1:
-                scores = maps[0].tile(*_bounds(box))
-            else:
-                scores = _mean_probability(maps, box, probabilities)
-            best[box], labels[box] = scores.max(dim=2)
-    return labels, best
-
-
-def _tiles(size: tuple[int, int], side: int) -> Iterator[tuple[slice, slice]]:
-    height, width = size
-    for top in range(0, height, side):
-        for left in range(0, width, side):
-            yield (slice(top, min(top + side, height)), slice(left, min(left + side, width)))
-
-
-def _bounds(box: tuple[slice, slice]) -> tuple[int, int, int, int]:
-    return box[0].start, box[0].stop, box[1].start, box[1].stop
-
-
-def _mean_probability(maps: Sequence[ScoreMap], box: tuple[slice, slice],
-                      probabilities: Callable[[Tensor], Tensor]) -> Tensor:
-    total = probabilities(maps[0].tile(*_bounds(box)))
-    for other in maps[1:]:
-        total = total + probabilities(other.tile(*_bounds(box)))
-    return total / len(maps)
-
-
-def label_map(maps: Sequence[ScoreMap],
-              probabilities: Callable[[Tensor], Tensor] = _softmax) -> Tensor:
-    """Best class of every pixel, see :func:`best_classes`.
-
-    Args:
-        maps: Score maps of one image.
-        probabilities: As there.
-
-    Returns:
-        Class ids, (H, W) int64.
-    """
-    return best_classes(maps, probabilities)[0]
-
-
-def probability_map(maps: Sequence[ScoreMap],
-                    probabilities: Callable[[Tensor], Tensor] = _softmax) -> Tensor:
-    """Mean class probabilities of every pixel; all of them are held.
-
-    Args:
-        maps: Score maps of one image.
-        probabilities: As in :func:`best_classes`.
-
-    Returns:
-        (K, H, W) float32.
-    """
-    found = torch.empty(maps[0].num_classes, *maps[0].size, device=maps[0].device)
-    side = _tile_side(maps[0].device, maps[0].num_classes)
-    with full_precision(found):
-        for box in _tiles(maps[0].size, side):
-            found[:, box[0], box[1]] = _mean_probability(maps, box, probabilities).permute(2, 0, 1)
-    return found

@@ -35,13 +35,13 @@ def test_two_resizes_and_a_crop_equal_interpolate(image, crop, out, align_corner
 
 
 def test_tiles_meet_without_seams(monkeypatch):
-    from mmseg_maskclip.ops import resize
+    from mmseg_maskclip.ops import label_maps
     torch.manual_seed(1)
     scores = torch.randn(5, 9, 11)
     rows, columns = compose_resize(9, 90, 0, 90, 90, 77), compose_resize(11, 110, 0, 110, 110, 140)
     score_map = ScoreMap([scores], [rows], [columns])
     whole = score_map.tile(0, 77, 0, 140)
-    monkeypatch.setattr(resize, 'TILE_BYTES_CPU', 4 * 5 * 64)
+    monkeypatch.setattr(label_maps, 'TILE_BYTES_CPU', 4 * 5 * 64)
     _same_but_ties(label_map([score_map]), whole.permute(2, 0, 1))
     torch.testing.assert_close(score_map.tile(13, 29, 50, 66), whole[13:29, 50:66])
 
