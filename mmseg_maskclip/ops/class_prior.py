@@ -15,25 +15,31 @@ GATE_COSINE = math.log(9) / 10
 
 
 def class_cosines(images: Tensor, text_features: Tensor) -> Tensor:
-    """What the image as a whole has in common with every class.
+    """Cosine of the image as a whole with every class.
 
     Args:
         images: CLIP's image embeddings, (B, D), any norm.
-        text_features: One row per class, (K, D), taken as they are: rows
-            shorter than unit length (a mean over prompts that was not
-            renormalised) give smaller values.
+        text_features: One row per class, (K, D), taken as they are: rows of a
+            norm below 1 (a mean over prompts that was not L2-normalised again)
+            give smaller values.
 
     Returns:
         (B, K).
 
     Raises:
         ValueError: If the two disagree on D.
+
+    Example:
+        >>> import torch
+        >>> class_cosines(torch.tensor([[3.0, 4.0]]), torch.tensor([[1.0, 0.0], [0.0, 0.5]]))
+        tensor([[0.6000, 0.4000]])
     """
     if images.shape[1] != text_features.shape[1]:
         raise ValueError(f'image embeddings have width {images.shape[1]}, the text features '
                          f'{text_features.shape[1]}: they come from different CLIP models')
     with full_precision(images):
-        # One by one: how a product is summed may depend on the size of the batch.
+        # One image at a time: the order of summation in a matrix product may depend on the size
+        # of the batch, and no label map shall depend on which images share a batch.
         return torch.stack([text_features.float() @ image
                             for image in F.normalize(images.float(), dim=1)])
 
@@ -47,6 +53,13 @@ def softmax_weights(cosines: Tensor, tau: float) -> Tensor:
 
     Returns:
         (B, K), positive.
+
+    Example:
+        Probabilities of 1/4 and 3/4:
+
+        >>> import torch
+        >>> softmax_weights(torch.tensor([[1.0, 3.0]]).log(), tau=1.0)
+        tensor([[0.5000, 1.5000]])
     """
     return cosines.shape[1] * (cosines / tau).softmax(dim=1)
 
@@ -61,6 +74,11 @@ def gate_weights(cosines: Tensor, weight: float, threshold: float = GATE_COSINE)
 
     Returns:
         (B, K).
+
+    Example:
+        >>> import torch
+        >>> gate_weights(torch.tensor([[0.30, 0.10]]), weight=3.0)
+        tensor([[3., 1.]])
     """
     return (cosines > threshold).to(cosines) * (weight - 1) + 1
 
@@ -74,6 +92,12 @@ def multiply_scores(scores: Tensor, weights: Tensor) -> Tensor:
 
     Returns:
         (B, K, h, w).
+
+    Example:
+        >>> import torch
+        >>> scores = torch.tensor([0.2, -0.2]).view(1, 2, 1, 1)
+        >>> multiply_scores(scores, torch.tensor([[2.0, 2.0]])).flatten()
+        tensor([ 0.4000, -0.4000])
     """
     return scores * weights[:, :, None, None].to(scores)
 
@@ -93,6 +117,14 @@ def add_log_prior(scores: Tensor, cosines: Tensor, tau: float, scale: float) -> 
 
     Returns:
         (B, K, h, w).
+
+    Example:
+        Equal logits take over the prior, 1/4 to 3/4:
+
+        >>> import torch
+        >>> logits, cosines = torch.zeros(1, 2, 1, 1), torch.tensor([[1.0, 3.0]]).log()
+        >>> add_log_prior(logits, cosines, tau=1.0, scale=1.0).softmax(dim=1).flatten()
+        tensor([0.2500, 0.7500])
     """
     shift = (cosines / tau).log_softmax(dim=1) + math.log(cosines.shape[1])
     return scores + (shift / scale)[:, :, None, None].to(scores)

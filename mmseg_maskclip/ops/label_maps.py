@@ -42,6 +42,17 @@ def best_classes(maps: Sequence[ScoreMap],
     Returns:
         Class ids (H, W) int64 and their scores (H, W) float32 (of several
         maps, the mean probability), on the scores' device.
+
+    Example:
+        Two classes on a grid of two cells, as four pixels:
+
+        >>> import torch
+        >>> from mmseg_maskclip.ops import compose_resize
+        >>> axes = [compose_resize(1, 1, 0, 1, 1, 1)], [compose_resize(2, 4, 0, 4, 4, 4)]
+        >>> scores = ScoreMap([torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]])], *axes)
+        >>> labels, best = best_classes([scores])
+        >>> labels, best
+        (tensor([[0, 0, 1, 1]]), tensor([[1.0000, 0.7500, 0.7500, 1.0000]]))
     """
     height, width = maps[0].size
     labels = torch.empty(height, width, dtype=torch.int64, device=maps[0].device)
@@ -86,6 +97,15 @@ def label_map(maps: Sequence[ScoreMap],
 
     Returns:
         Class ids, (H, W) int64.
+
+    Example:
+        >>> import torch
+        >>> from mmseg_maskclip.ops import compose_resize
+        >>> axis = compose_resize(2, 2, 0, 2, 2, 2)
+        >>> scores = torch.tensor([[[0.1, 0.9], [0.2, 0.8]], [[0.3, 0.4], [0.5, 0.6]]])
+        >>> label_map([ScoreMap([scores], [axis], [axis])])
+        tensor([[1, 0],
+                [1, 0]])
     """
     return best_classes(maps, probabilities)[0]
 
@@ -100,6 +120,16 @@ def probability_map(maps: Sequence[ScoreMap],
 
     Returns:
         (K, H, W) float32.
+
+    Example:
+        Logits of log 1 against log 3, at one pixel:
+
+        >>> import torch
+        >>> from mmseg_maskclip.ops import compose_resize
+        >>> axis = compose_resize(1, 1, 0, 1, 1, 1)
+        >>> scores = torch.tensor([1.0, 3.0]).log().view(2, 1, 1)
+        >>> probability_map([ScoreMap([scores], [axis], [axis])]).flatten()
+        tensor([0.2500, 0.7500])
     """
     found = torch.empty(maps[0].num_classes, *maps[0].size, device=maps[0].device)
     side = _tile_side(maps[0].device, maps[0].num_classes)

@@ -23,6 +23,14 @@ def resize_positions(table: Tensor, grid: tuple[int, int]) -> Tensor:
 
     Raises:
         ValueError: If the table holds no square grid.
+
+    Example:
+        A constant 2 x 2 grid behind a class token, resized to 1 x 3:
+
+        >>> import torch
+        >>> table = torch.tensor([[9.0], [1.0], [1.0], [1.0], [1.0]])
+        >>> resize_positions(table, (1, 3)).flatten().round(decimals=3)
+        tensor([9., 1., 1., 1.])
     """
     count = table.shape[0] - 1
     side = round(count ** 0.5)

@@ -14,5 +14,12 @@ def full_precision(like: Tensor) -> torch.autocast:
 
     Args:
         like: Any tensor.
+
+    Example:
+        >>> import torch
+        >>> ones = torch.ones(1, 1)
+        >>> with torch.autocast('cpu', dtype=torch.bfloat16), full_precision(ones):
+        ...     (ones @ ones).dtype
+        torch.float32
     """
     return torch.autocast(like.device.type, enabled=False)

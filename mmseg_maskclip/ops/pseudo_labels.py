@@ -1,4 +1,4 @@
-"""Completing label maps: -1 is unlabelled, 255 is ignored."""
+"""Pseudo-labels for unlabelled pixels: -1 is unlabelled, 255 is ignored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IGNORED = 255
 
 def fill_unlabelled(labels: Tensor, scores: Tensor, class_ids: Tensor,
                     threshold: float = 0.0) -> Tensor:
-    """Give unlabelled pixels the best of some classes (MaskCLIP, Sec. 3.4).
+    """Label the unlabelled pixels with the best of some classes (MaskCLIP, Sec. 3.4).
 
     Scores are resized bilinearly to the labels' size. Pixels that have a
     label, or are ignored, stay as they are, whatever the threshold.
@@ -23,10 +23,20 @@ def fill_unlabelled(labels: Tensor, scores: Tensor, class_ids: Tensor,
         labels: (B, H, W) int64, -1 where unlabelled.
         scores: Scores of the candidate classes, (B, C, h, w).
         class_ids: Class id of each candidate, (C,) int64.
-        threshold: Pixels whose best score is below stay unlabelled.
+        threshold: Pixels whose best score is below it stay unlabelled.
 
     Returns:
         (B, H, W) int64.
+
+    Example:
+        Classes 5 and 7 compete for the -1; a score of 0.2 is not enough:
+
+        >>> import torch
+        >>> labels = torch.tensor([[[-1, 3], [-1, -1]]])
+        >>> scores = torch.tensor([[[[0.9, 0.9], [0.1, 0.2]], [[0.1, 0.1], [0.8, 0.1]]]])
+        >>> fill_unlabelled(labels, scores, torch.tensor([5, 7]), threshold=0.5)
+        tensor([[[ 5,  3],
+                 [ 7, -1]]])
     """
     height, width = labels.shape[1:]
     rows = compose_resize(scores.shape[2], height, 0, height, height, height)
@@ -42,12 +52,17 @@ def fill_unlabelled(labels: Tensor, scores: Tensor, class_ids: Tensor,
 
 
 def ignore_unlabelled(labels: Tensor) -> Tensor:
-    """What is still unlabelled does not count in the loss.
+    """Leave what is still unlabelled out of the loss.
 
     Args:
         labels: Any shape, int64.
 
     Returns:
         The same with 255 for -1.
+
+    Example:
+        >>> import torch
+        >>> ignore_unlabelled(torch.tensor([-1, 3, 255]))
+        tensor([255,   3, 255])
     """
     return labels.masked_fill(labels == UNLABELLED, IGNORED)

@@ -14,11 +14,11 @@ SUPPRESSED = -100.0
 
 
 def denoise_prompts(scores: Tensor, threshold: float) -> Tensor:
-    """Prompt denoising: drop the classes that are nowhere confident.
+    """Prompt denoising: suppress the classes that are nowhere confident.
 
     A class whose highest probability, softmax(100 x score) over the classes,
     stays below the threshold at every position of an image gets the score
-    -100 in that image. Where no class reaches it all scores are equal, and an
+    -100 in that image. Where no class reaches it, all scores are equal and an
     arg-max gives class 0.
 
     Args:
@@ -27,6 +27,13 @@ def denoise_prompts(scores: Tensor, threshold: float) -> Tensor:
 
     Returns:
         Scores, (B, K, H, W).
+
+    Example:
+        One position; softmax(30, 30, 10) is (1/2, 1/2, 0):
+
+        >>> import torch
+        >>> denoise_prompts(torch.tensor([0.3, 0.3, 0.1]).view(1, 3, 1, 1), 0.4).flatten()
+        tensor([   0.3000,    0.3000, -100.0000])
     """
     with full_precision(scores):
         probability = (LOGIT_SCALE * scores).softmax(dim=1)
@@ -43,8 +50,8 @@ def smooth_keys(scores: Tensor, keys: Tensor, threshold: float) -> Tensor:
 
     Args:
         scores: Scores, (B, K, H, W).
-        keys: Normalised key of every position, (B, H*W, C); how they are
-            normalised is the backbone's business.
+        keys: Normalised key of every position, (B, H*W, C); the backbone
+            decides how they are normalised.
         threshold: In (0, 1]; the paper uses 1, which smooths every position.
 
     Returns:
@@ -52,6 +59,16 @@ def smooth_keys(scores: Tensor, keys: Tensor, threshold: float) -> Tensor:
 
     Raises:
         ValueError: If keys and scores disagree on the number of positions.
+
+    Example:
+        Two positions with equal keys, the first sure of class 0, the second
+        torn between both; it gets the sum of (1, 0) and (1/2, 1/2):
+
+        >>> import torch
+        >>> scores = torch.tensor([[1.0, 0.0], [0.0, 0.0]]).view(1, 2, 1, 2)
+        >>> smooth_keys(scores, torch.ones(1, 2, 1), threshold=0.9).squeeze().round(decimals=3)
+        tensor([[1.0000, 1.5000],
+                [0.0000, 0.5000]])
     """
     batch, classes, height, width = scores.shape
     if keys.shape[1] != height * width:
@@ -59,6 +76,7 @@ def smooth_keys(scores: Tensor, keys: Tensor, threshold: float) -> Tensor:
     with full_precision(scores):
         probability = (LOGIT_SCALE * scores).softmax(dim=1).flatten(2).transpose(1, 2)
         keys = keys.to(probability)
+        # The product is grouped so that the (L, L) affinity keys @ keys.T never exists.
         smoothed = keys @ (keys.transpose(1, 2) @ probability)
     unsure = probability.amax(dim=2, keepdim=True) < threshold
     mixed = smoothed.where(unsure, probability)

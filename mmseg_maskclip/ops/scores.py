@@ -10,24 +10,34 @@ from mmseg_maskclip.ops.precision import full_precision
 
 
 def score_patches(features: Tensor, text_embeddings: Tensor, normalise: bool = True) -> Tensor:
-    """Cosine score of every patch against every text row (MaskCLIP, Sec. 3.2).
+    """Cosine score of every patch against every text embedding (MaskCLIP, Sec. 3.2).
 
     Args:
         features: Projected patch features, (B, D, H, W), any norm.
-        text_embeddings: One unit-length row per text, (R, D).
-        normalise: Bring the features to unit length first; without it the
-            scores are plain dot products, as MaskCLIP+ students use them.
+        text_embeddings: L2-normalised, one row per class or synonym, (R, D).
+        normalise: L2-normalise the features first; without it the scores are
+            plain dot products, as MaskCLIP+ students use them.
 
     Returns:
         Scores, in [-1, 1] if normalised, (B, R, H, W).
 
     Raises:
         ValueError: If the two disagree on D.
+
+    Example:
+        Two patches with the features (3, 4) and (0, 2), two classes:
+
+        >>> import torch
+        >>> features = torch.tensor([[3.0, 0.0], [4.0, 2.0]]).view(1, 2, 1, 2)
+        >>> score_patches(features, torch.eye(2)).squeeze()
+        tensor([[0.6000, 0.0000],
+                [0.8000, 1.0000]])
     """
     if features.shape[1] != text_embeddings.shape[1]:
         raise ValueError(f'features have {features.shape[1]} channels, the text embeddings '
                          f'{text_embeddings.shape[1]}: they come from different CLIP models')
     with full_precision(features):
+        # Autocast is off, but the backbone may run in half precision itself.
         features = features.float() if features.dtype != torch.float64 else features
         if normalise:
             features = F.normalize(features, dim=1)
@@ -35,15 +45,21 @@ def score_patches(features: Tensor, text_embeddings: Tensor, normalise: bool = T
 
 
 def pool_rows(scores: Tensor, row_class: Tensor, num_classes: int) -> Tensor:
-    """Score of a class = the best score among its text rows (synonyms).
+    """Score of a class: the highest score among its text embeddings (synonyms).
 
     Args:
-        scores: Scores per text row, (B, R, H, W).
-        row_class: Class id of each row, (R,) int64; every class has a row.
+        scores: Scores per text embedding, (B, R, H, W).
+        row_class: Class id of each text embedding, (R,) int64; every class has one.
         num_classes: K.
 
     Returns:
         Scores per class, (B, K, H, W).
+
+    Example:
+        >>> import torch
+        >>> scores = torch.tensor([0.1, 0.7, 0.4]).view(1, 3, 1, 1)
+        >>> pool_rows(scores, torch.tensor([0, 0, 1]), num_classes=2).flatten()
+        tensor([0.7000, 0.4000])
     """
     index = row_class.view(1, -1, 1, 1).expand_as(scores)
     pooled = scores.new_full((scores.shape[0], num_classes, *scores.shape[2:]), float('-inf'))

@@ -1,0 +1,28 @@
+"""The examples in the docstrings of ``ops``, which are small enough to check by hand."""
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+from mmseg_maskclip import ops
+
+MODULES = [info.name for info in pkgutil.iter_modules(ops.__path__)]
+
+
+@pytest.mark.parametrize('name', MODULES)
+def test_examples_are_true(name):
+    module = importlib.import_module(f'mmseg_maskclip.ops.{name}')
+    failed, attempted = doctest.testmod(module)
+    assert attempted and not failed
+
+
+def test_every_public_function_has_an_example():
+    functions = [name for name in ops.__all__ if callable(getattr(ops, name))]
+    assert [name for name in functions if '>>>' not in _documentation(getattr(ops, name))] == []
+
+
+def _documentation(item):
+    methods = [value for value in vars(item).values() if hasattr(value, '__func__')]
+    return ' '.join(part.__doc__ or '' for part in (item, *methods))
