@@ -27,10 +27,10 @@ from mmseg_maskclip.datasets.splits import (
     resolve_unlabelled,
 )
 from mmseg_maskclip.evaluation import (
-    Figures,
+    SegmentationMetrics,
     class_table,
     count_areas,
-    segmentation_figures,
+    segmentation_metrics,
     sum_areas,
     summary_table,
 )
@@ -229,8 +229,9 @@ class OpenVocabularyMixin:
                             self.ignore_index, f'label file {self.label_path(index)}')
                 for pred, index in zip(preds, indices)]
 
-    def figures(self, results: Sequence, metric: str | Sequence[str] = 'mIoU') -> Figures:
-        """All figures of a set of results, see :meth:`evaluate`."""
+    def metrics(self, results: Sequence,
+                metric: str | Sequence[str] = 'mIoU') -> SegmentationMetrics:
+        """All metrics of a set of results, see :meth:`evaluate`."""
         if len(results) and mmcv.is_list_of(results, np.ndarray):
             self._check_count(results)
             results = self.pre_eval(results, list(range(len(results))))
@@ -238,7 +239,7 @@ class OpenVocabularyMixin:
         if len(areas[0]) != len(self.CLASSES):
             raise InputError(f'the results count {len(areas[0])} classes, the data set has '
                              f'{len(self.CLASSES)}.')
-        return segmentation_figures(*areas, metrics=metric, unseen_ids=self.unseen_ids)
+        return segmentation_metrics(*areas, metrics=metric, unseen_ids=self.unseen_ids)
 
     def _check_count(self, results: Sequence) -> None:
         if len(results) != len(self):
@@ -262,8 +263,8 @@ class OpenVocabularyMixin:
         Raises:
             InputError: For an unknown metric or no results.
         """
-        figures = self.figures(results, metric)
-        print_log(f'per class results:\n{class_table(figures, self.CLASSES)}', logger=logger)
-        print_log(f'summary:\n{summary_table(figures)}', logger=logger)
-        return figures.as_dict(self.CLASSES)
+        metrics = self.metrics(results, metric)
+        print_log(f'per class results:\n{class_table(metrics, self.CLASSES)}', logger=logger)
+        print_log(f'summary:\n{summary_table(metrics)}', logger=logger)
+        return metrics.as_dict(self.CLASSES)
 

@@ -1,4 +1,4 @@
-"""Pixel counts per class: what every segmentation figure is made of."""
+"""Pixel counts per class, from which every segmentation metric is computed."""
 
 from __future__ import annotations
 

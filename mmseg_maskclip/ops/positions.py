@@ -22,7 +22,7 @@ def resize_positions(table: Tensor, grid: tuple[int, int]) -> Tensor:
         (1 + height * width, C).
 
     Raises:
-        ValueError: If the table holds no square grid.
+        ValueError: If the rows behind the first are not a square grid.
 
     Example:
         A constant 2 x 2 grid behind a class token, resized to 1 x 3:
@@ -35,7 +35,7 @@ def resize_positions(table: Tensor, grid: tuple[int, int]) -> Tensor:
     count = table.shape[0] - 1
     side = round(count ** 0.5)
     if side * side != count:
-        raise ValueError(f'a position table of {table.shape[0]} rows holds no square grid')
+        raise ValueError(f'expected a position table of 1 + n * n rows, got {table.shape[0]}')
     if grid == (side, side):
         return table
     square = table[1:].reshape(1, side, side, -1).permute(0, 3, 1, 2)

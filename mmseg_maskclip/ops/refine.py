@@ -72,7 +72,7 @@ def smooth_keys(scores: Tensor, keys: Tensor, threshold: float) -> Tensor:
     """
     batch, classes, height, width = scores.shape
     if keys.shape[1] != height * width:
-        raise ValueError(f'{keys.shape[1]} keys for {height} x {width} positions')
+        raise ValueError(f'expected {height} x {width} keys, one per position, got {keys.shape[1]}')
     with full_precision(scores):
         probability = (LOGIT_SCALE * scores).softmax(dim=1).flatten(2).transpose(1, 2)
         keys = keys.to(probability)

@@ -1,4 +1,4 @@
-"""Areas and figures against hand-worked 2x2 maps and torchmetrics."""
+"""Areas and metrics against hand-worked 2x2 maps and torchmetrics."""
 
 import math
 
@@ -17,7 +17,7 @@ from mmseg_maskclip.evaluation import (
     class_table,
     count_areas,
     harmonic_mean,
-    segmentation_figures,
+    segmentation_metrics,
     sum_areas,
     summary_table,
 )
@@ -37,47 +37,47 @@ def test_areas_worked_by_hand():
     assert all(area.dtype == torch.int64 for area in (intersect, union, pred, label))
 
 
-def test_figures_worked_by_hand():
-    figures = segmentation_figures(*count_areas(PREDICTION, TRUTH, 3))
-    assert figures.per_class['IoU'][:2].tolist() == [0.5, 0.5]
-    assert figures.per_class['Acc'][:2].tolist() == [1.0, 0.5]
-    assert figures.per_class['Prec'][:2].tolist() == [0.5, 1.0]
-    assert all(math.isnan(values[2]) for values in figures.per_class.values())
-    assert figures.summary['aAcc'] == figures.summary['pAcc'] == pytest.approx(2 / 3)
-    assert figures.summary['mIoU'] == 0.5
-    assert figures.summary['mAcc'] == 0.75
-    assert figures.summary['mPrec'] == 0.75
+def test_metrics_worked_by_hand():
+    metrics = segmentation_metrics(*count_areas(PREDICTION, TRUTH, 3))
+    assert metrics.per_class['IoU'][:2].tolist() == [0.5, 0.5]
+    assert metrics.per_class['Acc'][:2].tolist() == [1.0, 0.5]
+    assert metrics.per_class['Prec'][:2].tolist() == [0.5, 1.0]
+    assert all(math.isnan(values[2]) for values in metrics.per_class.values())
+    assert metrics.summary['aAcc'] == metrics.summary['pAcc'] == pytest.approx(2 / 3)
+    assert metrics.summary['mIoU'] == 0.5
+    assert metrics.summary['mAcc'] == 0.75
+    assert metrics.summary['mPrec'] == 0.75
 
 
 def test_class_predicted_but_absent_from_truth_is_left_out():
     areas = count_areas(np.array([[0, 2]]), np.array([[0, 0]]), 3)
-    figures = segmentation_figures(*areas)
-    assert figures.per_class['IoU'][0] == 0.5
-    assert figures.summary['mIoU'] == 0.5
-    assert figures.present.tolist() == [True, False, False]
+    metrics = segmentation_metrics(*areas)
+    assert metrics.per_class['IoU'][0] == 0.5
+    assert metrics.summary['mIoU'] == 0.5
+    assert metrics.present.tolist() == [True, False, False]
 
 
 def test_missed_class_counts_as_zero_and_has_no_precision():
-    figures = segmentation_figures(*count_areas(np.array([[0, 0]]), np.array([[0, 1]]), 2),
+    metrics = segmentation_metrics(*count_areas(np.array([[0, 0]]), np.array([[0, 1]]), 2),
                                    metrics=['mIoU', 'mFscore', 'mDice'])
-    assert figures.per_class['IoU'].tolist() == [0.5, 0.0]
-    assert figures.summary['mIoU'] == 0.25
-    assert math.isnan(figures.per_class['Prec'][1])
-    assert figures.summary['mPrec'] == 0.5
-    assert figures.per_class['Fscore'].tolist() == pytest.approx([2 / 3, 0.0])
-    assert figures.summary['mDice'] == pytest.approx(1 / 3)
+    assert metrics.per_class['IoU'].tolist() == [0.5, 0.0]
+    assert metrics.summary['mIoU'] == 0.25
+    assert math.isnan(metrics.per_class['Prec'][1])
+    assert metrics.summary['mPrec'] == 0.5
+    assert metrics.per_class['Fscore'].tolist() == pytest.approx([2 / 3, 0.0])
+    assert metrics.summary['mDice'] == pytest.approx(1 / 3)
 
 
 def test_seen_unseen_and_harmonic_mean_by_hand():
     intersect = torch.tensor([80, 60, 20])
     areas = torch.tensor([100, 100, 100])
-    figures = segmentation_figures(intersect, areas, areas, areas, unseen_ids=[2])
-    assert figures.summary['mIoU(S)'] == pytest.approx(0.7)
-    assert figures.summary['mIoU(U)'] == pytest.approx(0.2)
-    assert figures.summary['hIoU'] == pytest.approx(2 * 0.7 * 0.2 / 0.9)
-    assert figures.summary['mAcc(S)'] == pytest.approx(0.7)
-    assert 'mPrec(S)' not in figures.summary
-    assert 'hIoU' not in segmentation_figures(intersect, areas, areas, areas).summary
+    metrics = segmentation_metrics(intersect, areas, areas, areas, unseen_ids=[2])
+    assert metrics.summary['mIoU(S)'] == pytest.approx(0.7)
+    assert metrics.summary['mIoU(U)'] == pytest.approx(0.2)
+    assert metrics.summary['hIoU'] == pytest.approx(2 * 0.7 * 0.2 / 0.9)
+    assert metrics.summary['mAcc(S)'] == pytest.approx(0.7)
+    assert 'mPrec(S)' not in metrics.summary
+    assert 'hIoU' not in segmentation_metrics(intersect, areas, areas, areas).summary
 
 
 def test_harmonic_mean_at_its_ends():
@@ -88,9 +88,9 @@ def test_harmonic_mean_at_its_ends():
 
 def test_fscore_weighs_recall_by_beta():
     # precision 1/2, recall 1: F2 = 5 * .5 / (4 * .5 + 1) = 5/6
-    figures = segmentation_figures(torch.tensor([1]), torch.tensor([2]), torch.tensor([2]),
+    metrics = segmentation_metrics(torch.tensor([1]), torch.tensor([2]), torch.tensor([2]),
                                    torch.tensor([1]), metrics='mFscore', beta=2)
-    assert figures.per_class['Fscore'].item() == pytest.approx(5 / 6)
+    assert metrics.per_class['Fscore'].item() == pytest.approx(5 / 6)
 
 
 @pytest.fixture
@@ -103,20 +103,20 @@ def random_maps():
     return prediction, truth
 
 
-def test_figures_equal_torchmetrics(random_maps):
+def test_metrics_equal_torchmetrics(random_maps):
     prediction, truth = random_maps
     areas = sum_areas(count_areas(p, t, 7) for p, t in zip(prediction, truth))
-    figures = segmentation_figures(*areas, metrics=['mIoU', 'mFscore'])
+    metrics = segmentation_metrics(*areas, metrics=['mIoU', 'mFscore'])
     options = {'num_classes': 7, 'ignore_index': 255}
     oracles = {'IoU': MulticlassJaccardIndex, 'Acc': MulticlassAccuracy,
                'Prec': MulticlassPrecision, 'Fscore': MulticlassF1Score}
     for name, oracle in oracles.items():
         expected = oracle(average='none', **options)(prediction, truth)
-        torch.testing.assert_close(figures.per_class[name].float(), expected)
+        torch.testing.assert_close(metrics.per_class[name].float(), expected)
     macro = JaccardIndex(task='multiclass', average='macro', **options)(prediction, truth)
-    assert figures.summary['mIoU'] == pytest.approx(macro.item(), abs=1e-6)
+    assert metrics.summary['mIoU'] == pytest.approx(macro.item(), abs=1e-6)
     micro = MulticlassAccuracy(average='micro', **options)(prediction, truth)
-    assert figures.summary['aAcc'] == pytest.approx(micro.item(), abs=1e-6)
+    assert metrics.summary['aAcc'] == pytest.approx(micro.item(), abs=1e-6)
 
 
 def test_sum_takes_a_list_a_generator_or_one_summed_tuple(random_maps):
@@ -153,29 +153,29 @@ def test_predictions_on_ignored_pixels_are_not_looked_at():
 def test_unknown_metric_and_empty_results():
     areas = count_areas(PREDICTION, TRUTH, 3)
     with pytest.raises(InputError, match=r"'mIou'.*mIoU, mDice, mFscore"):
-        segmentation_figures(*areas, metrics='mIou')
+        segmentation_metrics(*areas, metrics='mIou')
     with pytest.raises(InputError, match='no image was predicted'):
         sum_areas([])
     with pytest.raises(InputError, match='shape'):
-        segmentation_figures(areas[0], areas[1], areas[2], areas[3][:2])
+        segmentation_metrics(areas[0], areas[1], areas[2], areas[3][:2])
 
 
 def test_tables_show_what_is_absent_and_what_is_undefined():
-    figures = segmentation_figures(*count_areas(np.array([[0, 0]]), np.array([[0, 1]]), 3),
+    metrics = segmentation_metrics(*count_areas(np.array([[0, 0]]), np.array([[0, 1]]), 3),
                                    unseen_ids=[1])
     rows = {line.split('|')[1].strip(): [cell.strip() for cell in line.split('|')[2:-1]]
-            for line in class_table(figures, ['cat', 'dog', 'emu']).splitlines() if '|' in line}
+            for line in class_table(metrics, ['cat', 'dog', 'emu']).splitlines() if '|' in line}
     assert rows['Class'] == ['Split', 'IoU', 'Acc', 'Prec']
     assert rows['cat'] == ['seen', '50.00', '100.00', '50.00']
     assert rows['dog'] == ['unseen', '0.00', '0.00', '-']
     assert rows['emu'] == ['seen', 'absent', 'absent', 'absent']
-    summary = summary_table(figures)
+    summary = summary_table(metrics)
     assert 'hIoU' in summary and 'mIoU(U)' in summary and 'aAcc' in summary
 
 
 def test_dictionary_names_classes_and_json_has_null():
-    figures = segmentation_figures(*count_areas(PREDICTION, TRUTH, 3))
-    flat = to_plain(figures.as_dict(['a', 'b', 'c']), nan_to_none=True)
+    metrics = segmentation_metrics(*count_areas(PREDICTION, TRUTH, 3))
+    flat = to_plain(metrics.as_dict(['a', 'b', 'c']), nan_to_none=True)
     assert flat['IoU.a'] == 0.5
     assert flat['IoU.c'] is None
     assert flat['mIoU'] == 0.5

@@ -61,5 +61,5 @@ def test_smoothing_leaves_sure_positions():
 
 
 def test_smoothing_refuses_keys_of_another_grid():
-    with pytest.raises(ValueError, match='6 keys for 2 x 2 positions'):
+    with pytest.raises(ValueError, match='expected 2 x 2 keys, one per position, got 6'):
         smooth_keys(torch.zeros(1, 3, 2, 2), torch.zeros(1, 6, 4), threshold=1.0)
