@@ -1,4 +1,4 @@
-"""CLIP files and text: model zoo, checkpoints, key maps, vocabularies, text banks."""
+"""CLIP: model zoo, checkpoints, vocabularies, prompt templates, text banks."""
 
 from mmseg_maskclip.clip.checkpoints.content import (
     CheckpointContent,

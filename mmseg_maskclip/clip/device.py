@@ -14,7 +14,7 @@ def pick_device(name: str | None = None) -> torch.device:
         name: ``'cpu'``, ``'cuda'``, ``'cuda:1'``; None for CUDA where there is one.
 
     Raises:
-        InputError: If it is no device, or not there.
+        InputError: If there is no such device.
     """
     if name is None:
         return torch.device('cuda' if torch.cuda.is_available() else 'cpu')

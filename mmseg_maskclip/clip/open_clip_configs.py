@@ -23,7 +23,7 @@ _FREE_TEXT = {'context_length', 'vocab_size', 'width', 'heads', 'layers', 'mlp_r
 
 def spec_from_config(name: str, config: Mapping[str, Any],
                      pretrained: Mapping[str, Any]) -> ClipSpec:
-    """Facts of an open_clip architecture with given weights.
+    """Sizes and training settings of an open_clip architecture with given weights.
 
     Args:
         name: Architecture name.
@@ -38,7 +38,7 @@ def spec_from_config(name: str, config: Mapping[str, Any],
 
     reason = why_not_plain(config)
     if reason:
-        raise InputError(f'open_clip model {name} can not be used: {reason}; expected a plain '
+        raise InputError(f'open_clip model {name} can not be used: {reason}. Expected a plain '
                          "ViT with a class token or a ModifiedResNet, and CLIP's own text tower.")
     vision = open_clip.CLIPVisionCfg(**config['vision_cfg'])
     resnet = isinstance(vision.layers, (list, tuple))

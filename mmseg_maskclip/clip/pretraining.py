@@ -39,10 +39,10 @@ def tokenizer(context_length: int) -> Callable[[list[str]], Tensor]:
     """CLIP's tokenizer.
 
     Args:
-        context_length: Tokens per text; shorter texts are padded with zeros.
+        context_length: Tokens per sentence; shorter ones are padded with zeros.
 
     Returns:
-        A function from texts to token ids, (N, context_length), int64.
+        A function from N sentences to token ids, (N, context_length), int64.
     """
     import open_clip
 
@@ -53,8 +53,8 @@ def clip_loss(image_features: Tensor, text_features: Tensor, logit_scale: Tensor
     """The symmetric contrastive loss (CLIP, Fig. 3), a scalar.
 
     Args:
-        image_features: Unit-length rows, (B, D).
-        text_features: Unit-length rows of the same pairs, (B, D).
+        image_features: L2-normalised image embeddings, (B, D).
+        text_features: L2-normalised text embeddings of the same pairs, (B, D).
         logit_scale: Factor of the cosines, a scalar.
     """
     import open_clip

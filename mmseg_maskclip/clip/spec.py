@@ -1,4 +1,4 @@
-"""What a CLIP model is made of: one frozen record per model."""
+"""Sizes and training settings of a CLIP model, one frozen record per model."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TextSpec:
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """Sizes and facts of a CLIP model.
+    """Sizes and training settings of a CLIP model.
 
     Attributes:
         name: Full name, e.g. ``'ViT-B/16'``.
@@ -94,6 +94,7 @@ class ClipSpec:
     @property
     def grid(self) -> int:
         """Positions along one side at ``image_size``."""
+        # A ModifiedResNet halves the size five times: 32 pixels a position.
         return self.image_size // (self.patch_size or 32)
 
 
@@ -118,7 +119,7 @@ def make_spec(**sizes: Any) -> ClipSpec:
     missing = [key for key in ('width', 'layers') if key not in sizes]
     if missing:
         raise InputError(f'the sizes of a CLIP model lack {" and ".join(missing)}, '
-                         f'received {sizes}.')
+                         f'got {sizes}.')
     filled = {'kind': 'vit', 'image_size': 224, 'embed_dim': 512, 'name': 'custom', **sizes}
     _fill_tower(filled)
     filled.setdefault('short_name', filled['name'].replace('/', '-'))

@@ -45,13 +45,13 @@ def list_models() -> list[str]:
 
 @functools.cache
 def get_spec(name: str) -> ClipSpec:
-    """Facts of a CLIP model.
+    """Sizes and training settings of a CLIP model, by its name.
 
     Args:
         name: One of :func:`list_models`, a short name of the earlier tools
             (``'ViT16'``), or an open_clip architecture whose image tower is a
             plain ViT or ModifiedResNet, alone (``'ViT-g-14'``) or with the tag
-            of its weights (``'ViT-B-16:laion2b_s34b_b88k'``). The bare name of
+            of its weights (``'ViT-B-16:laion2b_s34b_b88k'``). The name alone of
             an architecture OpenAI published (``'ViT-B-16'``, with or without
             ``-quickgelu``) means OpenAI's weights, hence QuickGELU.
 
@@ -96,11 +96,12 @@ def _openai_spec(name: str) -> ClipSpec:
     cfg = open_clip.get_pretrained_cfg(architecture, 'openai')
     spec = spec_from_config(architecture, open_clip.get_model_config(architecture), cfg)
     if spec.activation != 'quick_gelu':
-        raise InputError(f'open_clip says {architecture} runs {spec.activation}, but OpenAI '
-                         "trained it with QuickGELU: install open_clip_torch>=3.3,<4.")
-    digest, filename = cfg['url'].rstrip('/').split('/')[-2:]
+        raise InputError(f'open_clip builds {architecture} with {spec.activation}, expected '
+                         'quick_gelu, which OpenAI trained with: install open_clip_torch>=3.3,<4.')
+    # OpenAI publishes {host}/{sha256}/{filename}.
+    sha256, filename = cfg['url'].rstrip('/').split('/')[-2:]
     return replace(spec, name=name, short_name=short_name, filename=filename,
-                   url=cfg['url'], sha256=digest)
+                   url=cfg['url'], sha256=sha256)
 
 
 def _open_clip_spec(architecture: str, tag: str) -> ClipSpec:
@@ -131,6 +132,7 @@ def _tagged_spec(architecture: str, config: dict, tag: str) -> ClipSpec:
     spec = spec_from_config(architecture, config, cfg)
     url = cfg.get('url') or None
     filename = url.rsplit('/', 1)[-1] if url else f'{architecture}-{tag}.bin'
+    # open_clip puts the first digits of a SHA-256 into the names of some files.
     digits = re.search(r'-([0-9a-f]{8})\.pt$', filename)
     return replace(spec, name=f'{architecture}:{tag}', short_name=f'{architecture}_{tag}',
                    filename=filename, url=url, sha256=digits.group(1) if digits else None)

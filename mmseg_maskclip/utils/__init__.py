@@ -1,4 +1,4 @@
-"""What every layer may use: the error for bad input, checks, plain values, safe file writing."""
+"""What every layer may use: the error for wrong input, checks, files, plain values, progress."""
 
 from mmseg_maskclip.utils.checks import require_number
 from mmseg_maskclip.utils.errors import InputError, sentence_of

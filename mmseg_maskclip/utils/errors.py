@@ -2,7 +2,7 @@
 
 
 class InputError(ValueError):
-    """Bad input, told in one sentence that says how to fix it.
+    """Wrong input; the message is one sentence that says how to fix it.
 
     Tools print the message and exit with code 2, without a traceback; library
     code raises it like any ``ValueError``. A message names what was wrong, what

@@ -29,7 +29,7 @@ def require_file(path: PathLike, what: str, fix: str = '') -> Path:
     path = Path(path)
     hint = f' {fix}' if fix else ''
     if path.is_dir():
-        raise InputError(f'{what} {path} is a folder, a file was expected.{hint}')
+        raise InputError(f'{what} {path} is a folder, expected a file.{hint}')
     if not path.is_file():
         raise InputError(f'{what} {path} does not exist.{hint}')
     if not os.access(path, os.R_OK):
@@ -71,7 +71,7 @@ def require_dir(path: PathLike, what: str, fix: str = '') -> Path:
     path = Path(path)
     if not path.is_dir():
         hint = f' {fix}' if fix else ''
-        raise InputError(f'{what} {path} does not exist or is no folder.{hint}')
+        raise InputError(f'{what} {path} does not exist or is not a folder.{hint}')
     return path
 
 
@@ -88,6 +88,7 @@ def writable_dir(path: PathLike, what: str) -> Path:
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
+        # Permission bits do not tell everything: a read-only mount shows on writing alone.
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
@@ -127,6 +128,7 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
 
 def _share(path: Path) -> None:
     """Give a file made by mkstemp (0600) the permissions of a plain open."""
+    # The mask can only be read by setting it.
     mask = os.umask(0)
     os.umask(mask)
     os.chmod(path, 0o666 & ~mask)
@@ -134,11 +136,11 @@ def _share(path: Path) -> None:
 
 def sha256_of(path: PathLike) -> str:
     """SHA-256 of a file's content, as 64 hexadecimal digits."""
-    digest = hashlib.sha256()
+    found = hashlib.sha256()
     with open(path, 'rb') as file:
         while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+            found.update(chunk)
+    return found.hexdigest()
 
 
 def cache_dir() -> Path:

@@ -1,4 +1,4 @@
-"""Writing pictures, all of one or nothing."""
+"""Writing pictures, whole or not at all."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def write_image(path: PathLike, image: np.ndarray) -> None:
         except cv2.error:
             written = False
         if not written:
-            raise InputError(f'picture {path} can not be written: a name ending in .png or .jpg '
-                             'was expected.')
+            raise InputError(f'picture {path} can not be written: expected a name that ends in '
+                             '.png or .jpg.')

@@ -1,4 +1,4 @@
-"""One progress bar for everything long: lively on a terminal, sparse in a log file."""
+"""The progress bar of every long task: live on a terminal, sparse in a log file."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def progress_bar(total: int, what: str, unit: str, shown: bool = True) -> tqdm:
 
     Args:
         total: How many steps there will be.
-        what: What is going on.
-        unit: What one step is.
-        shown: False makes a bar that says nothing.
+        what: The task, shown before the bar.
+        unit: Name of one step.
+        shown: False makes a silent bar.
 
     Returns:
         The bar; call ``update()`` and ``close()``, or use it in ``with``.

@@ -88,7 +88,7 @@ def test_synonyms_kept_apart_have_a_name_of_their_own(run, tiny, tmp_path):
     (CONVERT, ['--model', 'RN51'], "unknown CLIP model 'RN51'"),
     (CONVERT, ['--model', 'ViT16'], 'bash download_weights.sh ViT-B/16'),
     (CONVERT, ['--model', 'RN50', '--checkpoint', 'none.pt'], 'none.pt does not exist'),
-    (CONVERT, ['--model', 'RN50', '--checkpoint', 'clip.pt'], 'RN50 was expected'),
+    (CONVERT, ['--model', 'RN50', '--checkpoint', 'clip.pt'], 'expected RN50'),
     (CONVERT, ['--model', 'TinyRN', '--checkpoint', 'clip.pt', '--out', 'clip.pt'],
      'can not be written'),
     (PROMPTS, ['--model', 'RN50'], 'bash download_weights.sh RN50'),

@@ -141,7 +141,7 @@ def test_help_answers_at_once():
     (['--cfg-options', 'optimizer.lr=abc'], ['optimizer can not be built', 'str']),
     (['--cfg-options', 'data.train.pipeline.3.crop_size=3'],
      ['data.train can not', 'RandomCrop']),
-    (['--resume-from', 'CONFIG'], ['is no weights file']),
+    (['--resume-from', 'CONFIG'], ['is not a weights file']),
     (['--cfg-options', 'optimizer.type=Nothing'], ['Nothing', 'optimizer can not be built']),
     (['--cfg-options', 'custom_hooks.0.type=NoHook'], ['NoHook', 'registry']),
     (['--cfg-options', 'data.train.data_root=none'], ['none', 'does not exist']),

@@ -1,4 +1,4 @@
-"""What a checkpoint holds and what model it is of; its file is deserialised once."""
+"""The content of a checkpoint and the kind of model it is of; a file is deserialised once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PREFIXES = ('_orig_mod.', 'module.', '_orig_mod.')
 
 
 class CheckpointKind(enum.Enum):
-    """What model a checkpoint is of, told by the names of its parameters."""
+    """The kind of model a checkpoint is of, by the names of its parameters."""
 
     CLIP = 'CLIP model'
     """Anything without a decode head; whether it is CLIP shows when it is read as that."""
@@ -34,11 +34,11 @@ class CheckpointKind(enum.Enum):
 
 @dataclass(frozen=True)
 class CheckpointContent:
-    """A checkpoint as its file has it, before anything is known about its model.
+    """The deserialised content of a checkpoint.
 
     Attributes:
         path: The file.
-        raw: What was deserialised.
+        raw: The outermost dict of the file.
         torchscript: Whether the file is a TorchScript archive.
     """
 
@@ -48,7 +48,7 @@ class CheckpointContent:
 
     @functools.cached_property
     def state(self) -> Mapping[str, Tensor]:
-        """Its tensors by name, without wrapping dicts and the prefixes of wrapping modules."""
+        """Its tensors by name, free of wrapping dicts and of the prefixes of DDP and compile."""
         content = self.raw
         for wrapper in _WRAPPERS:
             if isinstance(content.get(wrapper), Mapping):
@@ -67,7 +67,7 @@ class CheckpointContent:
 
     @property
     def kind(self) -> CheckpointKind:
-        """What model it is of."""
+        """The kind of model it is of."""
         if any(key.startswith(TEACHER) for key in self.state):
             return CheckpointKind.SEGMENTOR_WITH_TEACHER
         if any(key.startswith(_HEAD) for key in self.state):
@@ -77,7 +77,7 @@ class CheckpointContent:
 
 def read_checkpoint_file(path: str | Path, fix: str = '',
                          what: str = 'checkpoint') -> CheckpointContent:
-    """Read a checkpoint of whatever model, once; what it is of is found out later.
+    """Read a checkpoint of any model; its ``kind`` says of which.
 
     Args:
         path: The file.

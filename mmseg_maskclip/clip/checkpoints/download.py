@@ -75,10 +75,10 @@ def published_file(spec: ClipSpec) -> tuple[str, str]:
 
 def download_file(url: str, target: str | Path, sha256: str | None = None, again: str = '',
                   progress: bool = True) -> Path:
-    """Download a file; what an interrupted run left is taken up again.
+    """Download a file; an interrupted download is resumed.
 
-    The bytes gather in ``{target}.part``, which is renamed once complete and
-    checked.
+    The bytes are collected in ``{target}.part``, which is renamed once it is
+    complete and its checksum is right.
 
     Args:
         url: Where it is.
@@ -100,19 +100,20 @@ def download_file(url: str, target: str | Path, sha256: str | None = None, again
     total = None
     for _ in range(_ATTEMPTS):
         before = _size(part)
-        told = _fetch(url, part, repeat, progress)
-        total = total if told is None else told
+        stated = _fetch(url, part, repeat, progress)
+        total = total if stated is None else stated
+        # Tried again only while it gets on: a host that sends nothing is given up at once.
         if total is None or not before < _size(part) < total:
             break
     size = _size(part)
     if total is not None and size < total:
-        raise InputError(f'the download of {url} stopped after {size} of {total} bytes; what came '
-                         f'is kept.{repeat}')
+        raise InputError(f'the download of {url} stopped after {size} of {total} bytes, which are '
+                         f'kept.{repeat}')
     if (total is not None and size > total) or not _fits(part, sha256):
         found = sha256_of(part)
         part.unlink()
         raise InputError(f'the file from {url} is damaged: {size} bytes with SHA-256 {found[:12]}, '
-                         f'{(sha256 or "another")[:12]} was expected; it was removed.{repeat}')
+                         f'expected {(sha256 or "another")[:12]}; it was removed.{repeat}')
     os.replace(part, target)
     return target
 
@@ -122,7 +123,7 @@ def _fits(path: Path, sha256: str | None) -> bool:
 
 
 def _fetch(url: str, part: Path, repeat: str, progress: bool) -> int | None:
-    """Append what is missing to ``part``; returns the full size where told."""
+    """Append the missing bytes to ``part``; returns the full size where the host states it."""
     have = _size(part)
     try:
         request = urllib.request.Request(url, headers={'Range': f'bytes={have}-'} if have else {})
@@ -135,7 +136,7 @@ def _fetch(url: str, part: Path, repeat: str, progress: bool) -> int | None:
             return total
     except urllib.error.HTTPError as error:
         if error.code == _NO_MORE:
-            return _size_told(error, have)
+            return _stated_size(error, have)
         raise InputError(f'{url} answered {error.code} {error.reason}; check the address, or set '
                          f'{BASE_URL} to a mirror.{repeat}') from error
     except (urllib.error.URLError, *_BROKEN, ValueError) as error:
@@ -168,10 +169,10 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _size_told(error: urllib.error.HTTPError, have: int) -> int:
-    """Full size in the ``bytes */SIZE`` of an answer that there is no more."""
-    told = (error.headers.get('Content-Range') or '').rpartition('/')[2]
-    return int(told) if told.isdigit() else have
+def _stated_size(error: urllib.error.HTTPError, have: int) -> int:
+    """Full size in the ``bytes */SIZE`` of the answer that the range is past the end."""
+    size = (error.headers.get('Content-Range') or '').rpartition('/')[2]
+    return int(size) if size.isdigit() else have
 
 
 def _unreachable(url: str, reason: object, repeat: str) -> str:

@@ -1,4 +1,4 @@
-"""Sizes of CLIP towers, inferred from the shapes of their weights."""
+"""Checkpoint inspection: sizes of CLIP towers, inferred from the shapes of their weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STAGES = (1, 2, 3, 4)
 
 @dataclass(frozen=True)
 class TowerSizes:
-    """Sizes of an image tower; None where the file does not tell.
+    """Sizes of an image tower; None where the file lacks the weight that shows it.
 
     Attributes:
         kind: ``'vit'`` or ``'resnet'``.
@@ -82,7 +82,7 @@ class TextSizes:
         """
         expected = {'width': spec.text.width, 'layers': spec.text.layers,
                     'context_length': spec.text.context_length, 'embed_dim': spec.embed_dim}
-        return [f'text tower: {text}' for text in _compare(self, expected)]
+        return [f'text tower: {difference}' for difference in _compare(self, expected)]
 
 
 def visual_sizes(visual: Mapping[str, Tensor]) -> TowerSizes:
@@ -131,6 +131,6 @@ def _rows(weight: Tensor | None) -> int | None:
 
 
 def _compare(sizes: Any, expected: Mapping[str, Any]) -> list[str]:
-    """Differences, where the file tells the size."""
+    """Differences in the sizes that are known."""
     return [f'{key} is {getattr(sizes, key)}, expected {value}'
             for key, value in expected.items() if getattr(sizes, key) not in (None, value)]

@@ -1,4 +1,4 @@
-"""One reader for a CLIP checkpoint in any form people have."""
+"""The one reader of CLIP checkpoints, in any form they are distributed in."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ClipCheckpoint:
 
     Attributes:
         path: The file.
-        form: What kind of file it was, in words.
+        form: The form of the file in words, e.g. ``'TorchScript archive'``.
         visual: Image tower under backbone names (see ``keys``). The
             projection into the joint space, or the position table of a
             ResNet's attention pool, may be absent in earlier converted files.
@@ -94,8 +94,8 @@ class ClipCheckpoint:
             fitting = self.identify()
             seems = f' (it fits {" and ".join(fitting)})' if fitting else ''
             raise InputError(
-                f'CLIP checkpoint {self.path} holds {self.tower}{seems}, but {spec.name} was '
-                f'expected: {"; ".join(found)}. {how_to_get(spec)}')
+                f'CLIP checkpoint {self.path} holds {self.tower}{seems}, expected {spec.name}: '
+                f'{"; ".join(found)}. {how_to_get(spec)}')
         return self
 
     def identify(self) -> list[str]:
@@ -104,7 +104,7 @@ class ClipCheckpoint:
 
 
 def how_to_get(spec: ClipSpec) -> str:
-    """The command, or the place, that has the weights of a model.
+    """The command that gets the weights of a model, or where they are, as a sentence.
 
     Args:
         spec: The model.
@@ -116,7 +116,7 @@ def how_to_get(spec: ClipSpec) -> str:
     if spec.open_clip_name:
         return (f'Save the weights of {spec.name} with open_clip and name the file '
                 f'with --checkpoint FILE or as pretrain/{spec.filename or "FILE"}.')
-    return 'Name a checkpoint of these sizes.'
+    return 'Give a checkpoint of these sizes.'
 
 
 def read_clip_checkpoint(path: str | Path, fix: str = _MAKE) -> ClipCheckpoint:
@@ -174,8 +174,8 @@ def _refuse_other_models(content: CheckpointContent, fix: str) -> None:
             f'{path} is the checkpoint of a trained segmentor, not of a CLIP model: test it with '
             f'the config it was trained with. For a CLIP model, {fix[:1].lower() + fix[1:]}')
     if any(key.startswith(('vision_model.', 'text_model.')) for key in content.state):
-        raise InputError(f"{path} is in transformers' CLIPModel form, which is not read: take "
-                         f'the same model in OpenAI\'s or open_clip\'s form. {fix}')
+        raise InputError(f"{path} holds a transformers CLIPModel, expected OpenAI's or "
+                         f"open_clip's names: get the same model from there. {fix}")
 
 
 def _split_towers(path: Path, state: Mapping[str, Tensor]) -> tuple[dict, dict]:
@@ -197,7 +197,7 @@ def _split_towers(path: Path, state: Mapping[str, Tensor]) -> tuple[dict, dict]:
 
 
 def _from_weights_file(content: Mapping[str, Any]) -> tuple[dict, dict]:
-    """``{proj | k_proj, q_proj, v_proj, c_proj, clip}`` to (image tower, no text)."""
+    """``{proj | k_proj, q_proj, v_proj, c_proj, clip}`` to (image tower, no text tower)."""
     clip = content['clip']
     visual = strip_prefix(clip, 'backbone.') or dict(clip)
     if any(key.startswith('visual.') for key in visual):
@@ -234,6 +234,6 @@ def _checked(path: Path, form: str, visual: dict, text: dict, token_ids: Tensor 
 
 
 def _single(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same weights in single precision; published files are in half."""
+    """The same weights in float32; published files are in half precision."""
     return {key: value.float() if value.is_floating_point() else value
             for key, value in state.items()}

@@ -1,4 +1,4 @@
-"""Reads tensors out of a weights file of any make, with clear errors."""
+"""Reads the tensors of a weights file in any format, with errors that say what is wrong."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def read_weights_file(path: str | Path, fix: str = '',
         TorchScript archive.
 
     Raises:
-        InputError: If it is missing, empty, truncated, no weights file at
-            all, or holds more than tensors and plain containers.
+        InputError: If it is missing, empty, truncated, not a weights file, or
+            holds more than tensors and plain containers.
     """
     path = require_file(path, what, fix)
     hint = f' {fix}' if fix else ''
@@ -52,14 +52,15 @@ def read_weights_file(path: str | Path, fix: str = '',
         return torch.load(path, map_location='cpu', weights_only=True), False
     except pickle.UnpicklingError as error:
         if 'global' not in str(error).lower():
-            # torch's words on it advise to load it unsafely.
-            raise InputError(f'{what} {path} is no weights file, or damaged.{hint}') from error
+            # torch's own message advises to load the file unsafely.
+            raise InputError(f'{what} {path} is damaged or not a weights file.{hint}') from error
         raise InputError(
             f'{what} {path} holds objects other than tensors, which are not loaded '
             'for safety: save its state dict alone, with '
             'torch.save(model.state_dict(), FILE).') from error
     except Exception as error:
-        raise InputError(f'{what} {path} is no weights file, or damaged '
+        # The loaders fail on damaged files with errors of every kind, also from C++.
+        raise InputError(f'{what} {path} is damaged or not a weights file '
                          f'({_first_line(error)}).{hint}') from error
 
 
@@ -74,7 +75,7 @@ def _obvious_problem(path: Path, head: bytes) -> str:
     if head.startswith(_ZIP) and not zipfile.is_zipfile(path):
         return f'is cut off ({path.stat().st_size} bytes): its end is missing'
     if not head.startswith((_ZIP, _PICKLE)) and not _is_safetensors(path, head):
-        return f'is no weights file: it starts with {head[:16]!r}'
+        return f'is not a weights file: it starts with {head[:16]!r}'
     return ''
 
 
@@ -86,7 +87,7 @@ def _is_safetensors(path: Path, head: bytes) -> bool:
 
 
 def _is_torchscript(path: Path) -> bool:
-    """Whether a file is a TorchScript archive, told without loading it."""
+    """Whether a file is a TorchScript archive; looks into it without loading it."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
@@ -95,6 +96,7 @@ def _is_torchscript(path: Path) -> bool:
 
 def _read_torchscript(path: Path) -> dict[str, Tensor]:
     with warnings.catch_warnings():
+        # torch deprecates TorchScript, but that is how OpenAI publishes its weights.
         warnings.simplefilter('ignore')
         return dict(torch.jit.load(str(path), map_location='cpu').state_dict())
 

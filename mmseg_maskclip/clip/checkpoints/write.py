@@ -1,4 +1,4 @@
-"""Writes the two converted files the earlier tools and configs name."""
+"""Writes the two converted files that earlier tools and configs name."""
 
 from __future__ import annotations
 

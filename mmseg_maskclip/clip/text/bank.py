@@ -1,4 +1,4 @@
-"""Text banks: the embeddings of a vocabulary, with what made them."""
+"""Text banks: the text embeddings of a vocabulary, with the model and prompts behind them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _MAKE = ('Make it with: python tools/maskclip_utils/prompt_engineering.py --mode
 
 @dataclass
 class TextBank:
-    """Embeddings of classes and what made them.
+    """Text embeddings of classes, with the model and prompts behind them.
 
     Attributes:
-        embeddings: One row per class, or per synonym where kept apart,
+        embeddings: One row per class, or one per synonym (``synonyms='separate'``),
             (R, D) float32.
         class_names: The K classes; empty strings where the file has none
             (a bare tensor).
@@ -34,7 +34,7 @@ class TextBank:
         row_names: The name embedded in each row; class names by default.
         clip: Name of the CLIP model, or None where unknown.
         templates: Name of the template set, or None.
-        normalized: Whether every row has unit length.
+        normalized: Whether every row is L2-normalised.
     """
 
     embeddings: Tensor
@@ -54,7 +54,7 @@ class TextBank:
         if self.embeddings.dim() != 2 or len(self.embeddings) != len(self.row_class):
             raise InputError(
                 f'{self.source} holds embeddings of shape {tuple(self.embeddings.shape)}, '
-                f'({len(self.row_class)}, D) was expected.')
+                f'expected ({len(self.row_class)}, D).')
         if not torch.equal(self.row_class.unique(), torch.arange(len(self.class_names))):
             raise InputError(f'{self.source} lacks rows for some of its '
                              f'{len(self.class_names)} classes.')
@@ -65,7 +65,7 @@ class TextBank:
         return self.embeddings.shape[1]
 
     def unit(self) -> TextBank:
-        """The same bank with every row brought to unit length."""
+        """The same bank with every row L2-normalised."""
         return replace(self, embeddings=F.normalize(self.embeddings, dim=1), normalized=True)
 
     def save(self, path: str | Path) -> None:
@@ -96,6 +96,8 @@ class TextBank:
         """
         content, _ = read_weights_file(path, _MAKE, 'text bank')
         if isinstance(content, Tensor) and content.dim() == 2:
+            # The earlier tools wrote embeddings of either kind and did not say which. Files in half
+            # precision are off by up to 1e-3, means over prompts by far more than 1e-2.
             bare = content.detach().float()
             unit = bool((bare.norm(dim=1) - 1).abs().max() < 1e-2) if len(bare) else True
             return cls(bare, ('',) * len(bare), normalized=unit, source=f'text bank {path}')
@@ -112,7 +114,7 @@ class TextBank:
               clip: str | None = None) -> TextBank:
         """Return self if the bank is the one a model needs.
 
-        What a bare tensor does not tell (names, CLIP) is not compared.
+        Names and CLIP model are not compared where the file, a bare tensor, has none.
 
         Args:
             class_names: The K classes, in order.
@@ -124,22 +126,22 @@ class TextBank:
         """
         if clip is not None and self.clip is not None and clip != self.clip:
             raise InputError(f'{self.source} was made with CLIP model {self.clip}, '
-                             f'{clip} was expected. {_MAKE}')
+                             f'expected {clip}. {_MAKE}')
         if width is not None and width != self.width:
-            raise InputError(f'{self.source} has embeddings of width {self.width}, the model '
-                             f'needs {width}: it was made with another CLIP model. {_MAKE}')
+            raise InputError(f'{self.source} has embeddings of width {self.width}, expected '
+                             f'{width}: it was made with another CLIP model. {_MAKE}')
         if class_names is not None:
             self._check_names(tuple(class_names))
         return self
 
     def _check_names(self, names: tuple[str, ...]) -> None:
         if len(names) != len(self.class_names):
-            raise InputError(f'{self.source} has {len(self.class_names)} classes, '
-                             f'{len(names)} were expected. {_MAKE}')
+            raise InputError(f'{self.source} has {len(self.class_names)} classes, expected '
+                             f'{len(names)}. {_MAKE}')
         for index, (found, expected) in enumerate(zip(self.class_names, names)):
             if found and found.strip().lower() != expected.strip().lower():
-                raise InputError(f"{self.source} has '{found}' as class {index}, "
-                                 f"'{expected}' was expected. {_MAKE}")
+                raise InputError(f"{self.source} has '{found}' as class {index}, expected "
+                                 f"'{expected}'. {_MAKE}")
 
 
 def _describe(content: object) -> str:

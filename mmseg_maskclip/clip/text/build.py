@@ -1,4 +1,4 @@
-"""Makes text banks: every class in every template, encoded once and kept."""
+"""Makes text banks: every class in every template, encoded once and cached."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Prompts:
-    """Prompts, and the bank row each one counts for."""
+    """Prompts, and the row of the bank each one belongs to."""
 
-    texts: list[str]
+    sentences: list[str]
     rows: Tensor
     row_names: tuple[str, ...]
     row_class: Tensor
@@ -47,8 +47,8 @@ def build_text_bank(checkpoint: ClipCheckpoint, spec: ClipSpec, vocabulary: Sour
                     batch_size: int = 256, progress: bool = True) -> TextBank:
     """Encode a vocabulary (MaskCLIP, Sec. 3.1: prompt engineering).
 
-    Every prompt's embedding is brought to unit length; a row is the mean over
-    its prompts, brought to unit length again.
+    Every prompt's embedding is L2-normalised; a row is the mean over its
+    prompts, L2-normalised again.
 
     Args:
         checkpoint: A checkpoint that holds the text tower.
@@ -57,7 +57,7 @@ def build_text_bank(checkpoint: ClipCheckpoint, spec: ClipSpec, vocabulary: Sour
         templates: A template set, or a list of sentences with one ``{}``.
         synonyms: ``'mean'``: one row per class, over all its synonyms;
             ``'separate'``: one row per synonym, to be max-pooled in score space.
-        normalize: Whether the means are brought to unit length.
+        normalize: Whether the means are L2-normalised.
         device: Where to encode.
         batch_size: Prompts per forward pass; does not change the result.
         progress: Whether to show a progress bar.
@@ -66,8 +66,8 @@ def build_text_bank(checkpoint: ClipCheckpoint, spec: ClipSpec, vocabulary: Sour
         The bank, on the CPU.
 
     Raises:
-        InputError: If an argument is bad, the checkpoint has no text tower or
-            another one, or a prompt can't be read by it.
+        InputError: If an argument is wrong, the checkpoint has no text tower or
+            one of other sizes, or a prompt is too long or has an unknown word.
     """
     vocabulary = load_vocabulary(vocabulary)
     prompts = _prompts(vocabulary, load_templates(templates), synonyms)
@@ -83,10 +83,10 @@ def cached_text_bank(checkpoint: ClipCheckpoint, spec: ClipSpec, vocabulary: Sou
                      templates: TemplateSource = 'imagenet85', synonyms: str = 'mean',
                      normalize: bool = True, device: str | torch.device = 'cpu',
                      batch_size: int = 256, progress: bool = True) -> TextBank:
-    """:func:`build_text_bank`, kept in the user's cache by content.
+    """:func:`build_text_bank`, cached in the user's cache folder.
 
-    The key is made of the model, the weights' hash, the names, the templates
-    and the options, so a change of any makes a new file.
+    The key is a hash of the model, the weights' SHA-256, the class names, the
+    templates and the options, so a change of any makes a new file.
 
     Args:
         checkpoint: As for :func:`build_text_bank`, like all others.
@@ -111,20 +111,20 @@ def cached_text_bank(checkpoint: ClipCheckpoint, spec: ClipSpec, vocabulary: Sou
         try:
             return TextBank.load(path).check(vocabulary.class_names, spec.embed_dim, spec.name)
         except InputError:
-            _LOG.warning('the cached text bank %s is damaged, it is made anew', path)
+            _LOG.warning('the cached text bank %s is damaged, making it again', path)
     bank = build_text_bank(checkpoint, spec, vocabulary, templates, synonyms, normalize, device,
                            batch_size, progress)
     try:
         bank.save(path)
     except (InputError, OSError) as error:
-        _LOG.warning('the text bank is not kept for the next run: %s', error)
+        _LOG.warning('the text bank could not be cached for the next run: %s', error)
     return bank
 
 
 def _prompts(vocabulary: Vocabulary, templates: tuple[str, ...], synonyms: str) -> _Prompts:
     if synonyms not in SYNONYMS:
-        raise InputError(f"synonyms is '{synonyms}', one of {SYNONYMS} was expected.")
-    texts: list[str] = []
+        raise InputError(f"synonyms is '{synonyms}', expected one of {SYNONYMS}.")
+    sentences: list[str] = []
     rows: list[int] = []
     names: list[str] = []
     classes: list[int] = []
@@ -132,22 +132,23 @@ def _prompts(vocabulary: Vocabulary, templates: tuple[str, ...], synonyms: str) 
         groups = [entry] if synonyms == 'mean' else [(name,) for name in entry]
         for group in groups:
             filled = [fill_template(template, name) for name in group for template in templates]
-            texts += filled
+            sentences += filled
             rows += [len(names)] * len(filled)
             names.append(group[0])
             classes.append(index)
-    return _Prompts(texts, torch.tensor(rows), tuple(names), torch.tensor(classes))
+    return _Prompts(sentences, torch.tensor(rows), tuple(names), torch.tensor(classes))
 
 
 def _row_means(encoder: TextEncoder, prompts: _Prompts, batch_size: int,
                progress: bool) -> Tensor:
-    """Mean of the unit embeddings of each row's prompts, (R, D) float64."""
-    tokens = encoder.tokenize(prompts.texts)
+    """Mean over each row's prompts of their L2-normalised embeddings, (R, D) float64."""
+    tokens = encoder.tokenize(prompts.sentences)
     lengths = tokens.argmax(dim=1) + 1
-    # Prompts of like length together: a batch is cut to its longest.
+    # Prompts of similar length share a batch, since a batch is as long as its longest prompt.
     order = lengths.argsort(stable=True)
     device = encoder.mask.device
-    # In double precision the order of summation is no longer seen in a float.
+    # Summed in double precision: rounded to float32, the result no longer depends on the order
+    # of summation, hence on batch size and order of the classes.
     sums = torch.zeros(len(prompts.row_names), encoder.width, dtype=torch.float64, device=device)
     bar = progress_bar(len(order), 'text embeddings', 'prompt', shown=progress)
     for batch in order.split(batch_size):
@@ -165,6 +166,6 @@ def _cache_path(checkpoint: ClipCheckpoint, spec: ClipSpec, vocabulary: Vocabula
            'activation': spec.activation, 'text': repr(spec.text),
            'entries': vocabulary.entries, 'templates': load_templates(templates),
            'called': templates_name(templates), 'synonyms': synonyms, 'normalize': normalize}
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    name = f'{vocabulary.name}_{spec.short_name}_{digest[:24]}.pth'.replace('/', '-')
+    key_hash = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    name = f'{vocabulary.name}_{spec.short_name}_{key_hash[:24]}.pth'.replace('/', '-')
     return cache_dir() / 'text_banks' / name

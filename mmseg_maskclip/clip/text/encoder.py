@@ -1,4 +1,4 @@
-"""CLIP's text tower: prompts in, embeddings out."""
+"""CLIP's text tower: from prompts to text embeddings."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class TextEncoder(nn.Module):
         self.context_length = spec.text.context_length
         self.tower = _build(spec)
         self._load(checkpoint, spec)
-        # A long enough table, cut to the prompts at hand: the mask is causal, so
-        # what follows the end token never reaches it.
+        # Cut to the length of the prompts at hand in forward(): the mask is causal, so the padding
+        # behind an end token never reaches it.
         self.register_buffer('mask', self.tower.get_buffer('attn_mask'), persistent=False)
         self.tokenizer = open_clip.SimpleTokenizer(context_length=self.context_length + 1)
         self.requires_grad_(False).eval()
@@ -52,6 +52,8 @@ class TextEncoder(nn.Module):
         state = dict(checkpoint.text)
         known = torch.ones(spec.text.vocab_size, dtype=torch.bool)
         if checkpoint.token_ids is not None:
+            # The embedded models keep the rows of their own words; the others stay zero and are
+            # refused by tokenize().
             known = torch.zeros_like(known)
             known[checkpoint.token_ids] = True
             table = torch.zeros(spec.text.vocab_size, spec.text.width)
@@ -78,8 +80,10 @@ class TextEncoder(nn.Module):
             InputError: If a prompt is longer than the tower reads, or holds a
                 token whose embedding the checkpoint does not have.
         """
-        # One position more than the tower has shows what would be cut off.
+        # The tokenizer cuts prompts silently. It was given one position more than the tower
+        # has, so that a prompt which fills it is known to be too long.
         tokens = self.tokenizer(list(prompts))
+        # The end token has the highest id.
         lengths = tokens.argmax(dim=1) + 1
         if int(lengths.max()) > self.context_length:
             prompt = prompts[int(lengths.argmax())]
@@ -94,8 +98,8 @@ class TextEncoder(nn.Module):
             row, column = missing.nonzero()[0].tolist()
             piece = self.tokenizer.decode([int(tokens[row, column])]).strip()
             raise InputError(
-                f"the CLIP checkpoint {self.source} does not know the word '{piece}' of the prompt "
-                f"'{prompts[row]}': it keeps the words of its own world only.")
+                f"CLIP checkpoint {self.source} does not know the word '{piece}' of the prompt "
+                f"'{prompts[row]}': it holds the words of the embedded world alone.")
 
     @torch.no_grad()
     def forward(self, tokens: Tensor) -> Tensor:

@@ -47,11 +47,11 @@ def load_templates(source: TemplateSource = 'imagenet85') -> tuple[str, ...]:
         return tuple(lines[:_OPENAI_COUNT] if source in _FIRST_OF_85 else lines)
     templates = tuple(source)
     if not templates:
-        raise InputError('the list of templates is empty, at least one was expected.')
+        raise InputError('the list of templates is empty, expected at least one.')
     for template in templates:
         if not isinstance(template, str) or template.count(_PLACE) != 1:
-            raise InputError(f"template {template!r} has no '{_PLACE}' or several; exactly one, "
-                             'for the class name, was expected.')
+            raise InputError(f"template {template!r} has no '{_PLACE}' or several, expected "
+                             'exactly one, for the class name.')
     return templates
 
 
@@ -59,7 +59,7 @@ def templates_name(source: TemplateSource) -> str:
     """What to call a template source: the name of the set, or ``'custom'``.
 
     Args:
-        source: As :func:`load_templates` takes it.
+        source: As for :func:`load_templates`.
     """
     return source if isinstance(source, str) else 'custom'
 
@@ -71,4 +71,5 @@ def fill_template(template: str, name: str) -> str:
         template: A sentence with one ``{}``.
         name: The class name, put in verbatim.
     """
+    # Not str.format: a class name may hold braces.
     return template.replace(_PLACE, name)

@@ -1,4 +1,4 @@
-"""Class-name lists: the published sets, text files, and lists of a config."""
+"""Class lists: the published sets, text files, and lists in a config."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def combine_vocabularies(sources: Sequence[Source]) -> Vocabulary:
         The classes in order, named ``{set1}_{set2}...``.
 
     Raises:
-        InputError: If there is no source, or one of them is bad.
+        InputError: If there is no source, or one of them can't be read.
     """
     vocabularies = [load_vocabulary(source) for source in sources]
     if not vocabularies:
@@ -96,6 +96,7 @@ def combine_vocabularies(sources: Sequence[Source]) -> Vocabulary:
     known: set[str] = set()
     entries: list[tuple[str, ...]] = []
     for entry in (entry for vocabulary in vocabularies for entry in vocabulary.entries):
+        # A class is known by its first name; it only loses synonyms that came before.
         fresh = tuple(name for name in entry if name.lower() not in known)
         if fresh and fresh[0] == entry[0]:
             entries.append(fresh)

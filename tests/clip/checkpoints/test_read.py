@@ -151,7 +151,7 @@ def test_a_checkpoint_of_a_known_model_is_named(tmp_path):
     (b'', 'empty'),
     (b'\n<!DOCTYPE html><html><body>Sign in</body></html>', 'web page'),
     (b'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n', 'git-lfs pointer'),
-    (b'not weights at all, just text ' * 20, 'no weights file')])
+    (b'not weights at all, just text ' * 20, 'is not a weights file')])
 def test_files_that_hold_no_weights_are_told_apart(content, phrase, tmp_path):
     path = tmp_path / 'ViT-B-16.pt'
     path.write_bytes(content)

@@ -158,21 +158,21 @@ def test_a_bare_tensor_of_the_earlier_tools_is_a_bank(tmp_path):
     assert torch.equal(bank.embeddings, rows.float())
     assert bank.normalized and bank.clip is None
     assert bank.check(['x', 'y', 'z'], 8, 'ViT-B/16') is bank
-    with pytest.raises(InputError, match='3 classes, 4 were'):
+    with pytest.raises(InputError, match='3 classes, expected 4'):
         bank.check(['x', 'y', 'z', 'w'])
 
 
 def test_one_row_is_never_spread_over_all_classes(tmp_path):
     torch.save(torch.randn(1, 8), tmp_path / 'bank.pth')
-    with pytest.raises(InputError, match='1 classes, 20 were'):
+    with pytest.raises(InputError, match='1 classes, expected 20'):
         TextBank.load(tmp_path / 'bank.pth').check(load_vocabulary('voc').class_names)
 
 
 @pytest.mark.parametrize('wanted, phrase', [
-    ({'class_names': ['cat']}, '2 classes, 1 were'),
-    ({'class_names': ['cat', 'cow']}, "'dog' as class 1, 'cow' was"),
-    ({'width': 512}, 'width 4, the model needs 512'),
-    ({'clip': 'RN50'}, 'ViT-B/16, RN50 was')])
+    ({'class_names': ['cat']}, '2 classes, expected 1'),
+    ({'class_names': ['cat', 'cow']}, "'dog' as class 1, expected 'cow'"),
+    ({'width': 512}, 'width 4, expected 512'),
+    ({'clip': 'RN50'}, 'ViT-B/16, expected RN50')])
 def test_a_bank_of_another_model_or_list_is_refused(wanted, phrase, tmp_path):
     TextBank(torch.eye(2, 4), ('cat', 'dog'), clip='ViT-B/16').save(tmp_path / 'bank.pth')
     bank = TextBank.load(tmp_path / 'bank.pth')
