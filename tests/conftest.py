@@ -33,6 +33,17 @@ def tiny_rn():
     return ROOT / 'mmseg_maskclip' / 'tinyworld' / 'weights' / 'tiny_rn.pth'
 
 
+@pytest.fixture(scope='session', params=['drawn', 'real'])
+def samples(request, tmp_path_factory):
+    """Labelled pictures in their data sets' encoding; the real ones where MASKCLIP_SAMPLES is."""
+    from helpers.samples import drawn_samples, real_samples
+    found = (drawn_samples(tmp_path_factory.mktemp('samples')) if request.param == 'drawn'
+             else real_samples())
+    if found is None:
+        pytest.skip('MASKCLIP_SAMPLES is not set')
+    return found
+
+
 @pytest.fixture
 def call_tool(capfd):
     """Run a tool in this process: (exit code, stdout, stderr). Spares the imports."""

@@ -1,8 +1,6 @@
-"""The registered data sets: classes, splits, and real samples read right."""
+"""The registered data sets: classes, splits, and their labels read right."""
 
-import os
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +12,6 @@ from mmseg_maskclip.datasets.cityscapes import LABEL_IDS
 from helpers.voc_tree import write_image, write_labels, write_voc
 
 LOAD = [{'type': 'LoadImageFromFile'}]
-ROOT = Path(__file__).resolve().parents[2]
-SAMPLES = Path(os.environ.get('MASKCLIP_SAMPLES', ROOT.parent / 'shared/samples'))
-needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason=f'no samples in {SAMPLES}')
 
 # Name, number of classes, and the published unseen ids.
 PUBLISHED = [
@@ -72,18 +67,17 @@ def test_20_and_21_classes_differ_by_background_alone():
     assert ('background', *context59.CLASSES) == context60.CLASSES
 
 
-@needs_samples
-def test_real_voc_labels(tmp_path):
+def test_voc_labels(samples, tmp_path):
     names = ['2011_000003', '2011_000006', '2011_000025']
     for folder in ('JPEGImages', 'SegmentationClass'):
-        shutil.copytree(SAMPLES / 'voc' / folder, tmp_path / folder)
+        shutil.copytree(samples.root / 'voc' / folder, tmp_path / folder)
     (tmp_path / 'val.txt').write_text('\n'.join(names))
     options = {'img_dir': 'JPEGImages', 'ann_dir': 'SegmentationClass', 'split': 'val.txt'}
     voc20, voc21 = (build(name, tmp_path, **options) for name in ('VOC20Dataset', 'VOC21Dataset'))
     found = [set(np.unique(voc20.get_gt_seg_map_by_idx(i)).tolist()) for i in range(3)]
     # bottle and person; chair, person and sofa; bus and car
     assert found == [{4, 14, 255}, {8, 14, 17, 255}, {5, 6, 255}]
-    raw = np.array(Image.open(SAMPLES / 'voc/SegmentationClass/2011_000003.png'))
+    raw = np.array(Image.open(samples.root / 'voc/SegmentationClass/2011_000003.png'))
     labels = voc20.get_gt_seg_map_by_idx(0)
     assert (labels[(raw == 0) | (raw == 255)] == 255).all()
     assert (voc21.get_gt_seg_map_by_idx(0) == raw).all()
@@ -91,9 +85,8 @@ def test_real_voc_labels(tmp_path):
     assert voc20.evaluate(voc20.pre_eval([labels], [0]))['mIoU'] == 1
 
 
-@needs_samples
-def test_real_ade_labels(tmp_path):
-    dataset = build('ADE150Dataset', SAMPLES / 'ade', img_dir='images', ann_dir='annotations')
+def test_ade_labels(samples, tmp_path):
+    dataset = build('ADE150Dataset', samples.root / 'ade', img_dir='images', ann_dir='annotations')
     assert len(dataset) == 3
     labels = dataset.get_gt_seg_map_by_idx(0)
     names = {dataset.CLASSES[index] for index in np.unique(labels) if index != 255}
@@ -104,21 +97,20 @@ def test_real_ade_labels(tmp_path):
     assert (np.array(Image.open(files[0])) == labels % 150 + 1).all()
 
 
-@needs_samples
-def test_real_cityscapes_labels(tmp_path):
-    dataset = build('Cityscapes19Dataset', SAMPLES / 'cityscapes', img_dir='leftImg8bit',
+def test_cityscapes_labels(samples, tmp_path):
+    dataset = build('Cityscapes19Dataset', samples.root / 'cityscapes', img_dir='leftImg8bit',
                     ann_dir='gtFine')
     assert len(dataset) == 1
     labels = dataset.get_gt_seg_map_by_idx(0)
     assert np.unique(labels).tolist() == [0, 1, 2, 4, 5, 7, 8, 10, 11, 13, 255]
-    raw = np.array(Image.open(SAMPLES / 'cityscapes/gtFine'
+    raw = np.array(Image.open(samples.root / 'cityscapes/gtFine'
                               / 'frankfurt_000000_000294_gtFine_labelIds.png'))
     inside = labels != 255
     prediction = np.where(inside, labels, 0)
     file, = dataset.format_results([prediction], str(tmp_path / 'out'), indices=[0])
     written = np.array(Image.open(file))
-    # The two label files of the sample were made small apart, so rims differ.
-    assert (written[inside] == raw[inside]).mean() > 0.99, 'the benchmark wants its own ids'
+    agree = (written[inside] == raw[inside]).mean()
+    assert agree >= samples.agreement, 'the benchmark wants its own ids'
     assert len(LABEL_IDS) == 19
 
 
