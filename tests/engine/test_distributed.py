@@ -13,9 +13,14 @@ from mmseg_maskclip.utils import InputError
 
 from helpers.tools import ROOT, assert_bad_input, free_port
 
-pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason='joins over gloo')
-
 LAUNCH = ROOT / 'tools/maskclip_utils/launch.py'
+
+
+@pytest.fixture(autouse=True)
+def no_gpus(monkeypatch):
+    """Processes join over gloo, here and in what a test starts."""
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
 
 
 @pytest.fixture

@@ -11,13 +11,9 @@ from mmseg_maskclip.engine.config import load_config
 from mmseg_maskclip.engine.train.checkpoint import read_checkpoint
 from mmseg_maskclip.engine.train.ema import AveragedStudent, EmaLabellerHook
 from mmseg_maskclip.engine.train.train import TrainOptions, train_model
-from mmseg_maskclip.models import MaskClipPlus
 from mmseg_maskclip.utils import InputError
 
 from helpers.training import curve, write_training_config
-
-needs_slot = pytest.mark.skipif(not hasattr(MaskClipPlus, 'self_labeller'),
-                                reason='MaskClipPlus has no place for it')
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +61,6 @@ def config(tiny_world, tmp_path):
     return found
 
 
-@needs_slot
 def test_resumed_it_ends_the_same_and_stays_out_of_the_weights(config, tmp_path):
     whole, resumed = tmp_path / 'whole', tmp_path / 'resumed'
     train_model(config, TrainOptions(str(whole), seed=1, validate=False))
@@ -78,7 +73,6 @@ def test_resumed_it_ends_the_same_and_stays_out_of_the_weights(config, tmp_path)
     assert first['state_dict'].keys() == build_model(config).state_dict().keys()
 
 
-@needs_slot
 def test_average_labels_in_place_of_the_student(config, tmp_path):
     """Without it the curve is another from the first self-trained step on."""
     train_model(config, TrainOptions(str(tmp_path / 'with'), seed=1, validate=False))
