@@ -96,6 +96,21 @@ def test_any_size_and_batch(kind, size, grid, fidelity):
     assert backbone.dense(image).keys is None
 
 
+@pytest.mark.parametrize('fidelity', ['paper', 'clip'])
+@pytest.mark.parametrize(('kind', 'size', 'padded'), [
+    ('vit', (50, 70), (64, 80)), ('vit', (64, 33), (64, 48)), ('resnet', (3, 90), (32, 90))])
+@torch.no_grad()
+def test_padding_is_the_towers_mean_colour_at_the_bottom_and_right(kind, size, padded, fidelity):
+    """The features are those of the same picture padded by hand."""
+    backbone, pixels = _ours(make_tiny_clip(kind), fidelity=fidelity), _pixels(1, *size)
+    mean = IMAGENET[0] if fidelity == 'paper' else 255 * torch.tensor(backbone.spec.mean)
+    by_hand = mean.view(1, 3, 1, 1).repeat(1, 1, *padded)
+    by_hand[:, :, :size[0], :size[1]] = pixels
+    found, expected = (backbone.dense(_imagenet(one), keys=True) for one in (pixels, by_hand))
+    torch.testing.assert_close(found.features, expected.features, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found.keys, expected.keys, rtol=1e-4, atol=1e-5)
+
+
 @torch.no_grad()
 def test_value_readout_is_the_last_block_with_identity_attention():
     """Rebuilt from open_clip's own modules: its attention masked to the diagonal."""

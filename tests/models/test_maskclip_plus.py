@@ -10,12 +10,12 @@ from mmseg_maskclip.engine.build import build_model
 from mmseg_maskclip.models import IterationHook, Labeller, MaskClip
 from mmseg_maskclip.models.pseudo_labels.labeller import Window
 from mmseg_maskclip.models.pseudo_labels.teacher import check_order
-from mmseg_maskclip.ops import fill_unlabelled
 from mmseg_maskclip.utils import InputError
 
 from helpers.students import (
     CLASSES,
     DECODERS,
+    NORM,
     build_student,
     student_config,
     teacher_config,
@@ -120,6 +120,20 @@ def test_published_windows_at_their_boundaries(iteration, stage):
     assert labeller.stage(iteration) == stage
 
 
+def test_both_heads_learn_the_filled_labels():
+    """The losses are those of the teacher's own label maps."""
+    auxiliary = dict(type='FCNHead', in_channels=32, in_index=2, channels=8, num_convs=1,
+                     num_classes=CLASSES, norm_cfg=NORM, dropout_ratio=0)
+    model = build_student(model=dict(auxiliary_head=auxiliary))
+    losses, image = train_step(model, unlabelled())
+    meta = dict(img_shape=(64, 64, 3), ori_shape=(64, 64, 3), flip=False)
+    expected = torch.stack([torch.from_numpy(labels)
+                            for labels in model.teacher.simple_test(image, [meta] * 2)])
+    for name, head in (('decode', model.decode_head), ('aux', model.auxiliary_head)):
+        scores = F.interpolate(head(model.extract_feat(image)), (64, 64), mode='bilinear')
+        torch.testing.assert_close(losses[f'{name}.loss_ce'], F.cross_entropy(scores, expected))
+
+
 def test_evaluation_between_steps_moves_no_stage():
     model = build_student(labelling=dict(clip_guided=(1, 2), self_train=(3, -1)))
     _, image = train_step(model, unlabelled(), iteration=2)
@@ -164,14 +178,6 @@ def test_self_training_gives_the_students_own_best_class():
                            mode='bilinear')
     expected = torch.tensor([1, 3])[scores.argmax(1)]
     assert (completed == expected).float().mean() > 0.999
-
-
-def test_confidence_touches_unlabelled_pixels_alone():
-    labels = torch.tensor([[[-1, -1, 2, 255]]])
-    scores = torch.tensor([0.9, 0.1, 0.1, 0.1, 0.2, 0.3, 0.0, 0.0]).view(1, 2, 1, 4)
-    filled = fill_unlabelled(labels, scores, torch.tensor([4, 7]), threshold=0.5)
-    assert filled.tolist() == [[[4, -1, 2, 255]]]
-    assert fill_unlabelled(labels, scores, torch.tensor([4, 7])).tolist() == [[[4, 7, 2, 255]]]
 
 
 def test_leaking_label_is_refused_with_its_file():

@@ -23,7 +23,16 @@ def test_cells_count_by_their_share_of_the_mask():
     assert feature_distance(student, teacher, torch.zeros_like(mask)).item() == 0
 
 
-def test_teacher_is_brought_to_the_students_grid_and_gradient_reaches_the_student():
+def test_teacher_is_resized_to_the_students_grid_bilinearly():
+    """Vectors (1, 0) and (0, 1) on four cells: (1, 0), (3/4, 1/4), (1/4, 3/4), (0, 1)."""
+    teacher = torch.eye(2).view(1, 2, 1, 2)
+    student = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 1, 4)
+    for cell, distance in enumerate((0, 1 / 4 + 1 / 4, 3 / 4 + 3 / 4, 2)):
+        mask = torch.arange(4).eq(cell).view(1, 1, 4)
+        assert feature_distance(student, teacher, mask).item() == pytest.approx(distance)
+
+
+def test_gradient_reaches_the_student():
     torch.manual_seed(0)
     student = torch.randn(2, 6, 5, 7, requires_grad=True)
     distance = feature_distance(student, torch.randn(2, 6, 3, 4), torch.ones(2, 40, 56).bool())
