@@ -2,7 +2,13 @@ import pytest
 import torch
 from mmcv import Config
 
-from mmseg_maskclip.clip import build_text_bank, read_clip_checkpoint
+from mmseg_maskclip.clip import (
+    TextBank,
+    bank_path,
+    build_text_bank,
+    load_vocabulary,
+    read_clip_checkpoint,
+)
 from mmseg_maskclip.engine.build import build_model
 from mmseg_maskclip.models.weights.load import load_weights
 from mmseg_maskclip.utils import InputError
@@ -95,6 +101,47 @@ def test_a_lost_parameter_is_never_skipped(tmp_path):
     torch.save(state, tmp_path / 'holed.pt')
     with pytest.raises(InputError, match='holed.pt'):
         load_weights(_segmentor(clip), tmp_path / 'holed.pt')
+
+
+def _prepared(spec, folder, templates, seed):
+    """A bank of other embeddings than the tower's, under the name that is looked for."""
+    names = load_vocabulary('mario').class_names
+    rows = torch.randn(len(names), spec.embed_dim, generator=torch.Generator().manual_seed(seed))
+    bank = TextBank(torch.nn.functional.normalize(rows, dim=1), names, clip=spec.name,
+                    templates=templates)
+    bank.save(folder / bank_path('mario', spec.short_name).name)
+    return bank.embeddings
+
+
+def test_a_prepared_bank_serves_if_its_templates_are_the_wanted_ones(clip, tmp_path, monkeypatch):
+    """The first of the checkpoint's folder and pretrain/ that does; for an image tower alone."""
+    spec = spec_of(clip)
+    (tmp_path / 'pretrain').mkdir()
+    monkeypatch.chdir(tmp_path)
+    save_as(clip, tmp_path / f'{spec.short_name}_clip_weights.pth', 'weights')
+    path = save_as(clip, tmp_path / f'{spec.short_name}_clip_backbone.pth', 'backbone')
+
+    def embeddings(**head):
+        model = _segmentor(clip, vocabulary='mario', num_classes=7, **head)
+        load_weights(model, path)
+        return model.decode_head.text.embeddings
+
+    _prepared(spec, tmp_path, 'single', seed=0)
+    with pytest.raises(InputError, match='holds no text tower'):
+        embeddings()
+    expected = _prepared(spec, tmp_path / 'pretrain', 'imagenet85', seed=1)
+    assert torch.equal(embeddings(), expected)
+    # A file that does not say is one of the published ones.
+    expected = _prepared(spec, tmp_path, None, seed=2)
+    assert torch.equal(embeddings(), expected)
+    for other in (dict(templates='single'), dict(synonyms='separate')):
+        with pytest.raises(InputError, match='holds no text tower'):
+            embeddings(**other)
+    full = save_as(clip, tmp_path / 'full.pt', 'state_dict')
+    model = _segmentor(clip, vocabulary='mario', num_classes=7)
+    load_weights(model, full)
+    texts = build_text_bank(read_clip_checkpoint(full), spec, 'mario', progress=False)
+    torch.testing.assert_close(model.decode_head.text.embeddings, texts.embeddings)
 
 
 @pytest.mark.parametrize(('names', 'words'), [
