@@ -1,5 +1,6 @@
 """Self-training from a moving average of the student."""
 
+import copy
 from types import SimpleNamespace
 
 import pytest
@@ -16,11 +17,13 @@ from mmseg_maskclip.utils import InputError
 from helpers.training import curve, write_training_config
 
 
-@pytest.fixture(autouse=True)
-def no_sleep(monkeypatch):
+@pytest.fixture(scope='module', autouse=True)
+def no_sleep():
     """mmcv's runner sleeps for a second when it is done."""
-    monkeypatch.setattr('mmcv.runner.iter_based_runner.time',
-                        SimpleNamespace(sleep=lambda _: None))
+    patch = pytest.MonkeyPatch()
+    patch.setattr('mmcv.runner.iter_based_runner.time', SimpleNamespace(sleep=lambda _: None))
+    yield
+    patch.undo()
 
 
 class _Student(nn.Module):
@@ -52,31 +55,50 @@ def test_momentum_out_of_range_is_told():
         EmaLabellerHook(momentum=1)
 
 
-@pytest.fixture
-def config(tiny_world, tmp_path):
-    path = write_training_config(tmp_path / 'tiny.py', tiny_world, 5)
+@pytest.fixture(scope='module')
+def config(tiny_world, tmp_path_factory):
+    path = write_training_config(tmp_path_factory.mktemp('config') / 'tiny.py', tiny_world, 5)
     found = load_config(path, {'model.labelling.clip_guided': (1, 2),
                                'model.labelling.self_train': (3, -1)})
-    found.custom_hooks = [dict(type='EmaLabellerHook', momentum=0.9)]
+    found.custom_hooks = [dict(type='EmaLabellerHook', momentum=0.3)]
     return found
 
 
-def test_resumed_it_ends_the_same_and_stays_out_of_the_weights(config, tmp_path):
-    whole, resumed = tmp_path / 'whole', tmp_path / 'resumed'
-    train_model(config, TrainOptions(str(whole), seed=1, validate=False))
-    train_model(config, TrainOptions(str(resumed), resume_from=str(whole / 'iter_3.pth'),
+@pytest.fixture(scope='module')
+def whole(config, tmp_path_factory):
+    """Folder of an uninterrupted run."""
+    folder = tmp_path_factory.mktemp('whole')
+    train_model(config, TrainOptions(str(folder), seed=1, validate=False))
+    return folder
+
+
+def test_average_follows_faster_at_the_start_of_training(whole):
+    """Of the average before step n + 1 at most (n + 1) / (n + 10) are left, of n steps done."""
+    contents = [read_checkpoint(whole / f'iter_{step}.pth') for step in range(1, 6)]
+    averages = [content['stateful']['ema'] for content in contents]
+    kept = {1: 2 / 11, 2: 3 / 12, 3: 0.3, 4: 0.3}
+    for done, share in kept.items():
+        student = contents[done - 1]['state_dict']
+        for key, value in averages[done].items():
+            if value.is_floating_point():
+                expected = share * averages[done - 1][key] + (1 - share) * student[key]
+                torch.testing.assert_close(value, expected, rtol=1e-5, atol=1e-6, msg=key)
+
+
+def test_resumed_it_ends_the_same_and_stays_out_of_the_weights(config, whole, tmp_path):
+    train_model(config, TrainOptions(str(tmp_path), resume_from=str(whole / 'iter_3.pth'),
                                      validate=False))
-    first, second = (read_checkpoint(folder / 'iter_5.pth') for folder in (whole, resumed))
+    first, second = (read_checkpoint(folder / 'iter_5.pth') for folder in (whole, tmp_path))
     for part in (lambda content: content['state_dict'], lambda content: content['stateful']['ema']):
         for key, value in part(first).items():
             assert torch.equal(value, part(second)[key]), key
     assert first['state_dict'].keys() == build_model(config).state_dict().keys()
 
 
-def test_average_labels_in_place_of_the_student(config, tmp_path):
+def test_average_labels_in_place_of_the_student(config, whole, tmp_path):
     """Without it the curve is another from the first self-trained step on."""
-    train_model(config, TrainOptions(str(tmp_path / 'with'), seed=1, validate=False))
-    config.custom_hooks = []
-    train_model(config, TrainOptions(str(tmp_path / 'without'), seed=1, validate=False))
-    first, second = curve(tmp_path / 'with'), curve(tmp_path / 'without')
+    without = copy.deepcopy(config)
+    without.custom_hooks = []
+    train_model(without, TrainOptions(str(tmp_path), seed=1, validate=False))
+    first, second = curve(whole), curve(tmp_path)
     assert [first[step] == second[step] for step in (1, 2, 3)] == [True, True, False]

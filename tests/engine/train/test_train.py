@@ -80,6 +80,11 @@ def test_run_leaves_checkpoints_logs_and_config(full_run, config_path):
     losses = curve(full_run)
     assert sorted(losses) == [1, 2, 3, 4, 5, 6]
     assert all(math.isfinite(value) for value in losses.values())
+    # Two steps go through the four images.
+    epochs = {1: 1, 2: 1, 3: 2, 4: 2, 5: 3, 6: 3}
+    assert curve(full_run, 'epoch') == epochs
+    assert {step: read_checkpoint(full_run / f'iter_{step}.pth')['meta']['epoch']
+            for step in epochs} == epochs
     dumped = load_config(full_run / config_path.name)
     assert dumped.model.decode_head.text_channels == 128
     text = next(full_run.glob('*.log')).read_text()
@@ -289,11 +294,25 @@ def test_accumulated_batches_make_the_step_of_one_large_batch(groups_path, tmp_p
         config = load_config(groups_path, {**NO_BATCH, **change})
         train_model(config, TrainOptions(str(tmp_path / name), seed=0, validate=False))
         runs[name] = curve(tmp_path / name)
+        assert curve(tmp_path / name, 'epoch') == {1: 1, 2: 2, 3: 3}
     assert runs['large'] == pytest.approx(runs['parts'], abs=2e-5)
     # The log rounds; the weights tell of a wrong factor.
     large, parts = (_weights(tmp_path / name, 3) for name in runs)
     for key, value in large.items():
         torch.testing.assert_close(parts[key], value, rtol=1e-3, atol=1e-5, msg=key)
+
+
+def test_gradients_are_clipped_to_the_norm_asked_for(groups_path, tmp_path):
+    """A plain step is as long as the learning rate times the clipped norm."""
+    config = load_config(groups_path, {
+        'runner.max_iters': 2, 'optimizer_config.grad_clip': dict(max_norm=0.25, norm_type=2),
+        'optimizer': dict(_delete_=True, type='SGD', lr=0.5),
+        'lr_config': dict(_delete_=True, policy='fixed')})
+    model = train_model(config, TrainOptions(str(tmp_path), seed=0, validate=False))
+    before, after = _weights(tmp_path, 1), _weights(tmp_path, 2)
+    step = sum((after[name] - before[name]).square().sum() for name, _ in model.named_parameters())
+    assert step.sqrt().item() == pytest.approx(0.5 * 0.25, rel=1e-3)
+    assert curve(tmp_path, 'grad_norm')[2] > 0.5
 
 
 def test_bfloat16_follows_single_precision(groups_path, tmp_path):
