@@ -10,6 +10,8 @@ import time
 import pytest
 import torch
 
+from mmseg_maskclip.engine.config import load_config
+
 from helpers.tools import ROOT, assert_bad_input, free_port, run_tool
 from helpers.training import curve, write_training_config
 
@@ -74,20 +76,48 @@ def test_killed_and_resumed_it_ends_the_same(config, tmp_path):
     assert not list(killed.glob('.iter_*'))
 
 
+_PROBE = """
+from mmcv.runner import HOOKS, Hook, get_dist_info
+import torch
+
+@HOOKS.register_module()
+class NoiseProbe(Hook):
+    def before_train_iter(self, runner):
+        with open(f'{runner.work_dir}/noise_{get_dist_info()[0]}.txt', 'a') as file:
+            print(torch.rand(1).item(), file=file)
+"""
+
+
+def _with_probe(config, tmp_path):
+    """The config with a hook that writes down a random number of each step and process."""
+    (tmp_path / 'noise_probe.py').write_text(_PROBE)
+    imports = [*load_config(config).custom_imports['imports'], 'noise_probe']
+    path = tmp_path / 'probed.py'
+    path.write_text(f'_base_ = [{str(config)!r}]\ncustom_imports = dict(imports={imports})\n'
+                    "custom_hooks = [dict(type='NoiseProbe', priority='LOW')]\n")
+    return path
+
+
 @pytest.mark.parametrize('weighted', [False, True])
 def test_two_processes_are_one_with_twice_the_batch(weighted, groups, call_tool, tmp_path):
+    """Whether they draw the same noise or not, which nothing here depends on."""
     options = ['model.decode_head.dropout_ratio=0', 'evaluation.interval=4', 'optimizer.lr=0.01']
     if weighted:
         # Labels and scores by the image's prior; the two share a cache on disk.
         options += ['model.class_weight.classifier=TinyRN', 'model.class_weight.on=both',
                     f'model.class_weight.cache_dir={tmp_path}/cache']
     single, double = tmp_path / 'single', tmp_path / 'double'
-    done = run_tool('tools/dist_train.sh', groups, 2, '--work-dir', double, '--seed', 2,
+    done = run_tool('tools/dist_train.sh', _with_probe(groups, tmp_path), 2, '--work-dir', double,
+                    '--seed', 2, *(['--diff-seed'] if weighted else []),
                     '--cfg-options', *options, 'data.samples_per_gpu=2', 'total_batch_size=4',
-                    env={'PORT': str(free_port())})
+                    env={'PORT': str(free_port()),
+                         'PYTHONPATH': f'{tmp_path}{os.pathsep}{os.environ.get("PYTHONPATH", "")}'})
     assert done.returncode == 0, done.stdout + done.stderr
     assert 'Processes: 2' in done.stdout + done.stderr
     assert 'images a step' not in done.stdout + done.stderr
+    noise = [(double / f'noise_{rank}.txt').read_text().split() for rank in (0, 1)]
+    assert [one == other for one, other in zip(*noise)] == [not weighted] * 4
+    assert len(set(noise[0])) == 4
     done = call_tool(TOOL, groups, '--work-dir', single, '--seed', 2, '--cfg-options', *options,
                      'data.samples_per_gpu=4', 'total_batch_size=4')
     assert done.returncode == 0, done.stderr
@@ -101,6 +131,32 @@ def test_two_processes_are_one_with_twice_the_batch(weighted, groups, call_tool,
     figures = [json.loads((folder / 'evaluations.json').read_text())['4']['figures']
                for folder in (single, double)]
     assert figures[0] == pytest.approx(figures[1], abs=2e-3)
+
+
+@pytest.fixture
+def any_algorithm():
+    """torch as it starts: free to choose algorithms whose bits differ from run to run."""
+    def choose(deterministic, benchmark):
+        torch.use_deterministic_algorithms(deterministic)
+        torch.backends.cudnn.deterministic = deterministic
+        torch.backends.cudnn.benchmark = benchmark
+
+    choose(False, True)
+    yield
+    choose(False, False)
+
+
+def test_deterministic_algorithms_are_chosen_if_asked(config, call_tool, tmp_path, any_algorithm):
+    for flags in ([], ['--deterministic']):
+        done = call_tool(TOOL, config, '--work-dir', tmp_path, '--no-validate', '--seed', 0, *flags,
+                         '--cfg-options', 'runner.max_iters=1', 'data.workers_per_gpu=0')
+        assert done.returncode == 0, done.stderr
+        asked = bool(flags)
+        assert torch.are_deterministic_algorithms_enabled() == asked
+        assert torch.backends.cudnn.deterministic == asked
+        assert torch.backends.cudnn.benchmark != asked
+        meta = torch.load(tmp_path / 'iter_1.pth', weights_only=True)['meta']
+        assert meta['deterministic'] == asked
 
 
 def test_trained_checkpoint_is_tested(config, call_tool, tmp_path):
