@@ -433,7 +433,7 @@ def _weight(**settings):
     (lambda: _maskclip_of(dict(cache_dir=3)), 'class_weight.cache_dir is 3, expected a folder'),
     (lambda: _maskclip_of(dict(templates=3)),
      'class_weight.templates is 3, expected a name, a file or'),
-    (lambda: _maskclip_of(dict(renormalise='no')), "class_weight.renormalise is 'no', expected True"),
+    (lambda: _maskclip_of(dict(renormalise='no')), "class_weight.renormalise is 'no', expected T"),
     (lambda: _student(labelling=dict(), on='teacher'), 'the teacher never labels'),
     (lambda: _weight().of_images([{'filename': 's3://bucket/a.jpg'}], None),
      's3://bucket/a.jpg of the class weight is no local file'),
