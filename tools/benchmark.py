@@ -35,7 +35,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--train-size', type=int, nargs=2, default=None, metavar=('H', 'W'),
                         help='crops of a training step (default: 480 480, on a CPU 224 224)')
     parser.add_argument('--device', help='default: the GPU if there is one')
-    parser.add_argument('--out', metavar='FILE.json', help='also write the figures here')
+    parser.add_argument('--out', metavar='FILE.json', help='also write the metrics here')
     args = parser.parse_args()
     unknown = [part for part in args.parts if part not in PARTS]
     if unknown:

@@ -35,5 +35,5 @@ python tools/compare.py --model MaskCLIP "$teacher" "$weights" \
 echo
 echo "Pictures: $PWD/$out/comparison.png (image, MaskCLIP, MaskCLIP+, truth)"
 echo "          $PWD/$out/maskclip/pictures and $PWD/$out/maskclip_plus/pictures (every scene)"
-echo "Figures:  $PWD/$out/maskclip and $PWD/$out/maskclip_plus (eval_single_scale_*.json)"
+echo "Metrics:  $PWD/$out/maskclip and $PWD/$out/maskclip_plus (eval_single_scale_*.json)"
 echo "Next: your own pictures and class names, see README.md"

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', required=True, metavar='FILE.png', help='the picture to write')
     parser.add_argument('--num', type=int, default=6, help='how many images (default: 6)')
     parser.add_argument('--records', nargs='+', metavar='DIR',
-                        help='also print the newest figures in these work dirs of tools/test.py, '
+                        help='also print the newest metrics in these work dirs of tools/test.py, '
                              'one a model, as one table')
     add_cfg_options(parser, 'every config')
 

@@ -46,7 +46,7 @@ def convert(spec, path, args: argparse.Namespace, device) -> None:
     jobs = [(backbone_path(spec.short_name, args.out), write_backbone_file),
             (weights_path(spec.short_name, args.out), write_weights_file)]
     banks = {name: bank_path(name, spec.short_name, args.out) for name in args.class_set}
-    # The class weight reads images with this model, and wants rows that are no unit vectors.
+    # The class weight reads images with this model, and wants rows that are not L2-normalised.
     features = {name: bank_path(name, spec.short_name, args.out, normalized=False)
                 for name in args.class_set if spec.name == CLASSIFIER}
     targets = [target for target, _ in jobs] + [*banks.values(), *features.values()]

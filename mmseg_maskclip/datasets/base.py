@@ -107,7 +107,7 @@ class OpenVocabularyMixin:
         known = {name.strip(): name for name in self.CLASSES}
         unknown = [name for name in names if name not in known]
         if unknown:
-            raise InputError(f'{unknown[0]!r} is no class of {type(self).__name__}, expected '
+            raise InputError(f'{unknown[0]!r} is not a class of {type(self).__name__}, expected '
                              f'some of: {", ".join(known)}.')
         return [known[name] for name in names]
 

@@ -71,13 +71,13 @@ class Cityscapes19Dataset(OpenVocabularyMixin, CityscapesDataset):
             InputError: If 'cityscapes' is asked for without package or folder.
         """
         metrics = [metric] if isinstance(metric, str) else list(metric)
-        figures = {}
+        metrics = {}
         if 'cityscapes' in metrics:
             metrics.remove('cityscapes')
-            figures.update(self._evaluate_benchmark(results, logger, imgfile_prefix))
+            metrics.update(self._evaluate_benchmark(results, logger, imgfile_prefix))
         if metrics:
-            figures.update(super().evaluate(results, metrics, logger, **kwargs))
-        return figures
+            metrics.update(super().evaluate(results, metrics, logger, **kwargs))
+        return metrics
 
     def _evaluate_benchmark(self, results: Sequence, logger: logging.Logger | str | None,
                             imgfile_prefix: str | None) -> dict[str, float]:

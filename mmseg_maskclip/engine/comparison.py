@@ -64,25 +64,25 @@ def compare_models(models: Sequence[tuple[str, str, str]], out: str, count: int 
 
 
 def records_table(titles: Sequence[str], folders: Sequence[str]) -> str:
-    """The newest figures of several work dirs in one table, percent.
+    """The newest metrics of several work dirs in one table, percent.
 
     Args:
         titles: What each model is called.
         folders: Work dirs of ``tools/test.py``, one a title.
 
     Raises:
-        InputError: If their number differs, or a folder holds no figures.
+        InputError: If their number differs, or a folder holds no metrics.
     """
     if len(titles) != len(folders):
         raise InputError(f'--records names {len(folders)} folders for {len(titles)} models, '
                          'expected one each.')
     found = [_newest_record(folder) for folder in folders]
-    names = [name for name in _SHOWN if any(name in figures for figures in found)]
+    names = [name for name in _SHOWN if any(name in metrics for metrics in found)]
     table = PrettyTable(['model', *names])
     table.align = 'r'
     table.align['model'] = 'l'
-    for title, figures in zip(titles, found):
-        table.add_row([title, *(f'{100 * figures[name]:.1f}' if figures.get(name) is not None
+    for title, metrics in zip(titles, found):
+        table.add_row([title, *(f'{100 * metrics[name]:.1f}' if metrics.get(name) is not None
                                 else '' for name in names)])
     return table.get_string()
 
@@ -91,7 +91,7 @@ def _newest_record(folder: str) -> dict:
     records = sorted(Path(folder).glob('eval_*_scale_*.json'),
                      key=lambda path: path.stat().st_mtime)
     if not records:
-        raise InputError(f'{folder} holds no figures: run tools/test.py with --eval mIoU '
+        raise InputError(f'{folder} holds no metrics: run tools/test.py with --eval mIoU '
                          f'--work-dir {folder} first.')
     return json.loads(records[-1].read_text(encoding='utf-8'))['metric']
 

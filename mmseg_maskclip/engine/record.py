@@ -19,7 +19,7 @@ _PACKAGES = ('torch', 'torchvision', 'mmcv', 'mmcv-full', 'mmsegmentation', 'ope
 
 
 def versions() -> dict[str, str]:
-    """Versions of everything that can change a figure."""
+    """Versions of everything that can change a result."""
     found = {'python': platform.python_version(), 'mmseg_maskclip': __version__}
     for name in _PACKAGES:
         try:

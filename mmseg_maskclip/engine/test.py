@@ -1,4 +1,4 @@
-"""Run a segmentor over a test set: figures, pictures, files."""
+"""Run a segmentor over a test set: metrics, pictures, files."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class TestOptions:
         show_dir: Folder for pictures.
         opacity: Of the labels drawn over the pictures.
         format_only: Write the label maps in the dataset's own format.
-        work_dir: Folder of the record of the figures.
+        work_dir: Folder of the record of the metrics.
         gpu_collect: Merge label maps through the process group.
         facts: Further facts for the record (corruption, scale, command line).
     """
@@ -244,7 +244,7 @@ def _report_unreadable(totals: _Totals, dataset: Any, folder: Path) -> None:
     for filename, reason in totals.unreadable.items():
         print_log(f'{filename} was left out: {reason}', 'mmseg', level=30)
     print_log(f'{len(totals.unreadable)} of {len(dataset)} images could not be read and were '
-              'left out of the figures', 'mmseg', level=30)
+              'left out of the metrics', 'mmseg', level=30)
     if len(totals.unreadable) == len(dataset):
         raise InputError(f'none of the {len(dataset)} images could be read, the last one '
                          f'{list(totals.unreadable)[-1]}.')

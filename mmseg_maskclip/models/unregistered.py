@@ -10,7 +10,7 @@ from mmseg_maskclip.models.weights.state_dict import state_dict_hash
 
 
 class UnregisteredModules:
-    """Mixin: modules that are no submodules of their user.
+    """Mixin: modules that are not submodules of their user.
 
     The frozen teacher, the classifier of the class weight and the moving
     average of a student belong to a run, but not to the model that is trained:

@@ -53,7 +53,7 @@ def caption(things: Sequence[str], stuff: Sequence[str], rng: Generator) -> str:
 
 
 def all_phrases() -> list[str]:
-    """Texts that together hold every word a caption can hold."""
+    """Captions that together hold every word a caption can hold."""
     names = [*CLASSES, *(word for words in SYNONYMS.values() for word in words)]
     forms = [form.replace('{', ' {').format(start='', things='', stuff='', only='')
              for form in (*_BOTH, *_ONE)]

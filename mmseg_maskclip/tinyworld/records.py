@@ -27,7 +27,7 @@ def pretrain_to_file(recipe: Recipe, out: PathLike, workers: int = 0,
     """Pretrain and write ``out`` and, beside it, the record ``out`` with suffix .json.
 
     The record holds the recipe, the sizes, the library versions, the loss log,
-    the seconds it took and the retrieval figures of the weights as stored.
+    the seconds it took and the retrieval accuracy of the weights as stored.
 
     Args:
         recipe: What to train.

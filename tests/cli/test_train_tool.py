@@ -128,7 +128,7 @@ def test_two_processes_are_one_with_twice_the_batch(weighted, groups, call_tool,
     states = [_state(folder / 'iter_4.pth') for folder in (single, double)]
     for key, value in states[0].items():
         torch.testing.assert_close(states[1][key], value, rtol=1e-3, atol=1e-4, msg=key)
-    figures = [json.loads((folder / 'evaluations.json').read_text())['4']['figures']
+    figures = [json.loads((folder / 'evaluations.json').read_text())['4']['metrics']
                for folder in (single, double)]
     assert figures[0] == pytest.approx(figures[1], abs=2e-3)
 

@@ -147,8 +147,8 @@ def test_without_labels_it_predicts_but_does_not_evaluate(tree):
     ({'on_unreadable': 'ignore'}, "on_unreadable is 'ignore'"),
     ({'classes': []}, 'classes of VOC20Dataset is empty'),
     ({'classes': ['cat', 'cat']}, "'cat' stands twice in classes of VOC20Dataset"),
-    ({'classes': 'context'}, "'airplane' is no class of VOC20Dataset"),
-    ({'classes': ['cat', 'unicorn']}, "'unicorn' is no class of VOC20Dataset"),
+    ({'classes': 'context'}, "'airplane' is not a class of VOC20Dataset"),
+    ({'classes': ['cat', 'unicorn']}, "'unicorn' is not a class of VOC20Dataset"),
     ({'classes': ['cat', ' ']}, 'item 2 of classes of VOC20Dataset is blank'),
 ])
 def test_wrong_set_up(tree, options, message):

@@ -232,7 +232,7 @@ def test_own_words_for_the_same_classes_are_fine():
                            teacher=teacher_config(256)), '256 classes, at most 255'),
     (lambda: build_student(vocabulary=['cat', 'dog', 'cow', 'bat', 'rat'], teacher=_named(
         ['dog', 'cat', 'cow', 'bat', 'rat'])).init_weights(),
-     "class 0 of the texts is 'cat' .* 'dog'"),
+     "class 0 is 'cat' .* 'dog'"),
     (lambda: build_student(decoder=dict(type='OCRHead', in_channels=64, ocr_channels=8)),
      'OCRHead does not end in'),
     (lambda: build_student(decoder=dict(type='PointHead', in_channels=[64], in_index=[3])),

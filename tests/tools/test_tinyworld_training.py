@@ -53,7 +53,7 @@ def test_gain_is_seed_by_seed(tmp_path):
             folder.mkdir(parents=True)
             (folder / 'finished').touch()
             (folder / 'evaluations.json').write_text(json.dumps(
-                {'9': {'figures': {'mIoU': value + extra}}}))
+                {'9': {'metrics': {'mIoU': value + extra}}}))
     rows = train_all(ROOT, tmp_path, recipes, [0, 1], 1)
     assert rows[1]['gain'] == pytest.approx((2.0, 0.0))
     first, second = training_markdown(rows).splitlines()[2:]

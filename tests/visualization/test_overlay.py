@@ -75,5 +75,5 @@ def test_newest_figures_of_several_work_dirs_in_one_table(tmp_path):
     assert [cell.strip() for cell in lines[4].split('|')[1:-1]] == ['MaskCLIP+', '', '100.0']
     with pytest.raises(InputError, match='2 folders for 1 models'):
         records_table(['x'], folders)
-    with pytest.raises(InputError, match='holds no figures'):
+    with pytest.raises(InputError, match='holds no metrics'):
         records_table(['x'], [str(tmp_path)])

@@ -67,7 +67,7 @@ def random_bank(num_classes: int, width: int) -> TextBank:
 
 
 def maskclip_of(checkpoint: ClipCheckpoint, spec: ClipSpec, num_classes: int) -> nn.Module:
-    """MaskCLIP with a checkpoint's tower and random texts, in clip fidelity.
+    """MaskCLIP with a checkpoint's tower and random text embeddings, in clip fidelity.
 
     Args:
         checkpoint: The weights.
@@ -202,7 +202,7 @@ def _status_mb(name: str) -> float:
 
 
 def table(rows: Sequence[dict]) -> str:
-    """Figures as a text table.
+    """Metrics as a text table.
 
     Args:
         rows: What the functions above and those of ``benchmark_train`` return.

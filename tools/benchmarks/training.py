@@ -27,7 +27,7 @@ _SCENES = 24
 
 
 def random_student(config: Config, device: torch.device) -> MaskClipPlus:
-    """The model of a MaskCLIP+ config with random weights and texts, training.
+    """The model of a MaskCLIP+ config with random weights and text embeddings, training.
 
     Args:
         config: The config; it is left as it is.

@@ -22,7 +22,7 @@ def read_metafile(path: Path) -> list[dict]:
         One dict a model, as written there.
 
     Raises:
-        InputError: If the file is missing or is no metafile.
+        InputError: If the file is missing or is not a metafile.
     """
     require_file(path, 'metafile')
     content = yaml.safe_load(path.read_text(encoding='utf-8'))
@@ -32,7 +32,7 @@ def read_metafile(path: Path) -> list[dict]:
 
 
 def markdown_table(models: list[dict], link_root: str) -> str:
-    """A Markdown table: model, data set, figures, source, config.
+    """A Markdown table: model, data set, metrics, source, config.
 
     What tells the models apart beside their CLIP has a column where it is
     stated: the student, and the setting it is trained in.
@@ -52,10 +52,10 @@ def markdown_table(models: list[dict], link_root: str) -> str:
     lines = ['| ' + ' | '.join(header) + ' |', '|' + ' --- |' * len(header)]
     for model in models:
         for result in model['Results']:
-            figures = [str(result['Metrics'].get(name, '')) for name in metrics]
+            metrics = [str(result['Metrics'].get(name, '')) for name in metrics]
             config = model['Config']
             cells = [*(model['Metadata'].get(fact, '') for fact in facts), result['Dataset'],
-                     *figures, result['Source'],
+                     *metrics, result['Source'],
                      f'[{Path(config).stem}]({link_root}{config})']
             lines.append('| ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines) + '\n'

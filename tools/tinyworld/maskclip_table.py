@@ -68,7 +68,7 @@ def _changed(config: Config, options: dict) -> Config:
 
 
 def constant_guess(config: Config) -> dict:
-    """Figures of answering the most frequent class everywhere."""
+    """Metrics of answering the most frequent class everywhere."""
     dataset = build_test_dataset(config)
     labels = [dataset.get_gt_seg_map_by_idx(index) for index in range(len(dataset))]
     areas = np.bincount(np.concatenate([one.ravel() for one in labels]),
@@ -78,11 +78,11 @@ def constant_guess(config: Config) -> dict:
     return _row(dataset.evaluate(results, logger='silent'))
 
 
-def _row(figures: dict) -> dict:
+def _row(metrics: dict) -> dict:
     def mean(names: tuple[str, ...]) -> float:
-        return float(np.mean([figures[f'IoU.{name}'] for name in names]))
+        return float(np.mean([metrics[f'IoU.{name}'] for name in names]))
 
-    known = {**figures, 'things': mean(THINGS), 'stuff': mean(STUFF)}
+    known = {**metrics, 'things': mean(THINGS), 'stuff': mean(STUFF)}
     return {name: 100 * known[name] for name in COLUMNS}
 
 
@@ -100,16 +100,16 @@ def tinyworld_rows(root: Path, world: Path, work_dir: Path,
         ways: :func:`variants` or :func:`weighted_variants`.
 
     Returns:
-        One dict a variant: tower, variant, figures in percent.
+        One dict a variant: tower, variant, metrics in percent.
     """
     rows = []
     for tower in towers:
         config = load_config(str(root / f'configs/tiny/{TOWERS[tower]}.py'),
                              {'data.test.data_root': str(world)})
         for name, variant in ways(config):
-            figures = test_model(variant, get_spec(tower).weights, TestOptions(
+            metrics = test_model(variant, get_spec(tower).weights, TestOptions(
                 metrics=['mIoU'], work_dir=str(work_dir)))
-            rows.append({'tower': tower, 'variant': name, **_row(figures)})
+            rows.append({'tower': tower, 'variant': name, **_row(metrics)})
     rows.append({'tower': '', 'variant': 'the most frequent class everywhere',
                  **constant_guess(config)})
     return rows
@@ -120,6 +120,6 @@ def markdown(rows: list[dict]) -> str:
     lines = ['| tower | variant | ' + ' | '.join(COLUMNS) + ' |',
              '| --- | --- |' + ' ---: |' * len(COLUMNS)]
     for row in rows:
-        figures = ' | '.join(f'{row[name]:.1f}' for name in COLUMNS)
-        lines.append(f"| {row['tower']} | {row['variant']} | {figures} |")
+        metrics = ' | '.join(f'{row[name]:.1f}' for name in COLUMNS)
+        lines.append(f"| {row['tower']} | {row['variant']} | {metrics} |")
     return '\n'.join(lines) + '\n'

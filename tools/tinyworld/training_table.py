@@ -87,7 +87,7 @@ def train_all(root: Path, work_dir: Path, recipes: Sequence[Recipe], seeds: Sequ
 
     Returns:
         One dict a recipe: group, name, mean and standard deviation of each
-        figure in percent, and of the mIoU's gain over the first recipe, seed
+        metric in percent, and of the mIoU's gain over the first recipe, seed
         by seed.
 
     Raises:
@@ -97,18 +97,18 @@ def train_all(root: Path, work_dir: Path, recipes: Sequence[Recipe], seeds: Sequ
     with progress_bar(len(runs), 'training', 'run') as bar, ThreadPoolExecutor(jobs) as pool:
         def one(run: tuple[Recipe, int]) -> dict:
             folder = work_dir / run[0].folder / tag_of(run[0], options) / str(run[1])
-            figures = _train(root, folder, *run, jobs, options)
+            metrics = _train(root, folder, *run, jobs, options)
             bar.update(1)
-            return figures
+            return metrics
 
         found = list(pool.map(one, runs))
     rows = []
     for recipe in recipes:
-        own = [figures for figures, run in zip(found, runs) if run[0] is recipe]
+        own = [metrics for metrics, run in zip(found, runs) if run[0] is recipe]
         rows.append({'group': recipe.group, 'name': recipe.name, 'seeds': len(own), **{
-            column: _mean_and_spread([figures[column] for figures in own])
+            column: _mean_and_spread([metrics[column] for metrics in own])
             for column in COLUMNS}})
-        gains = [figures['mIoU'] - first['mIoU'] for figures, first in zip(own, found)]
+        gains = [metrics['mIoU'] - first['mIoU'] for metrics, first in zip(own, found)]
         rows[-1]['gain'] = _mean_and_spread(gains)
     return rows
 
@@ -141,13 +141,13 @@ def _train(root: Path, folder: Path, recipe: Recipe, seed: int, jobs: int,
         with atomic_path(finished) as temporary:
             temporary.touch()
     record = json.loads((folder / 'evaluations.json').read_text(encoding='utf-8'))
-    return _figures(record[max(record, key=int)]['figures'])
+    return _metrics(record[max(record, key=int)]['metrics'])
 
 
-def _figures(figures: dict) -> dict:
+def _metrics(metrics: dict) -> dict:
     for name, classes in (('things', THINGS), ('stuff', STUFF)):
-        figures[name] = statistics.mean(figures.get(f'IoU.{one}', 0.0) for one in classes)
-    return {column: 100 * figures.get(column, 0.0) for column in COLUMNS}
+        metrics[name] = statistics.mean(metrics.get(f'IoU.{one}', 0.0) for one in classes)
+    return {column: 100 * metrics.get(column, 0.0) for column in COLUMNS}
 
 
 def _mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
@@ -164,6 +164,6 @@ def training_markdown(rows: Sequence[dict]) -> str:
     columns = [*COLUMNS, 'gain'] if rows[0]['name'] == 'none' else COLUMNS
     lines = ['| | ' + ' | '.join(columns) + ' |', '| --- |' + ' ---: |' * len(columns)]
     for row in rows:
-        figures = ' | '.join('{:.1f} ± {:.1f}'.format(*row[name]) for name in columns)
-        lines.append(f"| {row['name']} | {figures} |")
+        metrics = ' | '.join('{:.1f} ± {:.1f}'.format(*row[name]) for name in columns)
+        lines.append(f"| {row['name']} | {metrics} |")
     return '\n'.join(lines) + '\n'

@@ -1,4 +1,4 @@
-# Cityscapes tested at half size, as the published MaskCLIP figures are.
+# Cityscapes tested at half size, as the published MaskCLIP results are.
 _base_ = './cityscapes.py'
 
 img_scale = (1024, 512)

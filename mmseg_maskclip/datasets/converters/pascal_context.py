@@ -86,7 +86,7 @@ def read_context_mat(path: Path) -> np.ndarray:
     """
     content = read_mat(path)
     if 'LabelMap' not in content:
-        raise InputError(f'{path} has no variable LabelMap: it is no label of PASCAL Context')
+        raise InputError(f'{path} has no variable LabelMap: it is not a label of PASCAL Context')
     return apply_table(content['LabelMap'], _TABLE, path)
 
 

@@ -67,14 +67,14 @@ def read_sbd(path: Path) -> np.ndarray:
     """Class ids of one SBD file, (H, W) uint8.
 
     Raises:
-        InputError: If it is no such file or holds ids other than 0..20 and 255.
+        InputError: If it is not such a file or holds ids other than 0..20 and 255.
     """
     content = read_mat(path)
     if 'GTcls' not in content:
-        raise InputError(f'{path} has no variable GTcls: it is no SBD label')
+        raise InputError(f'{path} has no variable GTcls: it is not an SBD label')
     record = content['GTcls']
     if record.dtype.names is None or 'Segmentation' not in record.dtype.names or not record.size:
-        raise InputError(f'{path} has no field GTcls.Segmentation: it is no SBD label')
+        raise InputError(f'{path} has no field GTcls.Segmentation: it is not an SBD label')
     return apply_table(record['Segmentation'].flat[0], _IDS, path)
 
 

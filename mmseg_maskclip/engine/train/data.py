@@ -138,7 +138,7 @@ def build_train_loader(dataset: Dataset, config: Config, seed: int) -> DataLoade
         seed: Seed of the run.
 
     Raises:
-        InputError: If one of them is no sensible number.
+        InputError: If one of them is out of range.
     """
     settings = loader_settings(config, 'train')
     batch_size, workers = settings.pop('samples_per_gpu'), settings.pop('workers_per_gpu', 2)

@@ -24,10 +24,10 @@ _BEST = ('best_score', 'best_ckpt')
 
 
 class RecordedEvaluation:
-    """Goes before a hook of mmseg: figures of all iterations in ``evaluations.json``.
+    """Goes before a hook of mmseg: the metrics of all iterations in ``evaluations.json``.
 
     A checkpoint is written before the evaluation of the same iteration. A run
-    resumed from there takes the figures, and which checkpoint is the best,
+    resumed from there takes the metrics, and which checkpoint is the best,
     from the record, or evaluates now if it was interrupted before it could.
     """
 
@@ -61,22 +61,22 @@ class RecordedEvaluation:
         runner._iter += 1
 
     def evaluate(self, runner: TrainRunner, results: list) -> float | None:
-        """Score results as mmseg does, and record the figures.
+        """Score results as mmseg does, and record the metrics.
 
         Args:
             runner: The runner.
             results: What ``pre_eval`` gave for all images.
 
         Returns:
-            The figure that decides which checkpoint is the best.
+            The value that decides which checkpoint is the best.
         """
         score = super().evaluate(runner, results)
         output = runner.log_buffer.output
-        # Classes that no image shows have no figure, and NaN is no JSON.
+        # Classes that no image shows have no metric, and JSON has no NaN.
         for name in [name for name, value in output.items() if _is_nan(value)]:
             del output[name]
-        figures = {name: value for name, value in output.items() if name != 'eval_iter_num'}
-        self._record[str(runner.iter + 1)] = {'figures': to_plain(figures), 'best': {}}
+        metrics = {name: value for name, value in output.items() if name != 'eval_iter_num'}
+        self._record[str(runner.iter + 1)] = {'metrics': to_plain(metrics), 'best': {}}
         write_json(_path(runner), self._record)
         return score
 

@@ -86,9 +86,9 @@ class StepHook(OptimizerHook):
 
 
 class StageHook(Hook):
-    """Says in the log who completes the labels, when that changes."""
+    """Logs which stage labels the unlabelled pixels, when that changes."""
 
-    SAYS = {'clip': 'by the CLIP teacher', 'self': 'by the student itself', None: 'by nobody'}
+    SAYS = {'clip': 'by the CLIP teacher', 'self': 'by the student itself', None: 'by no stage'}
 
     def __init__(self) -> None:
         self.stage: str | None = 'unknown'

@@ -32,7 +32,7 @@ class TrainOptions:
     Attributes:
         work_dir: Folder of checkpoints, logs and the config.
         load_from: Checkpoint whose fitting weights a new run starts from.
-        resume_from: Checkpoint that is gone on with.
+        resume_from: Checkpoint to resume.
         auto_resume: Go on with the newest intact checkpoint of the work dir,
             if there is one.
         validate: Evaluate as ``evaluation`` of the config says.
@@ -110,7 +110,7 @@ def check_same_run(described: str, content: dict, path: str | Path) -> None:
         path: Its file.
 
     Raises:
-        InputError: If the optimizer is of another kind, whose state is no use.
+        InputError: If the optimizer is of another kind, whose state can not be used.
     """
     if content['meta'].get('run') is None:
         return
@@ -170,10 +170,10 @@ def choose_seed(config: Config, options: TrainOptions, resumed: dict | None) -> 
     Args:
         config: May have ``seed``.
         options: May have it too, and goes first.
-        resumed: The checkpoint gone on with, or None.
+        resumed: The checkpoint that is resumed, or None.
 
     Raises:
-        InputError: If it is no whole number of 32 bits.
+        InputError: If it is not a whole number of 32 bits.
     """
     given = options.seed if options.seed is not None else config.get('seed')
     recorded = resumed['meta'].get('seed') if resumed else None

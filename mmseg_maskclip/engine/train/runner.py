@@ -105,7 +105,7 @@ class TrainRunner(IterBasedRunner):
             kwargs: For the model's ``train_step``.
 
         Raises:
-            InputError: If the loss is no number any more.
+            InputError: If the loss is NaN or infinite.
         """
         self.model.train()
         self.mode = 'train'
@@ -141,7 +141,7 @@ class TrainRunner(IterBasedRunner):
         return getattr(self.model, 'no_sync', contextlib.nullcontext)()
 
     def _log(self, parts: list[dict]) -> None:
-        """Hand the mean over the batches of a step to the log, and look at the loss."""
+        """Log the mean over the batches of a step, and check that the loss is finite."""
         names = parts[0].get('log_vars', {})
         means = {name: sum(part['log_vars'][name] for part in parts) / len(parts)
                  for name in names}
@@ -155,7 +155,7 @@ class TrainRunner(IterBasedRunner):
                 'written before are kept.')
 
     def _forget(self, names: set[str]) -> None:
-        """Figures that steps give no more: mmcv would go on averaging the last ones."""
+        """Values that steps do not give any more: mmcv would go on averaging the last ones."""
         for name in names:
             for kept in (self.log_buffer.val_history, self.log_buffer.n_history):
                 kept.pop(name, None)

@@ -26,9 +26,9 @@ class DenseFeatures(NamedTuple):
         features: Projected patch features, (B, D, h, w), not normalised.
         keys: Keys of the last attention, normalised for
             :func:`~mmseg_maskclip.ops.smooth_keys`, (B, h*w, C), or None
-            where nobody asked.
+            where they were not asked for.
         image: CLIP's embedding of the whole image, (B, D), not normalised, or
-            None where nobody asked.
+            None where it was not asked for.
     """
 
     features: Tensor

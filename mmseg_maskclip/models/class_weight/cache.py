@@ -46,8 +46,8 @@ def file_key(path: str, kind: str = '') -> FileKey:
         InputError: If it can't be read.
     """
     if '://' in path:
-        raise InputError(f'the image {path} of the class weight is no local file: copy the images '
-                         "to this machine, or (in testing) set model.class_weight.source='input'.")
+        raise InputError(f'the image {path} of the class weight is not a local file: copy it to '
+                         'this machine, or (in testing) set model.class_weight.source=input.')
     try:
         found = os.stat(path)
     except OSError as error:

@@ -24,7 +24,7 @@ from mmseg_maskclip.utils import InputError
 
 
 class ImageClassifier(UnregisteredModules, nn.Module):
-    """Cosines of whole images with class texts; frozen, in single precision.
+    """Cosines of whole images with text embeddings; frozen, in single precision.
 
     A picture is read from its file and prepared as CLIP prepares it (short
     side, centre crop, CLIP's statistics), so neither crop, flip nor colour
@@ -63,7 +63,7 @@ class ImageClassifier(UnregisteredModules, nn.Module):
         return super()._apply(lambda value: value.to(device), *args, **kwargs)
 
     def set_text(self, bank: TextBank) -> None:
-        """Take the class texts.
+        """Take the text embeddings of the classes.
 
         Args:
             bank: One row (D,) per class, K of them; D of the classifier's CLIP.
@@ -76,7 +76,7 @@ class ImageClassifier(UnregisteredModules, nn.Module):
             raise InputError(f'{bank.source} holds {len(bank.embeddings)} rows, expected one for '
                              f'each of {self.num_classes} classes of the class weight.')
         if not torch.isfinite(bank.embeddings).all():
-            raise InputError(f'{bank.source} holds values that are no numbers: the CLIP file it '
+            raise InputError(f'{bank.source} holds NaN or infinity: the CLIP file it '
                              'was made from is damaged.')
         self.text_features = bank.embeddings.to(self.text_features)
 
@@ -108,7 +108,7 @@ class ImageClassifier(UnregisteredModules, nn.Module):
                           self.tower.fidelity: torch.zeros(0)})
 
     def cosines(self, embeddings: Tensor) -> Tensor:
-        """Cosines of image embeddings (B, D) with the class texts, (B, K)."""
+        """Cosines of image embeddings (B, D) with the text embeddings, (B, K)."""
         if not len(self.text_features):
             raise InputError('the class weight has no text embeddings yet: load the model with '
                              'mmseg_maskclip.load_weights, or call set_text.')
@@ -116,7 +116,7 @@ class ImageClassifier(UnregisteredModules, nn.Module):
 
     @torch.no_grad()
     def of_files(self, paths: Sequence[str]) -> Tensor:
-        """Cosines of image files with the class texts.
+        """Cosines of image files with the text embeddings.
 
         Args:
             paths: B files.
@@ -140,7 +140,7 @@ class ImageClassifier(UnregisteredModules, nn.Module):
 
     @torch.no_grad()
     def of_inputs(self, images: Tensor, metas: Sequence[dict]) -> Tensor:
-        """Cosines of network inputs with the class texts, for images without a file.
+        """Cosines of network inputs with the text embeddings, for images without a file.
 
         Normalisation, padding and flips are undone and the picture is brought
         back to its original size first.

@@ -91,7 +91,7 @@ class ClassWeightSettings:
             config: A dict of the attributes above.
 
         Raises:
-            InputError: If it is no dict, has unknown keys or bad values.
+            InputError: If it is not a dict, has unknown keys or bad values.
         """
         if not isinstance(config, Mapping):
             raise InputError(f'class_weight is {config!r}, expected a dict such as '
@@ -133,7 +133,7 @@ class ClassWeightSettings:
 
 
 def same_model(classifier: str, arch: str) -> bool:
-    """Whether two names are of one CLIP model; sizes of one's own are no known model."""
+    """Whether two names are of one CLIP model; sizes of one's own have no known name."""
     try:
         return get_spec(classifier).name == get_spec(arch).name
     except InputError:

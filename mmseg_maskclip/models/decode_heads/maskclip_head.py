@@ -20,7 +20,7 @@ _UNUSED_LOSS = {'type': 'CrossEntropyLoss', 'avg_non_ignore': True}
 
 @HEADS.register_module()
 class MaskClipHead(BaseDecodeHead):
-    """Scores every patch against the class texts, then refines the scores.
+    """Scores every patch against the text embeddings, then refines the scores.
 
     Order: scores, prompt denoising, key smoothing; both refinements act on
     the feature grid, per image, and are off at threshold 0.

@@ -85,9 +85,9 @@ class MaskClipPlusHead(BaseDecodeHead):
             the norm and activation, which this head's own then fill in.
         num_classes: K, with the background where ``cls_bg``.
         text_channels: D, the width of the text embeddings.
-        cls_bg: Learn an embedding of the background, class 0; the texts are
+        cls_bg: Learn an embedding of the background, class 0; the text embeddings are
             classes 1 to K - 1.
-        norm_feat: Bring the features to unit length before the dot product.
+        norm_feat: L2-normalise the features before the dot product.
         vocabulary: As in :class:`MaskClipHead`.
         templates: As in :class:`MaskClipHead`.
         synonyms: As in :class:`MaskClipHead`.

@@ -41,7 +41,7 @@ class TextClassifier(nn.Module):
                 f'num_classes={self.num_classes}: set num_classes to the number of classes in '
                 'the vocabulary, or give the bank of that vocabulary.')
         if not torch.isfinite(bank.embeddings).all():
-            raise InputError('the text bank holds values that are no numbers: the CLIP file it was '
+            raise InputError('the text bank holds NaN or infinity: the CLIP file it was '
                              'made from is damaged.')
         self._fill(bank.embeddings.to(self.embeddings), bank.row_class)
 

@@ -1,4 +1,4 @@
-"""Pseudo-labels of MaskCLIP+: who labels the unlabelled pixels, when, and from which teacher."""
+"""Pseudo-labels of MaskCLIP+: which stage labels the unlabelled pixels, and from which teacher."""
 
 from mmseg_maskclip.models.pseudo_labels.distillation import Distillation
 from mmseg_maskclip.models.pseudo_labels.iteration_hook import IterationHook

@@ -1,4 +1,4 @@
-"""What a student's features are held to besides its labels (MaskCLIP, Sec. 3.4)."""
+"""Feature distillation, besides the loss on labels (MaskCLIP, Sec. 3.4)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Distillation:
     Attributes:
         loss_weight: Factor of the distance.
         labelled: Whether labelled pixels count too; ignored ones never do.
-        normalise: Whether the student's features are brought to unit length,
+        normalise: Whether the student's features are L2-normalised,
             as the teacher's are.
     """
 

@@ -36,7 +36,7 @@ class Window:
             name: Of the setting.
 
         Raises:
-            InputError: If it is no pair of whole numbers, or not in order.
+            InputError: If it is not a pair of whole numbers, or not in order.
         """
         whole = isinstance(pair, (list, tuple)) and len(pair) == 2 and all(map(_is_whole, pair))
         if not whole:

@@ -25,7 +25,7 @@ def build_teacher(config: dict, head: MaskClipPlusHead, labeller: Labeller) -> M
         labeller: Says which classes the teacher may give.
 
     Raises:
-        InputError: If it is another kind of model, or of other classes or texts.
+        InputError: If it is another kind of model, or of other classes or text embeddings.
     """
     teacher = build_segmentor(config)
     if not isinstance(teacher, MaskClip):
@@ -33,10 +33,10 @@ def build_teacher(config: dict, head: MaskClipPlusHead, labeller: Labeller) -> M
     own = teacher.decode_head
     if own.num_classes != head.text.num_classes:
         raise InputError(f'the teacher has {own.num_classes} classes, the student '
-                         f'{head.text.num_classes} texts: both need the same vocabulary.')
+                         f'{head.text.num_classes} text embeddings: both need the same vocabulary.')
     if own.text_channels != head.text_channels:
         raise InputError(f'the teacher has text_channels={own.text_channels}, the student '
-                         f'{head.text_channels}: both are dotted with the same texts; set '
+                         f'{head.text_channels}: both are dotted with the same embeddings; set '
                          "model.decode_head.text_channels to the teacher's.")
     if head.cls_bg and 0 in labeller.clip_classes:
         raise InputError('clip_classes holds class 0, the background, which CLIP has no text '
@@ -63,7 +63,7 @@ def check_order(taught: str | Sequence[str] | None,
     theirs, own = (load_vocabulary(one).class_names for one in (taught, learned))
     for index, (name, other) in enumerate(zip(own, theirs)):
         if name != other and (name in theirs or other in own):
-            raise InputError(f'class {index} of the texts is {name!r} in '
+            raise InputError(f'class {index} is {name!r} in '
                              f'model.decode_head.vocabulary, {other!r} in '
                              'model.teacher.decode_head.vocabulary: give both the same list.')
 

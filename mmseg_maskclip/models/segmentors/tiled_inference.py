@@ -54,7 +54,7 @@ class TiledInference:
     """
 
     def prior_of(self, img: Tensor, img_metas: list[dict]) -> Tensor | None:
-        """What is known of whole images before their windows are looked at.
+        """The class prior of whole images, computed once for all their windows.
 
         Args:
             img: Whole network inputs, (B, 3, H, W).

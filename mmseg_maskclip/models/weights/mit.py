@@ -85,6 +85,6 @@ def _value(state: Mapping[str, Tensor], key: str, value: Tensor) -> Tensor:
 
 
 def _unknown(key: str) -> InputError:
-    return InputError(f'{key} is no parameter of a Mix Transformer: expected the ImageNet '
+    return InputError(f'{key} is not a parameter of a Mix Transformer: expected the ImageNet '
                       'weights mit_b0.pth to mit_b5.pth as SegFormer publishes them, not yet '
                       'converted.')

@@ -177,7 +177,7 @@ def test_evaluation_is_neither_lost_nor_repeated(full_run, config_path, tmp_path
     found = json.loads((tmp_path / 'evaluations.json').read_text())
     assert list(found) == list(figures) == ['3', '6']
     for key, entry in figures.items():
-        assert found[key]['figures'] == pytest.approx(entry['figures'])
+        assert found[key]['metrics'] == pytest.approx(entry['metrics'])
         assert (found[key]['best'].get('best_score') == pytest.approx(
             entry['best'].get('best_score')))
     _same(_weights(tmp_path), _weights(full_run))

@@ -419,7 +419,7 @@ def _weight(**settings):
     (lambda: _student(on='both', labelling=dict(self_train=(1, -1))), 'the teacher never labels'),
     (lambda: _maskclip(source='class_token', classifier='TinyViT'), 'set it to None'),
     (lambda: _weight().classifier.set_text(TextBank(torch.full((5, 128), float('nan')),
-                                                    tuple('abcde'))), 'no numbers'),
+                                                    tuple('abcde'))), 'NaN or infinity'),
     (lambda: _maskclip(tau=1.0).class_weight.of_images([{}], torch.ones(1, 3, 8, 8)),
      "neither 'filename' nor 'img_norm_cfg'"),
     (lambda: _maskclip_of(dict(classifier='RN51')), "unknown CLIP model 'RN51'"),
@@ -436,7 +436,7 @@ def _weight(**settings):
     (lambda: _maskclip_of(dict(renormalise='no')), "class_weight.renormalise is 'no', expected T"),
     (lambda: _student(labelling=dict(), on='teacher'), 'the teacher never labels'),
     (lambda: _weight().of_images([{'filename': 's3://bucket/a.jpg'}], None),
-     's3://bucket/a.jpg of the class weight is no local file'),
+     's3://bucket/a.jpg of the class weight is not a local file'),
     (lambda: _maskclip(tau=1.0, clip_checkpoint='nowhere.pt'), 'nowhere.pt does not exist'),
     (lambda: _maskclip(tau=1.0, text_features_path='nowhere.pth'), 'nowhere.pth does not exist'),
 ])

@@ -79,8 +79,8 @@ def test_attention_is_that_of_the_authors(backbone):
 
 
 @pytest.mark.parametrize(('change', 'words'), [
-    ({'backbone.layers.0.weight': torch.ones(1)}, 'backbone.layers.0.weight is no parameter'),
-    ({'block1.0.attn.qkv.weight': torch.ones(1)}, 'qkv.weight is no parameter'),
+    ({'backbone.layers.0.weight': torch.ones(1)}, 'backbone.layers.0.weight is not a parameter'),
+    ({'block1.0.attn.qkv.weight': torch.ones(1)}, 'qkv.weight is not a parameter'),
 ])
 def test_other_weights_are_refused(change, words):
     with pytest.raises(InputError, match=words):
@@ -105,5 +105,5 @@ def test_tool_writes_what_a_student_takes(call_tool, tmp_path):
     assert written['layers.0.1.0.attn.attn.in_proj_weight'].shape == (96, 32)
     done = call_tool('tools/model_converters/mit2mmseg.py', target, tmp_path / 'again.pth')
     assert done.returncode == 2
-    assert 'is no parameter of a Mix Transformer' in done.stderr
+    assert 'is not a parameter of a Mix Transformer' in done.stderr
     assert not (tmp_path / 'again.pth').exists()
