@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Sets the environment up if needed, then runs the whole CPU test suite.
 #   bash tests/run.sh [pytest arguments]
+# MASKCLIP_SAMPLES=FOLDER also reads real labelled pictures (voc, ade, cityscapes, see
+# tests/helpers/samples.py), MASKCLIP_PARITY_DIR=FOLDER other recordings than
+# tests/parity/recordings.
 # HERE=1 uses the active environment instead of .venv; WORKERS sets how many processes share the
 # tests (default: 2).
 set -euo pipefail

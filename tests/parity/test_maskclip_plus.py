@@ -93,14 +93,14 @@ def test_one_step_equals_the_recording(name):
     _same_evaluation(model, image, stored)
     model.train()
     model.iteration = 1
-    completed = []
+    labelled = []
     original = model.label_unlabelled
-    model.label_unlabelled = lambda *args: completed.append(original(*args)) or completed[-1]
+    model.label_unlabelled = lambda *args: labelled.append(original(*args)) or labelled[-1]
     losses = model.forward_train(image, metas, labels)
     pseudo = torch.from_numpy(stored['pseudo']).long()[:, 0]
-    agree = completed[0][0] == pseudo
+    agree = labelled[0][0] == pseudo
     # Another CPU may decide a tie or two of the 12288 pixels otherwise.
-    assert (~agree).sum() <= 2 and completed[0][0].lt(0).sum() == 0
+    assert (~agree).sum() <= 2 and labelled[0][0].lt(0).sum() == 0
     assert losses['decode.loss_ce'].item() == pytest.approx(float(stored['loss']), rel=1e-3)
     filled = losses['decode.filled_self' if 'own' in CASES[name] else 'decode.filled_clip']
     assert filled.item() == pytest.approx((labels == -1).float().mean().item())
