@@ -34,7 +34,7 @@ setup(
         'scipy',
         'opencv-python-headless',
         'pillow',
-        'prettytable',
+        'prettytable>=3.12',
         'tqdm',
     ],
     entry_points={'console_scripts': ['maskclip = mmseg_maskclip.cli.main:main']},

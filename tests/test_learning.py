@@ -58,7 +58,7 @@ def test_vit_is_far_above_chance(world, tmp_path):
 def test_table_of_variants_has_a_row_each():
     figures = dict.fromkeys(('mIoU', 'things', 'stuff', 'aAcc', 'mIoU(S)', 'mIoU(U)', 'hIoU'), 1.25)
     row = {'tower': 'TinyRN', 'variant': 'clip', **figures}
-    assert '| TinyRN | clip | 1.2 |' in markdown([row])
+    assert '| TinyRN | clip | 1.2 |' in re.sub(' +', ' ', markdown([row]))
 
 
 def test_class_weight_is_tried_in_every_mode_and_with_both_classifiers():

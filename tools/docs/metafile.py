@@ -9,6 +9,8 @@ import yaml
 
 from mmseg_maskclip.utils import InputError, atomic_path, require_file
 
+from docs.tables import markdown_table
+
 _BLOCK = re.compile(r'(<!-- table: (?P<file>\S+) -->\n).*?(<!-- end of table -->)', re.DOTALL)
 
 
@@ -31,7 +33,7 @@ def read_metafile(path: Path) -> list[dict]:
     return content['Models']
 
 
-def markdown_table(models: list[dict], link_root: str) -> str:
+def models_table(models: list[dict], link_root: str) -> str:
     """A Markdown table: model, data set, metrics, source, config.
 
     What tells the models apart beside their CLIP has a column where it is
@@ -41,24 +43,17 @@ def markdown_table(models: list[dict], link_root: str) -> str:
         models: What :func:`read_metafile` returns.
         link_root: What leads from the document to the project's root.
     """
-    metrics: list[str] = []
-    for model in models:
-        for result in model['Results']:
-            metrics += [name for name in result['Metrics'] if name not in metrics]
-    facts = ['CLIP', *(fact for fact in ('Student', 'Setting')
-                       if any(fact in model['Metadata'] for model in models))]
-    header = ['CLIP', *(fact.lower() for fact in facts[1:]), 'data set', *metrics, 'from',
+    results = [(model, result) for model in models for result in model['Results']]
+    metrics = list(dict.fromkeys(name for _, result in results for name in result['Metrics']))
+    metadata = ['CLIP', *(key for key in ('Student', 'Setting')
+                          if any(key in model['Metadata'] for model in models))]
+    header = ['CLIP', *(key.lower() for key in metadata[1:]), 'data set', *metrics, 'from',
               'config']
-    lines = ['| ' + ' | '.join(header) + ' |', '|' + ' --- |' * len(header)]
-    for model in models:
-        for result in model['Results']:
-            metrics = [str(result['Metrics'].get(name, '')) for name in metrics]
-            config = model['Config']
-            cells = [*(model['Metadata'].get(fact, '') for fact in facts), result['Dataset'],
-                     *metrics, result['Source'],
-                     f'[{Path(config).stem}]({link_root}{config})']
-            lines.append('| ' + ' | '.join(cells) + ' |')
-    return '\n'.join(lines) + '\n'
+    return markdown_table(header, (
+        [*(model['Metadata'].get(key, '') for key in metadata), result['Dataset'],
+         *(str(result['Metrics'].get(name, '')) for name in metrics), result['Source'],
+         f"[{Path(model['Config']).stem}]({link_root}{model['Config']})"]
+        for model, result in results))
 
 
 def fill_tables(document: Path, root: Path) -> str:
@@ -75,7 +70,7 @@ def fill_tables(document: Path, root: Path) -> str:
 
     def fill(match: re.Match) -> str:
         models = read_metafile(root / match['file'])
-        return match[1] + markdown_table(models, link_root) + match[3]
+        return match[1] + models_table(models, link_root) + match[3]
 
     return _BLOCK.sub(fill, document.read_text(encoding='utf-8'))
 

@@ -15,6 +15,8 @@ from mmseg_maskclip.engine.config import load_config
 from mmseg_maskclip.engine.test import TestOptions, test_model
 from mmseg_maskclip.tinyworld import STUFF, THINGS
 
+from docs.tables import markdown_table
+
 TOWERS = {'TinyRN': 'maskclip_tinyrn_256x256_tinyworld',
           'TinyViT': 'maskclip_tinyvit_256x256_tinyworld'}
 KEY_SMOOTHING = 1.0
@@ -117,9 +119,6 @@ def tinyworld_rows(root: Path, world: Path, work_dir: Path,
 
 def markdown(rows: list[dict]) -> str:
     """The rows as a Markdown table, one decimal."""
-    lines = ['| tower | variant | ' + ' | '.join(COLUMNS) + ' |',
-             '| --- | --- |' + ' ---: |' * len(COLUMNS)]
-    for row in rows:
-        metrics = ' | '.join(f'{row[name]:.1f}' for name in COLUMNS)
-        lines.append(f"| {row['tower']} | {row['variant']} | {metrics} |")
-    return '\n'.join(lines) + '\n'
+    return markdown_table(['tower', 'variant', *COLUMNS], (
+        [row['tower'], row['variant'], *(f'{row[name]:.1f}' for name in COLUMNS)]
+        for row in rows), numbers=COLUMNS)

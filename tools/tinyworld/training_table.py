@@ -17,6 +17,7 @@ from mmseg_maskclip.models.class_weight.settings import PLACES
 from mmseg_maskclip.tinyworld import STUFF, THINGS
 from mmseg_maskclip.utils import InputError, atomic_path, progress_bar
 
+from docs.tables import markdown_table
 from tinyworld.maskclip_table import COLUMNS
 
 _STEM = 'maskclip_plus_{}_tiny{}_256x256_{}_tinyworld'
@@ -162,8 +163,6 @@ def training_markdown(rows: Sequence[dict]) -> str:
             it are a column.
     """
     columns = [*COLUMNS, 'gain'] if rows[0]['name'] == 'none' else COLUMNS
-    lines = ['| | ' + ' | '.join(columns) + ' |', '| --- |' + ' ---: |' * len(columns)]
-    for row in rows:
-        metrics = ' | '.join('{:.1f} ± {:.1f}'.format(*row[name]) for name in columns)
-        lines.append(f"| {row['name']} | {metrics} |")
-    return '\n'.join(lines) + '\n'
+    return markdown_table(['', *columns], (
+        [row['name'], *('{:.1f} ± {:.1f}'.format(*row[name]) for name in columns)]
+        for row in rows), numbers=columns)
