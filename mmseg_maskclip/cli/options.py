@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import ast
+from typing import Any
 
 from mmseg_maskclip.utils import InputError
 
@@ -27,25 +29,80 @@ def add_process_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def parse_options(pairs: list[str]) -> dict:
-    """``KEY=VALUE`` words as mmcv reads them.
+    """``KEY=VALUE`` words of a command line.
+
+    Values have mmcv's types (numbers, booleans, None, text, ``[a,b]``,
+    ``(a,b)``, ``a,b``), but keep the blanks inside of an item, and what is
+    quoted is read as Python does: ``names=['traffic light','tall grass']``.
+
+    Args:
+        pairs: The words.
 
     Raises:
-        InputError: If a word has no ``=``.
+        InputError: If a word has no ``=``, or its brackets are not closed.
     """
-    from mmcv.utils import DictAction
-
+    options = {}
     for pair in pairs:
-        if '=' not in pair:
+        key, equals, text = pair.partition('=')
+        if not equals or not key.strip():
             raise InputError(f'option {pair!r}: expected KEY=VALUE, such as '
                              'model.decode_head.ks_thresh=1.0.')
-    if not pairs:
-        return {}
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--options', nargs='+', action=DictAction)
-    try:
-        return parser.parse_args(['--options', *pairs]).options
-    except (AssertionError, ValueError) as error:
-        raise InputError(f'options {pairs} can not be read: {error}') from error
+        try:
+            options[key.strip()] = _parse_value(text)
+        except ValueError as error:
+            raise InputError(f'option {pair!r} can not be read: {error}.') from error
+    return options
+
+
+def _parse_value(text: str) -> Any:
+    text = text.strip()
+    if '"' in text or "'" in text:
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            # Such as [one word,'another'], or an apostrophe.
+            pass
+    if text[:1] + text[-1:] in ('()', '[]'):
+        items = [_parse_value(item) for item in _split_items(text[1:-1])]
+        return tuple(items) if text[0] == '(' else items
+    items = _split_items(text)
+    if len(items) > 1 or text.endswith(','):
+        return [_parse_value(item) for item in items]
+    return _parse_word(text)
+
+
+def _split_items(text: str) -> list[str]:
+    """Split at commas that are neither quoted nor within brackets."""
+    items, depth, quote = [''], 0, ''
+    for position, letter in enumerate(text):
+        if quote:
+            quote = '' if letter == quote else quote
+        elif letter in '"\'' and letter in text[position + 1:]:
+            quote = letter
+        elif letter in '([{':
+            depth += 1
+        elif letter in ')]}':
+            depth -= 1
+        if letter == ',' and not depth and not quote:
+            items.append('')
+        else:
+            items[-1] += letter
+    if depth:
+        raise ValueError(f'the brackets in {text!r} are not balanced')
+    # As in mmcv a comma may stand at the end: (3,) is a tuple of one, () of none.
+    return items if items[-1].strip() else items[:-1]
+
+
+def _parse_word(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    words = {'true': True, 'false': False}
+    if text.lower() in words:
+        return words[text.lower()]
+    return None if text == 'None' else text.strip('\'"')
 
 
 def choose_gpu(args: argparse.Namespace) -> None:

@@ -9,11 +9,12 @@ from typing import Any, Iterator
 import numpy as np
 import torch
 from mmcv import Config
-from mmcv.parallel import collate
+from mmcv.parallel import DataContainer, collate
 from mmcv.runner import get_dist_info
 from mmseg.datasets import build_dataloader
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from mmseg_maskclip.ops import IGNORED
 from mmseg_maskclip.utils import require_number
 
 _ORDER, _SAMPLE, _NOISE = range(3)
@@ -71,7 +72,19 @@ class SeededSamples(Dataset):
         _seed_python(words)
         # Not torch.manual_seed, which would queue a seeding of the GPU with every sample.
         torch.default_generator.manual_seed(int(words[2]))
-        return self.dataset[index]
+        return _ignore_padded_labels(self.dataset[index])
+
+
+def _ignore_padded_labels(sample: Any) -> Any:
+    """Let a batch of mixed sizes pad labels with what is ignored, not with class 0.
+
+    mmseg's bundle leaves padding to mmcv's ``collate``, which does not know labels.
+    """
+    labels = sample.get('gt_semantic_seg') if isinstance(sample, dict) else None
+    if isinstance(labels, DataContainer) and labels.stack:
+        sample['gt_semantic_seg'] = DataContainer(
+            labels.data, stack=True, padding_value=IGNORED, pad_dims=labels.pad_dims)
+    return sample
 
 
 class TrainingBatches(Sampler):

@@ -43,6 +43,19 @@ def _slide_settings(test_cfg: dict) -> tuple[tuple[int, int], tuple[int, int]]:
     return tuple(crop), tuple(stride)
 
 
+def _flipped_axes(meta: dict) -> tuple[str, ...]:
+    """Along which axes a network input was mirrored."""
+    if not meta.get('flip'):
+        return ()
+    direction = meta.get('flip_direction')
+    if direction == 'diagonal':
+        return 'horizontal', 'vertical'
+    if direction not in ('horizontal', 'vertical'):
+        raise InputError(f"flip_direction is {direction!r}, expected 'horizontal', 'vertical' or "
+                         "'diagonal'.")
+    return (direction,)
+
+
 class TiledInference:
     """mmseg's inference on score grids, for its segmentors.
 
@@ -144,8 +157,7 @@ class TiledInference:
         image = img.shape[2 + axis]
         crop = meta['img_shape'][axis] if rescale else image
         out = meta['ori_shape'][axis] if rescale else image
-        direction = ('vertical', 'horizontal')[axis]
-        flip = bool(meta.get('flip')) and meta.get('flip_direction') == direction
+        flip = ('vertical', 'horizontal')[axis] in _flipped_axes(meta)
         return compose_resize(grid.shape[2 + axis], window[axis], offset, image, crop, out,
                               cover[axis] if max(cover[axis]) > 1 else (), flip,
                               self.align_corners)

@@ -96,3 +96,26 @@ def test_wrong_number_of_workers_is_told():
     config = Config(dict(data=dict(samples_per_gpu=2, workers_per_gpu=-1, train={})))
     with pytest.raises(InputError, match='workers_per_gpu is -1'):
         build_train_loader(_Drawn(), config, seed=3)
+
+
+def test_batch_of_mixed_sizes_pads_labels_with_what_is_ignored(tiny_world):
+    """Class 0 is a real class: padded with it, a student would learn it at every border."""
+    from mmseg.datasets import build_dataset
+    norm = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
+    dataset = build_dataset(dict(
+        type='TinyWorldDataset', data_root=str(tiny_world), img_dir='JPEGImages',
+        ann_dir='SegmentationClass', split='ImageSets/Segmentation/train.txt',
+        pipeline=[dict(type='LoadImageFromFile'), dict(type='LoadLabels'),
+                  dict(type='Resize', img_scale=(256, 256), ratio_range=(0.3, 1.0)),
+                  dict(type='Normalize', **norm), dict(type='DefaultFormatBundle'),
+                  dict(type='Collect', keys=['img', 'gt_semantic_seg'])]))
+    loader = build_train_loader(dataset, Config(dict(data=dict(
+        samples_per_gpu=4, workers_per_gpu=0))), seed=0)
+    batch = next(iter(loader))
+    images, labels = batch['img'].data[0], batch['gt_semantic_seg'].data[0]
+    sizes = [meta['img_shape'][:2] for meta in batch['img_metas'].data[0]]
+    assert len(set(sizes)) > 1
+    for image, label, (height, width) in zip(images, labels, sizes):
+        for padded in (label[0, height:], label[0, :, width:]):
+            assert (padded == 255).all()
+        assert (image[:, height:] == 0).all() and (label[0, :height, :width] != 255).all()

@@ -10,6 +10,7 @@ from mmseg_maskclip.clip import get_spec
 from mmseg_maskclip.engine.build import build_model
 from mmseg_maskclip.models.weights.load import load_weights
 from mmseg_maskclip.tinyworld import CLASSES
+from mmseg_maskclip.utils import InputError
 
 from helpers.students import build_student
 
@@ -86,3 +87,18 @@ def test_students_probabilities_are_the_softmax_of_its_logits():
     torch.testing.assert_close(model.inference(image, metas, rescale=True),
                                model.encode_decode(image, metas).softmax(1),
                                rtol=1e-3, atol=1e-5)
+
+
+@torch.no_grad()
+def test_every_flip_is_undone_or_refused(sample):
+    """A mirrored picture gives the labels of the picture, whatever the direction."""
+    image, metas = sample
+    model = _maskclip()
+    for direction, dims in (('horizontal', (3,)), ('vertical', (2,)), ('diagonal', (2, 3))):
+        flipped = [dict(metas[0], flip=True, flip_direction=direction)]
+        labels = model.simple_test(image.flip(dims), flipped)[0]
+        undone = torch.from_numpy(model.simple_test(image.flip(dims), metas)[0]).flip(
+            tuple(dim - 2 for dim in dims))
+        assert (labels == undone.numpy()).mean() > 0.999, direction
+    with pytest.raises(InputError, match="flip_direction is 'around'"):
+        model.simple_test(image, [dict(metas[0], flip=True, flip_direction='around')])
