@@ -108,7 +108,8 @@ def test_batch_of_mixed_sizes_pads_labels_with_what_is_ignored(tiny_world):
         pipeline=[dict(type='LoadImageFromFile'), dict(type='LoadLabels'),
                   dict(type='Resize', img_scale=(256, 256), ratio_range=(0.3, 1.0)),
                   dict(type='Normalize', **norm), dict(type='DefaultFormatBundle'),
-                  dict(type='Collect', keys=['img', 'gt_semantic_seg'])]))
+                  dict(type='Collect', keys=['img', 'gt_semantic_seg'],
+                       meta_keys=('img_shape',))]))
     loader = build_train_loader(dataset, Config(dict(data=dict(
         samples_per_gpu=4, workers_per_gpu=0))), seed=0)
     batch = next(iter(loader))
