@@ -147,8 +147,8 @@ def _row_means(encoder: TextEncoder, prompts: _Prompts, batch_size: int,
     # Prompts of similar length share a batch, since a batch is as long as its longest prompt.
     order = lengths.argsort(stable=True)
     device = encoder.mask.device
-    # Summed in double precision: rounded to float32, the result no longer depends on the order
-    # of summation, hence on batch size and order of the classes.
+    # Summed in double precision, so that after rounding to float32 the order of summation, which
+    # follows the lengths, does not show.
     sums = torch.zeros(len(prompts.row_names), encoder.width, dtype=torch.float64, device=device)
     bar = progress_bar(len(order), 'text embeddings', 'prompt', shown=progress)
     for batch in order.split(batch_size):

@@ -235,8 +235,16 @@ def test_a_clip_checkpoint_is_no_segmentor_and_needs_no_second_reading(form, tmp
     found = clip_checkpoint_from(content)
     assert found.form == expected.form
     assert _same(found.visual, expected.visual) and _same(found.text, expected.text)
-    # What was read is left as it is, so that it can be looked at again.
-    assert _same(clip_checkpoint_from(content).text, expected.text)
+    # The content is left as it is, so that it can be read from again.
+    again = clip_checkpoint_from(content)
+    assert again.form == expected.form and _same(again.text, expected.text)
+
+
+@pytest.mark.parametrize('form, words', [
+    ('openai', 'TorchScript archive'), ('wrapped', 'state dict'), ('embedded', 'embedded file'),
+    ('backbone', 'earlier backbone file'), ('weights', 'earlier weights file')])
+def test_the_form_of_a_file_is_named(form, words, tmp_path):
+    assert read_clip_checkpoint(save_as(make_tiny_clip('vit'), tmp_path / 'x', form)).form == words
 
 
 def test_a_file_is_called_what_the_caller_takes_it_for(tmp_path):
@@ -244,6 +252,9 @@ def test_a_file_is_called_what_the_caller_takes_it_for(tmp_path):
     with pytest.raises(InputError, match=r'^checkpoint .*x\.pth holds a list, expected a dict'):
         read_checkpoint_file(tmp_path / 'x.pth')
     with pytest.raises(InputError, match=r'^CLIP checkpoint .*x\.pth holds a list'):
+        read_clip_checkpoint(tmp_path / 'x.pth')
+    (tmp_path / 'x.pth').write_bytes(b'')
+    with pytest.raises(InputError, match=r'^CLIP checkpoint .*x\.pth is empty'):
         read_clip_checkpoint(tmp_path / 'x.pth')
 
 
