@@ -70,13 +70,13 @@ class Cityscapes19Dataset(OpenVocabularyMixin, CityscapesDataset):
         Raises:
             InputError: If 'cityscapes' is asked for without package or folder.
         """
-        metrics = [metric] if isinstance(metric, str) else list(metric)
-        metrics = {}
-        if 'cityscapes' in metrics:
-            metrics.remove('cityscapes')
+        names = [metric] if isinstance(metric, str) else list(metric)
+        metrics: dict[str, float] = {}
+        if 'cityscapes' in names:
+            names.remove('cityscapes')
             metrics.update(self._evaluate_benchmark(results, logger, imgfile_prefix))
-        if metrics:
-            metrics.update(super().evaluate(results, metrics, logger, **kwargs))
+        if names:
+            metrics.update(super().evaluate(results, names, logger, **kwargs))
         return metrics
 
     def _evaluate_benchmark(self, results: Sequence, logger: logging.Logger | str | None,
