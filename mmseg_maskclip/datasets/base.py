@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os.path as osp
 from collections.abc import Iterator, Sequence
+from typing import Optional
 
 import mmcv
 import numpy as np
@@ -62,6 +63,8 @@ class OpenVocabularyMixin:
 
     #: Names of the classes unseen in the published zero-shot split.
     UNSEEN: tuple[str, ...] = ()
+    #: Published vocabulary of the prompts for its classes, in their order.
+    PROMPTS: Optional[str] = None
     #: Whether its class names are the user's, and follow ``--classes``.
     TAKES_CLASS_NAMES = False
     #: Whether the image folder holds more than the labelled images.

@@ -23,6 +23,7 @@ LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 3
 class Cityscapes19Dataset(OpenVocabularyMixin, CityscapesDataset):
     """Cityscapes: 19 classes, labels ``*_gtFine_labelTrainIds.png``."""
 
+    PROMPTS = 'city'
     PREPARE = ('Extract leftImg8bit/ and gtFine/ in data/cityscapes, then run: python '
                'tools/dataset_converters/cityscapes.py data/cityscapes '
                '(see docs/datasets.md).')

@@ -34,6 +34,7 @@ _CONTEXT_PREPARE = 'Run: bash pascal_context_preparation.sh'
 class VOC20Dataset(OpenVocabularyMixin, PascalVOCDataset):
     """PASCAL VOC 2012 without background: 20 classes, background pixels ignored."""
 
+    PROMPTS = 'voc'
     CLASSES = PascalVOCDataset.CLASSES[1:]
     PALETTE = PascalVOCDataset.PALETTE[1:]
     UNSEEN = _VOC_UNSEEN
@@ -48,6 +49,7 @@ class VOC20Dataset(OpenVocabularyMixin, PascalVOCDataset):
 class VOC21Dataset(OpenVocabularyMixin, PascalVOCDataset):
     """PASCAL VOC 2012 with background: 21 classes."""
 
+    PROMPTS = 'voc21'
     UNSEEN = _VOC_UNSEEN
     NEEDS_SPLIT = True
     PREPARE = _VOC_PREPARE
@@ -57,6 +59,7 @@ class VOC21Dataset(OpenVocabularyMixin, PascalVOCDataset):
 class Context59Dataset(OpenVocabularyMixin, PascalContextDataset59):
     """PASCAL Context without background: 59 classes, background pixels ignored."""
 
+    PROMPTS = 'context'
     UNSEEN = _CONTEXT_UNSEEN
     NEEDS_SPLIT = True
     PREPARE = _CONTEXT_PREPARE
@@ -66,6 +69,7 @@ class Context59Dataset(OpenVocabularyMixin, PascalContextDataset59):
 class Context60Dataset(OpenVocabularyMixin, PascalContextDataset):
     """PASCAL Context with background: 60 classes."""
 
+    PROMPTS = 'context60'
     UNSEEN = _CONTEXT_UNSEEN
     NEEDS_SPLIT = True
     PREPARE = _CONTEXT_PREPARE
@@ -75,6 +79,7 @@ class Context60Dataset(OpenVocabularyMixin, PascalContextDataset):
 class COCOStuff164kDataset(OpenVocabularyMixin, COCOStuffDataset):
     """COCO-Stuff 164k: 171 classes, labels ``*_labelTrainIds.png``."""
 
+    PROMPTS = 'stuff'
     UNSEEN = _STUFF_UNSEEN
     PREPARE = ('Extract images/ and annotations/ (stuffthingmaps) in data/coco_stuff164k, then '
                'run: python tools/dataset_converters/coco_stuff164k.py data/coco_stuff164k '
@@ -88,5 +93,6 @@ class ADE150Dataset(OpenVocabularyMixin, ADE20KDataset):
     No zero-shot split is published for it: ``unseen`` is empty unless given.
     """
 
+    PROMPTS = 'ade'
     PREPARE = ('Download ADEChallengeData2016.zip and extract it in data/ade '
                '(see docs/datasets.md).')

@@ -11,10 +11,10 @@ import numpy as np
 from prettytable import PrettyTable
 
 from mmseg_maskclip.engine.build import build_model, build_test_dataset
+from mmseg_maskclip.engine.class_names import check_classes, check_trained_classes
 from mmseg_maskclip.engine.config import load_config
 from mmseg_maskclip.engine.distributed import device_of_process
 from mmseg_maskclip.engine.inference import label_sample, picture_of
-from mmseg_maskclip.engine.test import check_classes
 from mmseg_maskclip.models.weights.load import load_weights
 from mmseg_maskclip.utils import InputError, require_number, write_image
 from mmseg_maskclip.visualization.overlay import add_legend, classes_present, overlay
@@ -100,7 +100,8 @@ def _labels(config: Any, checkpoint: str, samples: list[dict],
             dataset: Any) -> list[np.ndarray]:
     device = device_of_process()
     model = build_model(config)
-    check_classes(model, dataset, load_weights(model, checkpoint, str(device)))
+    check_classes(model, dataset)
+    check_trained_classes(load_weights(model, checkpoint, str(device)), dataset)
     model = model.to(device).eval()
     return [label_sample(model, sample, device) for sample in samples]
 

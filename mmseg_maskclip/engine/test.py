@@ -16,9 +16,9 @@ from mmcv.utils import print_log
 from mmseg.datasets import CustomDataset
 from torch import Tensor, nn
 
-from mmseg_maskclip.clip import load_vocabulary
 from mmseg_maskclip.datasets import UnreadableSample
 from mmseg_maskclip.engine.build import build_model, build_test_dataset
+from mmseg_maskclip.engine.class_names import check_classes, check_trained_classes
 from mmseg_maskclip.engine.distributed import (
     device_of_process,
     is_main,
@@ -107,10 +107,11 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
     dataset = build_test_dataset(config, skip_unreadable=True)
     _check_wishes(dataset, options)
     model = build_model(config)
+    check_classes(model, dataset)
     device = device_of_process()
     with main_process_first():
         meta = load_weights(model, checkpoint, str(device))
-    check_classes(model, dataset, meta)
+    check_trained_classes(meta, dataset)
     model.CLASSES, model.PALETTE = dataset.CLASSES, dataset.PALETTE
     started = time.time()
     totals = _run(model.to(device).eval(), dataset, config, options)
@@ -162,36 +163,6 @@ def _check_wishes(dataset: Any, options: TestOptions) -> None:
         if shown == images or images in shown.parents:
             raise InputError(f'--show-dir {options.show_dir} lies in the image folder {images}, '
                              'whose pictures it would overwrite or add to: name another folder.')
-
-
-def check_classes(model: nn.Module, dataset: Any, meta: dict) -> None:
-    """Check that a model's classes are a data set's.
-
-    Args:
-        model: A segmentor.
-        dataset: A test set.
-        meta: Meta data of the checkpoint.
-
-    Raises:
-        InputError: If their number differs, or the names of one's own list.
-    """
-    wanted, found = model.decode_head.num_classes, len(dataset.CLASSES)
-    if wanted != found:
-        raise InputError(f'the head has {wanted} classes, the dataset {type(dataset).__name__} '
-                         f'{found}: set model.decode_head.num_classes and vocabulary to the '
-                         "dataset's.")
-    vocabulary = getattr(model.decode_head, 'vocabulary', None)
-    if getattr(dataset, 'TAKES_CLASS_NAMES', False) and vocabulary is not None:
-        asked = load_vocabulary(vocabulary).class_names
-        wrong = [pair for pair in zip(asked, dataset.CLASSES) if pair[0] != pair[1]]
-        if wrong:
-            raise InputError(f'the head is asked for {wrong[0][0]!r} where data.test.classes says '
-                             f'{wrong[0][1]!r}: give both lists in one order, or --classes.')
-    trained = meta.get('CLASSES')
-    if trained and list(trained) != list(dataset.CLASSES):
-        print_log('The checkpoint was made for classes of other names: '
-                  f'{list(trained)[:3]}... against {list(dataset.CLASSES)[:3]}...', 'mmseg',
-                  level=30)
 
 
 def _run(model: nn.Module, dataset: Any, config: Config, options: TestOptions) -> _Totals:

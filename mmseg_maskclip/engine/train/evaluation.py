@@ -14,9 +14,10 @@ from mmseg.core import DistEvalHook, EvalHook
 from mmseg.datasets import build_dataset
 
 from mmseg_maskclip.engine.border import from_config
+from mmseg_maskclip.engine.class_names import check_classes
 from mmseg_maskclip.engine.record import write_json
 from mmseg_maskclip.engine.train.data import build_val_loader
-from mmseg_maskclip.engine.train.runner import TrainRunner
+from mmseg_maskclip.engine.train.runner import TrainRunner, unwrap
 from mmseg_maskclip.utils import to_plain
 
 RECORD = 'evaluations.json'
@@ -122,6 +123,7 @@ def register_evaluation(runner: TrainRunner, config: Config) -> None:
     settings.test_mode = True
     with from_config('data.val'):
         dataset = build_dataset(settings)
+    check_classes(unwrap(runner.model), dataset, 'validation data')
     arguments = {'pre_eval': True, **config.evaluation, 'by_epoch': False}
     hook = TrainDistEvalHook if get_dist_info()[1] > 1 else TrainEvalHook
     with from_config('evaluation'):

@@ -19,6 +19,7 @@ from torch import nn
 
 from mmseg_maskclip.engine.border import from_config
 from mmseg_maskclip.engine.build import build_model
+from mmseg_maskclip.engine.class_names import check_classes
 from mmseg_maskclip.engine.distributed import is_main, main_process_first
 from mmseg_maskclip.engine.record import timestamp, versions
 from mmseg_maskclip.engine.train import ema as ema_labeller  # noqa: F401  (registration)
@@ -134,11 +135,7 @@ def _make_deterministic(wanted: bool) -> None:
 def _build_student(config: Config, dataset: Any, options: TrainOptions,
                    resuming: bool) -> nn.Module:
     model = build_model(config, training=True, pretrained=not resuming)
-    classes = getattr(model.decode_head, 'num_classes', None)
-    if classes is not None and classes != len(dataset.CLASSES):
-        raise InputError(f'the head has {classes} classes, the training data '
-                         f"{len(dataset.CLASSES)}: set model.decode_head.num_classes to the "
-                         "dataset's.")
+    check_classes(model, dataset, 'training data')
     _require_labels(model, dataset)
     if resuming:
         without_pretrained(model)

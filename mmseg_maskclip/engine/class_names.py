@@ -1,0 +1,95 @@
+"""Whether a model and a data set mean the same classes, in the same order."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Sequence
+
+from mmcv.utils import print_log
+from torch import nn
+
+from mmseg_maskclip.clip import load_vocabulary
+from mmseg_maskclip.utils import InputError
+
+_SHOWN = 3
+
+
+def check_classes(model: nn.Module, dataset: Any, what: str = 'data set') -> None:
+    """Check that the classes a head is built for are a data set's.
+
+    Class ids are all that labels and scores share: with the same names in
+    another order every metric is computed between unlike classes.
+
+    Args:
+        model: A segmentor; its weights need not be loaded.
+        dataset: A data set, perhaps several that are joined.
+        what: What the data set is for, used in errors.
+
+    Raises:
+        InputError: If their number differs, or a name stands at another place.
+    """
+    wanted, found = getattr(model.decode_head, 'num_classes', None), len(dataset.CLASSES)
+    if wanted is not None and wanted != found:
+        raise InputError(f'the head has {wanted} classes, the {what} {type(dataset).__name__} '
+                         f"{found}: set model.decode_head.num_classes and vocabulary to the data "
+                         "set's.")
+    vocabulary = getattr(model.decode_head, 'vocabulary', None)
+    if vocabulary is None:
+        return
+    entries = load_vocabulary(vocabulary).entries
+    background = int(getattr(model.decode_head, 'cls_bg', False))
+    if len(entries) == found - background:
+        _compare(entries, _names_of(dataset)[background:], 'model.decode_head.vocabulary',
+                 f'the {what}', strict=getattr(dataset, 'TAKES_CLASS_NAMES', False))
+
+
+def check_trained_classes(meta: Mapping, dataset: Any) -> None:
+    """Check that the classes a checkpoint was trained for are a data set's.
+
+    Args:
+        meta: Meta data of the checkpoint.
+        dataset: A data set.
+
+    Raises:
+        InputError: If a name stands at another place.
+    """
+    trained = meta.get('CLASSES')
+    if trained and len(trained) == len(dataset.CLASSES):
+        _compare([(name,) for name in trained], _names_of(dataset), 'the checkpoint',
+                 'the data set')
+
+
+def _names_of(dataset: Any) -> list[tuple[str, ...]]:
+    """The names of each class: the data set's own, and those it is prompted with."""
+    first = getattr(dataset, 'datasets', [dataset])[0]
+    prompts = getattr(first, 'PROMPTS', None)
+    renamed = {}
+    if prompts is not None:
+        renamed = dict(zip(type(first).CLASSES, load_vocabulary(prompts).entries))
+    return [(name, *renamed.get(name, ())) for name in dataset.CLASSES]
+
+
+def _compare(found: Sequence[Sequence[str]], expected: Sequence[Sequence[str]], one: str,
+             other: str, strict: bool = False) -> None:
+    """Refuse a permutation; warn of names that only one of the two knows, or refuse these too."""
+    found, expected = ([{_plain(name) for name in names} for names in part]
+                       for part in (found, expected))
+    places = {name: index for index, names in enumerate(expected) for name in names}
+    unknown = []
+    for index, (names, own) in enumerate(zip(found, expected)):
+        if names & own:
+            continue
+        moved = [name for name in names if name in places]
+        if moved:
+            raise InputError(f'{moved[0]!r} is class {index} in {one} and class '
+                             f'{places[moved[0]]} in {other}: give both in one order.')
+        unknown.append(f'{min(names)!r} ({min(own)!r})')
+    said = (f'{len(unknown)} of {len(found)} classes have other names in {one} than in {other}: '
+            f'{", ".join(unknown[:_SHOWN])}{", ..." * (len(unknown) > _SHOWN)}')
+    if unknown and strict:
+        raise InputError(f'{said}: give both the same list, or use --classes.')
+    if unknown:
+        print_log(f'{said}. Their order can not be checked.', 'mmseg', level=30)
+
+
+def _plain(name: str) -> str:
+    return ' '.join(name.lower().replace('-', ' ').replace('_', ' ').split())

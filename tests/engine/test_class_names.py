@@ -1,0 +1,87 @@
+"""Classes of model and data set: the same ones, in the same order."""
+
+from types import SimpleNamespace
+
+import pytest
+from mmseg.datasets import DATASETS
+
+from mmseg_maskclip.clip import load_vocabulary
+from mmseg_maskclip.engine import class_names
+from mmseg_maskclip.engine.class_names import check_classes, check_trained_classes
+from mmseg_maskclip.utils import InputError
+
+
+@pytest.fixture
+def warned(monkeypatch):
+    lines = []
+    monkeypatch.setattr(class_names, 'print_log', lambda line, *_, **__: lines.append(line))
+    return lines
+
+
+def _model(names, cls_bg=False):
+    return SimpleNamespace(decode_head=SimpleNamespace(
+        num_classes=len(names) + cls_bg, vocabulary=list(names), cls_bg=cls_bg))
+
+
+def _dataset(names):
+    return SimpleNamespace(CLASSES=tuple(names))
+
+
+def _published(name):
+    """A data set's class without its files."""
+    kind = DATASETS.get(name)
+    return object.__new__(kind)
+
+
+PROMPTS = {'VOC20Dataset': 'voc', 'VOC21Dataset': 'voc21', 'Context59Dataset': 'context',
+           'Context60Dataset': 'context60', 'COCOStuff164kDataset': 'stuff',
+           'ADE150Dataset': 'ade', 'Cityscapes19Dataset': 'city'}
+
+
+def test_published_prompts_are_known_names_of_their_classes(warned):
+    for dataset, prompts in PROMPTS.items():
+        names = load_vocabulary(prompts).class_names
+        check_classes(_model(names), _published(dataset))
+        for swapped in ((0, 1), (3, len(names) - 1)):
+            moved = list(names)
+            moved[swapped[0]], moved[swapped[1]] = moved[swapped[1]], moved[swapped[0]]
+            with pytest.raises(InputError, match='give both in one order'):
+                check_classes(_model(moved), _published(dataset))
+    assert not warned
+
+
+def test_permutation_is_refused_wherever_the_names_come_from(warned):
+    with pytest.raises(InputError, match="'b' is class 0 in model.decode_head.vocabulary and "
+                                         'class 1 in the training data'):
+        check_classes(_model(['b', 'a']), _dataset(['a', 'b']), 'training data')
+    with pytest.raises(InputError, match="'x' is class 0 in the checkpoint and class 1"):
+        check_trained_classes({'CLASSES': ['x', 'a']}, _dataset(['a', 'x']))
+    # A synonym that another class is called by is a permutation, too.
+    with pytest.raises(InputError, match='give both'):
+        check_classes(_model(['dog; cat', 'fish']), _dataset(['mouse', 'cat']))
+
+
+def test_other_names_are_one_warning_and_equal_ones_none(warned):
+    check_classes(_model(['tall grass', 'sky; clouds']), _dataset(['grass', 'Clouds']))
+    assert len(warned) == 1 and "1 of 2 classes have other names" in warned[0]
+    assert "'tall grass' ('grass')" in warned[0]
+    check_classes(_model(['Traffic-Light', 'a_b']), _dataset(['traffic light', 'a b']))
+    check_trained_classes({}, _dataset(['a']))
+    assert len(warned) == 1
+
+
+def test_folder_of_pictures_shows_the_names_that_were_asked_for():
+    folder = SimpleNamespace(CLASSES=('grass',), TAKES_CLASS_NAMES=True)
+    with pytest.raises(InputError, match="'lawn' .'grass'.*or use --classes"):
+        check_classes(_model(['lawn']), folder)
+
+
+def test_background_without_a_text_embedding_is_left_out(warned):
+    check_classes(_model(['a', 'b'], cls_bg=True), _dataset(['background', 'a', 'b']))
+    with pytest.raises(InputError, match='give both'):
+        check_classes(_model(['b', 'a'], cls_bg=True), _dataset(['background', 'a', 'b']))
+
+
+def test_number_is_compared_first():
+    with pytest.raises(InputError, match='head has 3 classes, the validation data .* 2'):
+        check_classes(_model('abc'), _dataset('ab'), 'validation data')
