@@ -148,6 +148,8 @@ def test_bad_maps_name_the_file(truth, prediction, message):
 def test_predictions_on_ignored_pixels_are_not_looked_at():
     areas = count_areas(np.array([[9, 1]]), np.array([[255, 1]]), 2)
     assert areas[2].tolist() == [0, 1]
+    nothing = count_areas(np.array([[9, 1]]), np.array([[255, 255]]), 2)
+    assert [area.tolist() for area in nothing] == [[0, 0]] * 4
 
 
 def test_unknown_metric_and_empty_results():

@@ -35,6 +35,14 @@ def test_denoising_drops_a_class_that_is_nowhere_confident():
     assert denoise_prompts(scores, threshold=probability + 0.01).eq(-100).all()
 
 
+def test_a_probability_equal_to_the_threshold_is_enough():
+    """Of two equal scores each has a probability of exactly 1/2."""
+    scores = torch.full((1, 2, 1, 1), 0.25)
+    assert denoise_prompts(scores, threshold=0.5).equal(scores)
+    smoothed = smooth_keys(scores, torch.full((1, 1, 1), 2.0), threshold=0.5)
+    assert smoothed.flatten().tolist() == [0.5, 0.5]
+
+
 def test_denoising_judges_each_image_alone():
     sure = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1)
     unsure = torch.tensor([0.5, 0.5]).view(1, 2, 1, 1)

@@ -116,4 +116,5 @@ def test_tests_of_a_module_are_the_nearest_ones():
         'tests/ops/test_pseudo_labels.py', 'tests/ops', 'tests/parity']
     assert nearest_tests(ROOT, 'mmseg_maskclip/datasets/pipelines/corrupt.py') == [
         'tests/datasets/pipelines/test_corrupt.py', 'tests/datasets/pipelines']
-    assert nearest_tests(ROOT, 'mmseg_maskclip/datasets/converters/common.py') == ['tests/datasets']
+    assert nearest_tests(ROOT, 'mmseg_maskclip/datasets/converters/common.py') == [
+        'tests/datasets', 'tests/cli/test_dataset_converters.py']

@@ -41,23 +41,27 @@ class Outcome:
 def nearest_tests(root: Path, file: str) -> list[str]:
     """The tests of a module, those nearest to it first.
 
-    Tests mirror the package: for ``package/a/b/c.py`` all ``test_c.py`` and
-    ``test_b.py`` below ``tests/a``, then the nearest folder there is of ``tests/a/b``,
-    ``tests/a`` and ``tests``, and for models and ops also ``tests/parity``.
+    Tests mirror the package: for ``package/a/b/c.py`` these are ``test_c.py``
+    and ``test_b.py`` below ``tests/a``, then the nearest folder there is of
+    ``tests/a/b``, ``tests/a`` and ``tests``, for models and ops
+    ``tests/parity``, and other tests that are named after c or b, such as
+    ``tests/cli/test_all_b.py``.
 
     Args:
         root: Of the tree.
         file: The module, relative to the root.
     """
     inside = Path(file).with_suffix('').parts[1:]
-    folders = [Path('tests', *inside[:depth]) for depth in range(len(inside) - 1, -1, -1)]
-    nearest = next(folder for folder in folders if (root / folder).is_dir())
-    top = root / 'tests' / inside[0]
-    found = [path.relative_to(root) for part in reversed(inside)
-             for path in sorted(top.rglob(f'test_{part}.py'))]
-    compared = Path('tests/parity')
-    also = [compared] if inside[0] in _COMPARED and (root / compared).is_dir() else []
-    return [path.as_posix() for path in dict.fromkeys([*found, nearest, *also])]
+    names = inside[:0:-1] or inside
+    tests = root / 'tests'
+    folders = [tests.joinpath(*inside[:depth]) for depth in range(len(inside) - 1, -1, -1)]
+    found = [path for name in names for path in sorted(
+        tests.joinpath(inside[0]).rglob(f'test_{name}.py'))]
+    found.append(next(folder for folder in folders if folder.is_dir()))
+    if inside[0] in _COMPARED and (tests / 'parity').is_dir():
+        found.append(tests / 'parity')
+    found += [path for name in names for path in sorted(tests.rglob(f'test_*_{name}.py'))]
+    return [path.relative_to(root).as_posix() for path in dict.fromkeys(found)]
 
 
 def copy_tree(root: Path, target: Path) -> None:
