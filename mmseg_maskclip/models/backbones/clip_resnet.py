@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any, Sequence, cast
 
 import torch
 import torch.nn.functional as F
@@ -146,7 +146,8 @@ class ClipResNet(ClipBackbone):
         spec = self.spec
         self.stem = _stem(spec.width)
         channels_in = spec.width
-        for index, blocks in enumerate(spec.layers):
+        # The base class has refused the spec of a ViT, whose layers are one number.
+        for index, blocks in enumerate(cast('tuple[int, ...]', spec.layers)):
             channels = spec.width * 2 ** index
             stage = _stage(channels_in, channels, blocks, 1 if index == 0 else 2)
             self.add_module(f'layer{index + 1}', stage)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Sequence, cast
 
 import torch
 import torch.nn.functional as F
@@ -147,17 +147,19 @@ class ClipViT(ClipBackbone):
                  init_cfg: dict | None = None) -> None:
         super().__init__(arch, fidelity, input_mean, input_std, frozen, init_cfg)
         spec = self.spec
+        # Of the right kind of tower, so these are set: the base class has checked it.
+        patch_size, layers = cast(int, spec.patch_size), cast(int, spec.layers)
         eps = PAPER_LN_EPS if fidelity == 'paper' else spec.ln_eps
         exact = fidelity == 'paper' or spec.activation == 'gelu'
-        self.patch_embed = PatchEmbed(spec.patch_size, spec.width)
-        tokens = (spec.image_size // spec.patch_size) ** 2 + 1
+        self.patch_embed = PatchEmbed(patch_size, spec.width)
+        tokens = spec.grid ** 2 + 1
         self.cls_token = nn.Parameter(torch.randn(1, 1, spec.width) * spec.width ** -0.5)
         self.pos_embed = nn.Parameter(torch.randn(1, tokens, spec.width) * spec.width ** -0.5)
         self.ln0 = nn.LayerNorm(spec.width, eps=eps)
         self.layers = nn.ModuleList(
             Block(spec.width, spec.heads, round(spec.width * spec.mlp_ratio), eps,
                   nn.GELU() if exact else QuickGELU())
-            for _ in range(spec.layers))
+            for _ in range(layers))
         self.ln1 = nn.LayerNorm(spec.width, eps=eps)
         self.proj = nn.Linear(spec.width, spec.embed_dim, bias=False)
         self.readout = READOUTS.build(readout or {'type': 'ValueReadout'})

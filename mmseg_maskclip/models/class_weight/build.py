@@ -56,9 +56,6 @@ def build_class_weight(settings: ClassWeightSettings, num_classes: int,
     if settings.source == 'class_token' and not (dense and dense.gives_class_token):
         raise InputError("class_weight.source='class_token' is the token of MaskCLIP's own "
                          "forward, which MaskCLIP+ does not have: use 'file'.")
-    if settings.classifier is None:
-        raise InputError('class_weight.classifier is None, expected the name of a CLIP model: a '
-                         'student has no CLIP tower of its own.')
     with torch.random.fork_rng(devices=[]):
         return ClassWeight(num_classes, settings, tower)
 
@@ -66,7 +63,7 @@ def build_class_weight(settings: ClassWeightSettings, num_classes: int,
 def _shared_tower(asked: ClassWeightSettings, resolved: ClassWeightSettings,
                   dense: DenseClip) -> ClipBackbone | None:
     """The dense tower where it is the classifier, too; None where another is needed."""
-    same = same_model(resolved.classifier, dense.arch)
+    same = resolved.classifier is not None and same_model(resolved.classifier, dense.arch)
     if resolved.source == 'class_token' and dense.gives_class_token:
         if not same:
             raise InputError("class_weight.source='class_token' is read by the dense tower "

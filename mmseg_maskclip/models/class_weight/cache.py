@@ -101,9 +101,9 @@ class EmbeddingCache:
         version, value = self._kept.get(key[:2], (None, None))
         if version == key.version:
             return value
-        if not self.path:
+        if self.path is None:
             return None
-        with self._database() as file:
+        with self._database(self.path) as file:
             row = file.execute('SELECT value FROM versions WHERE path = ? AND kind = ? AND '
                                'version = ?', key).fetchone()
         if row is None:
@@ -120,8 +120,8 @@ class EmbeddingCache:
         """
         for key, value in found.items():
             self._keep(key, value)
-        if self.path and found:
-            with self._database() as file:
+        if self.path is not None and found:
+            with self._database(self.path) as file:
                 self._write(file, found)
 
     def _write(self, file: sqlite3.Connection, found: dict[FileKey, Tensor]) -> None:
@@ -155,16 +155,17 @@ class EmbeddingCache:
                           'remove it, or unset model.class_weight.cache_dir.')
 
     @contextmanager
-    def _database(self) -> Iterator[sqlite3.Connection]:
+    def _database(self, path: Path) -> Iterator[sqlite3.Connection]:
         """The file, opened once per process and thread; a write is whole or not there."""
         owner = (os.getpid(), threading.get_ident())
         try:
-            if self._owner != owner:
-                writable_dir(self.path.parent, 'cache_dir of the class weight')
-                self._file = sqlite3.connect(self.path, timeout=_WAIT_S)
-                self._file.execute(_MODE)
-                self._owner = owner
-            with self._file:
-                yield self._file
+            file = self._file
+            if file is None or self._owner != owner:
+                writable_dir(path.parent, 'cache_dir of the class weight')
+                file = sqlite3.connect(path, timeout=_WAIT_S)
+                file.execute(_MODE)
+                self._file, self._owner = file, owner
+            with file:
+                yield file
         except sqlite3.Error as error:
             raise self._unusable(error) from error

@@ -39,6 +39,8 @@ class ImageClassifier(UnregisteredModules, nn.Module):
         tower: A tower that is there already, to be used instead of an own one.
     """
 
+    text_features: Tensor
+
     def __init__(self, num_classes: int, arch: str, cache_size: int = 200_000,
                  cache_dir: str | None = None, tower: ClipBackbone | None = None) -> None:
         super().__init__()
@@ -131,9 +133,9 @@ class ImageClassifier(UnregisteredModules, nn.Module):
         weights = next(self.tower.parameters())
         kind = f'{weights.dtype}|{weights.device.type}'
         keys = [file_key(path, kind) for path in paths]
-        known = {key: self.cache.get(key) for key in keys}
+        known = {key: value for key in keys if (value := self.cache.get(key)) is not None}
         new = {key: self.encode(_read(path)).cpu() for key, path in zip(keys, paths)
-               if known[key] is None}
+               if key not in known}
         self.cache.put(new)
         known.update(new)
         return self.cosines(torch.stack([known[key] for key in keys]))

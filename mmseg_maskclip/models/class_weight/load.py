@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from mmseg_maskclip.clip import (
     ClipCheckpoint,
     TextBank,
@@ -17,7 +19,8 @@ from mmseg_maskclip.models.weights.tower import POSITIONS, load_tower
 from mmseg_maskclip.utils import InputError, require_file
 
 
-def load_class_weight(weight: ClassWeight, head: TextHead, device: str = 'cpu',
+def load_class_weight(weight: ClassWeight, head: TextHead,
+                      device: str | torch.device = 'cpu',
                       dense: ClipCheckpoint | None = None,
                       backbone: ClipBackbone | None = None) -> None:
     """Load the CLIP model that reads whole images, and its text embeddings.
@@ -61,9 +64,9 @@ def _checkpoint(weight: ClassWeight, dense: ClipCheckpoint | None,
             and (spec.kind == 'vit' or POSITIONS in dense.visual)):
         return dense
     try:
-        path = path or find_checkpoint(spec)
-        require_file(path, 'CLIP checkpoint', how_to_get(spec))
-        return read_clip_checkpoint(path)
+        file = path or find_checkpoint(spec)
+        require_file(file, 'CLIP checkpoint', how_to_get(spec))
+        return read_clip_checkpoint(file)
     except InputError as error:
         raise InputError(f'the class weight reads images with CLIP model {spec.name}: {error} Or '
                          'do without: --cfg-options model.class_weight=None') from error

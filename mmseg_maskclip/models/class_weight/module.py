@@ -26,11 +26,17 @@ class ClassWeight(nn.Module):
         num_classes: K, classes that have a text embedding.
         settings: What a config says; the classifier must be named.
         tower: The dense tower, if it is the classifier's, too.
+
+    Raises:
+        InputError: If no classifier is named.
     """
 
     def __init__(self, num_classes: int, settings: ClassWeightSettings,
                  tower: ClipBackbone | None = None) -> None:
         super().__init__()
+        if settings.classifier is None:
+            raise InputError('class_weight.classifier is None, expected the name of a CLIP model: '
+                             'a student has no CLIP tower of its own.')
         self.settings = settings
         self.classifier = ImageClassifier(num_classes, settings.classifier, settings.cache_size,
                                           settings.cache_dir, tower)
@@ -49,8 +55,8 @@ class ClassWeight(nn.Module):
         Raises:
             InputError: If a file can't be read, or there is none in training.
         """
-        paths = [meta.get('filename') for meta in metas]
-        if self.settings.source == 'file' and all(paths):
+        paths = [meta['filename'] for meta in metas if meta.get('filename')]
+        if self.settings.source == 'file' and len(paths) == len(metas):
             return self.classifier.of_files(paths)
         if images is None:
             raise InputError('the class weight reads whole images, training crops are none: the '

@@ -66,7 +66,7 @@ def build_decoder(config: dict, channels: int) -> nn.Module:
         # mmseg checks its arguments that way, often without a word.
         raise InputError(f'{kind.__name__} of mmseg refuses the settings of the decoder, '
                          f'{_told(config)}: see its docstring.') from error
-    if not hasattr(decoder, 'conv_seg'):
+    if decoder is None or not hasattr(decoder, 'conv_seg'):
         raise InputError(f"decoder {kind.__name__} does not end in mmseg's cls_seg(features), "
                          f'which text takes the place of. {_SUITABLE}')
     del decoder.conv_seg, decoder.loss_decode

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Sequence, cast
 
 from mmseg.models.builder import SEGMENTORS
 from mmseg.models.segmentors import EncoderDecoder
@@ -10,13 +10,11 @@ from torch import Tensor
 
 from mmseg_maskclip.clip import pick_device
 from mmseg_maskclip.models.backbones import ClipBackbone, DenseFeatures
-from mmseg_maskclip.models.class_weight import ClassWeight
 from mmseg_maskclip.models.class_weight.build import DenseClip, build_class_weight
 from mmseg_maskclip.models.class_weight.settings import ClassWeightSettings
 from mmseg_maskclip.models.decode_heads import MaskClipHead
 from mmseg_maskclip.models.segmentors.replaceable_classes import ReplaceableClasses
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
-from mmseg_maskclip.models.unregistered import UnregisteredModules
 from mmseg_maskclip.models.weights.clip import load_clip
 from mmseg_maskclip.ops import LOGIT_SCALE
 from mmseg_maskclip.utils import InputError
@@ -25,7 +23,7 @@ _TINY = 1e-12
 
 
 @SEGMENTORS.register_module()
-class MaskClip(UnregisteredModules, ReplaceableClasses, TiledInference, EncoderDecoder):
+class MaskClip(ReplaceableClasses, TiledInference, EncoderDecoder):
     """CLIP backbone and :class:`MaskClipHead`, training-free (MaskCLIP, Sec. 3.2).
 
     Args:
@@ -60,11 +58,6 @@ class MaskClip(UnregisteredModules, ReplaceableClasses, TiledInference, EncoderD
                               gives_class_token=True)
             self.set_unregistered('class_weight', build_class_weight(
                 ClassWeightSettings.of(class_weight), self.decode_head.num_classes, dense))
-
-    @property
-    def class_weight(self) -> ClassWeight | None:
-        """The prior from whole images, None without one; no part of checkpoints."""
-        return self.unregistered('class_weight')
 
     def init_weights(self) -> None:
         """Load ``clip_checkpoint``, if there is one.
@@ -141,6 +134,7 @@ class MaskClip(UnregisteredModules, ReplaceableClasses, TiledInference, EncoderD
         if self.class_weight is None:
             return self.decode_head(dense)
         if prior is None:
-            prior = self.class_weight.classifier.cosines(dense.image)
+            # Then the dense forward has read the class token, see _reads_class_token.
+            prior = self.class_weight.classifier.cosines(cast(Tensor, dense.image))
         scores = self.class_weight(self.decode_head.text(dense.features), prior, LOGIT_SCALE)
         return self.decode_head.refine(scores, dense.keys)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmseg.core import add_prefix
@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from mmseg_maskclip.clip import TextBank, pick_device, read_clip_checkpoint
 from mmseg_maskclip.models.backbones import DenseFeatures
-from mmseg_maskclip.models.class_weight import ClassWeight
 from mmseg_maskclip.models.class_weight.build import build_class_weight, settings_of_student
 from mmseg_maskclip.models.class_weight.load import load_class_weight
 from mmseg_maskclip.models.pseudo_labels.distillation import Distillation
@@ -28,7 +27,6 @@ from mmseg_maskclip.models.pseudo_labels.teacher import (
 from mmseg_maskclip.models.segmentors.maskclip import MaskClip
 from mmseg_maskclip.models.segmentors.replaceable_classes import ReplaceableClasses
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
-from mmseg_maskclip.models.unregistered import UnregisteredModules
 from mmseg_maskclip.models.weights.clip import load_clip
 from mmseg_maskclip.models.weights.text import load_text
 from mmseg_maskclip.ops import LOGIT_SCALE, ignore_unlabelled
@@ -36,7 +34,7 @@ from mmseg_maskclip.utils import InputError
 
 
 @SEGMENTORS.register_module()
-class MaskClipPlus(UnregisteredModules, ReplaceableClasses, TiledInference, EncoderDecoder):
+class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
     """Student segmentor with a frozen MaskCLIP teacher (MaskCLIP, Sec. 3.4).
 
     The teacher is :class:`MaskClip` itself. It is not registered: no optimizer,
@@ -65,12 +63,12 @@ class MaskClipPlus(UnregisteredModules, ReplaceableClasses, TiledInference, Enco
         self.labeller = Labeller(self.decode_head.num_classes, **(labelling or {}))
         self.distillation = Distillation(**distill) if distill is not None else None
         guided = self.labeller.clip_guided.start > 0 or self.distillation is not None
-        if guided and teacher is None:
-            raise InputError('clip_guided or distill is on, but the config has no teacher: set '
-                             'model.teacher to a MaskClip config.')
         self.iteration = 0
         self._teacher_config = teacher
         if guided:
+            if teacher is None:
+                raise InputError('clip_guided or distill is on, but the config has no teacher: set '
+                                 'model.teacher to a MaskClip config.')
             self.set_unregistered('teacher', build_teacher(teacher, self.decode_head,
                                                            self.labeller))
         settings = settings_of_student(
@@ -87,16 +85,17 @@ class MaskClipPlus(UnregisteredModules, ReplaceableClasses, TiledInference, Enco
             InputError: If a file is missing or does not fit.
         """
         head, device = self.decode_head, pick_device()
-        if self.teacher is not None:
-            check_order(self.teacher.decode_head.vocabulary, head.vocabulary)
+        teacher, config = self.teacher, self._teacher_config
+        if teacher is not None:
+            check_order(teacher.decode_head.vocabulary, head.vocabulary)
         super().init_weights()
         checkpoint = None
-        if self.teacher is not None:
-            checkpoint = load_clip(self.teacher, teacher_file(self._teacher_config), device)
-            load_text(head, self.teacher.backbone.spec, checkpoint, device)
-        elif self._teacher_config is not None:
-            load_text(head, teacher_spec(self._teacher_config),
-                      read_clip_checkpoint(teacher_file(self._teacher_config)), device)
+        if config is not None and teacher is not None:
+            checkpoint = load_clip(teacher, teacher_file(config), device)
+            load_text(head, teacher.backbone.spec, checkpoint, device)
+        elif config is not None:
+            load_text(head, teacher_spec(config), read_clip_checkpoint(teacher_file(config)),
+                      device)
         elif head.text_embeddings_path is not None:
             head.set_text_bank(TextBank.load(head.text_embeddings_path))
         else:
@@ -104,17 +103,12 @@ class MaskClipPlus(UnregisteredModules, ReplaceableClasses, TiledInference, Enco
                              'model.decode_head.text_embeddings_path.')
         if self.class_weight is not None:
             load_class_weight(self.class_weight, head, device, checkpoint,
-                              self.teacher.backbone if self.teacher else None)
+                              teacher.backbone if teacher is not None else None)
 
     @property
     def teacher(self) -> MaskClip | None:
         """The frozen teacher, None where no stage asks for one."""
         return self.unregistered('teacher')
-
-    @property
-    def class_weight(self) -> ClassWeight | None:
-        """The prior from whole images, None without one."""
-        return self.unregistered('class_weight')
 
     @property
     def self_labeller(self) -> nn.Module | None:
@@ -142,9 +136,10 @@ class MaskClipPlus(UnregisteredModules, ReplaceableClasses, TiledInference, Enco
         Returns:
             (B, K, h, w).
         """
-        if prior is None or not self.class_weight.settings.on_student:
+        weight = self.class_weight
+        if prior is None or weight is None or not weight.settings.on_student:
             return scores
-        return self.class_weight(scores, prior, scale=1.0, skip=int(self.decode_head.cls_bg))
+        return weight(scores, prior, scale=1.0, skip=int(self.decode_head.cls_bg))
 
     def score_grid(self, img: Tensor, img_metas: list[dict],
                    prior: Tensor | None = None) -> Tensor:
@@ -172,12 +167,12 @@ class MaskClipPlus(UnregisteredModules, ReplaceableClasses, TiledInference, Enco
         inputs = self.extract_feat(img)
         features = head.features(inputs)
         given = gt_semantic_seg.squeeze(1).long()
-        dense = self._teach(img) if self.distillation else None
+        dense = self._teach(img) if self.distillation is not None else None
         prior = self.prior_of(None, img_metas)
         labels, filled = self.label_unlabelled(given, img, img_metas, features.detach(), dense,
                                                prior)
         distance = (self.distillation.loss(features, dense.features, given)
-                    if self.distillation else None)
+                    if self.distillation is not None and dense is not None else None)
         if head.dropout is not None:
             features = head.dropout(features)
         losses = head.losses(self.weigh(head.classify(features), prior),
@@ -229,9 +224,14 @@ class MaskClipPlus(UnregisteredModules, ReplaceableClasses, TiledInference, Enco
         filled = self.labeller.fill(stage, labels, scores)
         return filled, (filled != labels).float().mean()
 
+    @property
+    def _built_teacher(self) -> MaskClip:
+        """The teacher in a stage or loss that reads it: the constructor has built it for them."""
+        return cast(MaskClip, self.teacher)
+
     @torch.no_grad()
     def _teach(self, img: Tensor) -> DenseFeatures:
-        return self.teacher.extract_feat(img)
+        return self._built_teacher.extract_feat(img)
 
     def _own_scores(self, img: Tensor, features: Tensor, prior: Tensor | None) -> Tensor:
         """The student's scores of the classes it may give, (B, C, h, w)."""
@@ -243,10 +243,11 @@ class MaskClipPlus(UnregisteredModules, ReplaceableClasses, TiledInference, Enco
         """The teacher's scores of the classes it may give, (B, C, h, w)."""
         shift = int(self.decode_head.cls_bg)
         classes = [index - shift for index in self.labeller.clip_classes]
-        weight = None
-        if prior is not None and self.class_weight.settings.on_teacher:
-            weight = partial(self.class_weight, cosines=prior[:, classes], scale=LOGIT_SCALE)
-        return self.teacher.score_classes(dense, classes, weight)
+        weight = self.class_weight
+        if prior is None or weight is None or not weight.settings.on_teacher:
+            return self._built_teacher.score_classes(dense, classes)
+        return self._built_teacher.score_classes(
+            dense, classes, partial(weight, cosines=prior[:, classes], scale=LOGIT_SCALE))
 
     def _refuse_leak(self, labels: Tensor, img_metas: list[dict]) -> None:
         for label, meta in zip(labels, img_metas):

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmseg_maskclip.clip import TextBank
+from mmseg_maskclip.models.class_weight import ClassWeight
+from mmseg_maskclip.models.unregistered import UnregisteredModules
 from mmseg_maskclip.utils import InputError
 
 
-class ReplaceableClasses:
+class ReplaceableClasses(UnregisteredModules):
     """Mixin of segmentors whose head classifies by text embeddings."""
+
+    decode_head: Any
+
+    @property
+    def class_weight(self) -> ClassWeight | None:
+        """The prior from whole images, None without one; no part of checkpoints."""
+        return self.unregistered('class_weight')
 
     def replace_classes(self, bank: TextBank, prior_bank: TextBank | None = None) -> None:
         """Segment into other classes from now on; nothing is trained or loaded again.

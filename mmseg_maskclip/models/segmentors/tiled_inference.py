@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Iterator
+from typing import Any, Iterator
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from mmseg.ops import resize
 from torch import Tensor
 
 from mmseg_maskclip.ops import ScoreMap, compose_resize, label_map, probability_map
+from mmseg_maskclip.ops.resize import AxisResize
 from mmseg_maskclip.utils import InputError
 
 
@@ -35,7 +36,8 @@ def _to_array(labels: Tensor) -> np.ndarray:
 
 def _slide_settings(test_cfg: dict) -> tuple[tuple[int, int], tuple[int, int]]:
     """Crop size and stride of sliding windows, checked."""
-    crop, stride = test_cfg.get('crop_size'), test_cfg.get('stride')
+    crop: Any = test_cfg.get('crop_size')
+    stride: Any = test_cfg.get('stride')
     pairs = all(isinstance(value, (tuple, list)) and len(value) == 2 for value in (crop, stride))
     if not pairs or not all(0 < step <= size for step, size in zip(stride, crop)):
         raise InputError(f"test_cfg mode 'slide' has crop_size={crop} and stride={stride}, "
@@ -65,6 +67,9 @@ class TiledInference:
     :meth:`probabilities` what they mean; ``simple_test``, ``aug_test``,
     ``inference`` and ``encode_decode`` follow from these two.
     """
+
+    test_cfg: Any
+    align_corners: bool
 
     def prior_of(self, img: Tensor, img_metas: list[dict]) -> Tensor | None:
         """The class prior of whole images, computed once for all their windows.
@@ -153,7 +158,7 @@ class TiledInference:
         return maps
 
     def _axis(self, axis: int, grid: Tensor, window: tuple[int, int], offset: int, img: Tensor,
-              meta: dict, cover: tuple, rescale: bool):
+              meta: dict, cover: tuple, rescale: bool) -> AxisResize:
         image = img.shape[2 + axis]
         crop = meta['img_shape'][axis] if rescale else image
         out = meta['ori_shape'][axis] if rescale else image

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from mmseg_maskclip.clip import ClipCheckpoint, read_clip_checkpoint
 from mmseg_maskclip.models.class_weight.load import load_class_weight
 from mmseg_maskclip.models.weights.files import locate_weights
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def load_clip(model: MaskClip, source: str | Path | ClipCheckpoint,
-              device: str = 'cpu') -> ClipCheckpoint:
+              device: str | torch.device = 'cpu') -> ClipCheckpoint:
     """Load a CLIP file into a ``MaskClip``: its tower, and its head's text embeddings.
 
     Args:

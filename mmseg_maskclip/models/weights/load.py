@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import torch
 from torch import nn
 
 from mmseg_maskclip.clip import (
@@ -13,6 +16,7 @@ from mmseg_maskclip.clip import (
 from mmseg_maskclip.models import MaskClip
 from mmseg_maskclip.models.class_weight.load import load_class_weight
 from mmseg_maskclip.models.decode_heads.text_classifier import TextClassifier
+from mmseg_maskclip.models.segmentors.replaceable_classes import ReplaceableClasses
 from mmseg_maskclip.models.weights.clip import load_clip
 from mmseg_maskclip.models.weights.files import locate_weights
 from mmseg_maskclip.models.weights.official import adapt_official
@@ -22,7 +26,8 @@ from mmseg_maskclip.utils import InputError
 _GET = 'bash download_weights.sh'
 
 
-def load_weights(model: nn.Module, path: str, device: str = 'cpu') -> dict:
+def load_weights(model: nn.Module, path: str | Path,
+                 device: str | torch.device = 'cpu') -> dict:
     """Load a checkpoint into a segmentor.
 
     A trained segmentor is loaded strictly. Into :class:`MaskClip` also goes
@@ -52,7 +57,7 @@ def load_weights(model: nn.Module, path: str, device: str = 'cpu') -> dict:
         load_clip(model, clip_checkpoint_from(content), device)
         return {}
     _load_trained(model, content)
-    if getattr(model, 'class_weight', None) is not None:
+    if isinstance(model, ReplaceableClasses) and model.class_weight is not None:
         load_class_weight(model.class_weight, model.decode_head, device)
     return dict(content.meta)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Iterator, Mapping
+from typing import TYPE_CHECKING, Iterator, Mapping
 
 from mmcv.runner import CheckpointLoader
 from mmcv.utils import print_log
@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from mmseg_maskclip.clip import read_checkpoint_file
 from mmseg_maskclip.models.weights.state_dict import compare_state_dicts, state_dict_hash
 from mmseg_maskclip.utils import InputError, require_file
+
+if TYPE_CHECKING:
+    from mmseg.models.backbones import TIMMBackbone
 
 _TIMM = 'TIMMBackbone'
 _MAY_MISS = 0.25
@@ -43,7 +46,8 @@ def without_pretrained(model: nn.Module) -> None:
     """Let ``init_weights`` load no files into the student, as before resuming."""
     for module in model.modules():
         if any(True for _ in _pretrained_settings(module)):
-            module.init_cfg = None
+            # mmcv's attribute, of which torch's annotations know nothing.
+            module.init_cfg = None  # type: ignore[assignment]
 
 
 def settle_timm(settings: dict, wanted: bool) -> None:
@@ -70,7 +74,7 @@ def settle_timm(settings: dict, wanted: bool) -> None:
         backbone.update(pretrained=True, pretrained_cfg_overlay={'file': path})
 
 
-def check_timm(backbone: nn.Module, settings: dict) -> None:
+def check_timm(backbone: TIMMBackbone, settings: dict) -> None:
     """Check whether a timm backbone really took the weights of the file it was given.
 
     timm loads what fits and goes on. It may rename or resize parameters on the way, so the

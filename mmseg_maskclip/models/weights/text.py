@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Sequence, Union
 
+import torch
 from mmcv.utils import print_log
 
 from mmseg_maskclip.clip import (
@@ -37,13 +38,13 @@ class WantedBank:
     """
 
     vocabulary: Names
-    templates: Names
+    templates: Union[str, Sequence[str]]
     synonyms: str = 'mean'
     normalize: bool = True
 
 
 def find_bank(wanted: WantedBank, spec: ClipSpec, checkpoint: ClipCheckpoint,
-              device: str) -> TextBank:
+              device: str | torch.device) -> TextBank:
     """The wanted bank: prepared, cached or built now.
 
     A prepared ``{set}_{MODEL}_clip_text.pth`` (not normalised:
@@ -104,7 +105,7 @@ def _text_tower_beside(checkpoint: ClipCheckpoint, spec: ClipSpec,
 
 
 def load_text(head: TextHead, spec: ClipSpec, checkpoint: ClipCheckpoint,
-              device: str = 'cpu') -> None:
+              device: str | torch.device = 'cpu') -> None:
     """Give a head its text bank: the named file, a prepared one, or a new one.
 
     Args:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from torch import Tensor, nn
 
 from mmseg_maskclip.models.backbones.readouts.registry import READOUTS
+
+if TYPE_CHECKING:
+    from mmseg_maskclip.models.backbones.clip_vit import Block
 
 
 @READOUTS.register_module()
 class AttentionReadout(nn.Module):
     """The last block as CLIP runs it: what patches say with attention on."""
 
-    def forward(self, block: nn.Module, tokens: Tensor, keys: bool,
+    def forward(self, block: Block, tokens: Tensor, keys: bool,
                 project_keys: bool) -> tuple[Tensor, Optional[Tensor]]:
         """Read the patch tokens; arguments as in :class:`ValueReadout`."""
         patches = block(tokens)[:, 1:]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from torch import Tensor, nn
 
 from mmseg_maskclip.models.backbones.readouts.registry import READOUTS
+
+if TYPE_CHECKING:
+    from mmseg_maskclip.models.backbones.clip_vit import Block
 
 
 @READOUTS.register_module()
@@ -26,7 +29,7 @@ class ValueReadout(nn.Module):
         self.residual = residual
         self.ffn = ffn
 
-    def forward(self, block: nn.Module, tokens: Tensor, keys: bool,
+    def forward(self, block: Block, tokens: Tensor, keys: bool,
                 project_keys: bool) -> tuple[Tensor, Optional[Tensor]]:
         """Read the patch tokens.
 
