@@ -1,6 +1,7 @@
 """What all tests may use: the embedded world in miniature, and a cache of their own."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +17,15 @@ def own_cache(tmp_path_factory):
     patch.setenv('MASKCLIP_CACHE', str(tmp_path_factory.mktemp('cache')))
     yield
     patch.undo()
+
+
+@pytest.fixture(scope='session', autouse=True)
+def no_idle_mmcv():
+    """mmcv's runner sleeps for a second when it is done; yapf takes 0.2 s to format a config."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('mmcv.runner.iter_based_runner.time', SimpleNamespace(sleep=lambda _: None))
+        patch.setattr('mmcv.utils.config.FormatCode', lambda text, **_: (text, True))
+        yield
 
 
 @pytest.fixture(scope='session')

@@ -1,24 +1,22 @@
 """Every shipped config loads, builds, dumps and loads again, and is what its name says."""
 
-import functools
+import copy
+import itertools
 import re
 from pathlib import Path
 
-import pytest
-import torch
 import yaml
 from mmcv import Config
 from mmseg.datasets import DATASETS
 from mmseg.datasets.pipelines import Compose
 
 from mmseg_maskclip.clip import load_vocabulary
-from mmseg_maskclip.engine.build import build_model
-from mmseg_maskclip.engine.config import load_config
 
 from docs.metafile import fill_tables
+from helpers.cases import cases
+from helpers.configs import CONFIGS, ROOT, built, loaded
 
-ROOT = Path(__file__).parents[1]
-LEAVES = sorted(path for path in (ROOT / 'configs').glob('*/**/*.py')
+LEAVES = sorted(path for path in CONFIGS.glob('*/**/*.py')
                 if '_base_' not in path.parts)
 PLUS = [path for path in LEAVES if 'maskclip_plus_' in path.stem]
 NAMED = [path for path in PLUS if 'tiny' not in path.parts]
@@ -79,30 +77,24 @@ NAME = re.compile(r'(?:(?P<variant>ks|pd|kspd|distill)_)?maskclip_plus_(?P<teach
                   r'(?P<student>[a-z0-9]+)_(?P<size>[a-z0-9-]+)_(?P<weight>class_weight_)?'
                   r'(?P<crop>\d+x\d+)_'
                   r'(?P<length>\d+k?)_.+')
-METAFILES = sorted((ROOT / 'configs').glob('*/metafile.yml'))
-
-
-def build_on_meta(config, monkeypatch):
-    """The model with its teacher, without memory; MiT counts its stochastic depths on the CPU."""
-    monkeypatch.setattr(torch, 'linspace', functools.partial(torch.linspace, device='cpu'))
-    if config.model.backbone.type == 'TIMMBackbone':
-        config.model.backbone.pretrained = None
-    with torch.device('meta'):
-        return build_model(config, training=config.model.type == 'MaskClipPlus')
+METAFILES = sorted(CONFIGS.glob('*/metafile.yml'))
 
 
 def iterations(length):
     return int(length.replace('k', '000'))
 
 
-@pytest.mark.parametrize('dataset', ['520x520_pascal_context_59', '512x512_voc12aug_20',
-                                     '512x512_coco-stuff164k'])
-@pytest.mark.parametrize('model', ['r50', 'vit16'])
-def test_class_weight_is_the_published_one(model, dataset, monkeypatch):
-    config = load_config(str(ROOT / f'configs/maskclip_class_weight/maskclip_{model}_class_weight_'
-                                    f'{dataset}.py'))
-    plain = load_config(str(ROOT / f'configs/maskclip/maskclip_{model}_{dataset}.py'))
-    weight = build_on_meta(config, monkeypatch).class_weight
+def name_of(path):
+    return path.stem
+
+
+@cases('model, dataset', itertools.product(('r50', 'vit16'), (
+    '520x520_pascal_context_59', '512x512_voc12aug_20', '512x512_coco-stuff164k')))
+def test_class_weight_is_the_published_one(model, dataset):
+    path = CONFIGS / f'maskclip_class_weight/maskclip_{model}_class_weight_{dataset}.py'
+    config = copy.deepcopy(loaded(path))
+    plain = loaded(CONFIGS / f'maskclip/maskclip_{model}_{dataset}.py')
+    weight = built(path).class_weight
     assert (weight.settings.mode, weight.settings.tau) == ('softmax', CLASS_WEIGHT_TAU[model])
     # Published: CLIP as it is, on texts that are no unit vectors, whatever reads densely.
     assert weight.classifier.tower.fidelity == 'clip' and weight.settings.renormalise is False
@@ -116,20 +108,20 @@ def test_the_list_is_what_was_shipped():
     assert set(PUBLISHED) <= names
     assert len(MASKCLIP) >= 36 and len(PLUS) >= 50
     assert len(METAFILES) >= 4
-    folder = ROOT / 'configs/maskclip_plus'
+    folder = CONFIGS / 'maskclip_plus'
     assert set(ANNO_FREE) <= {path.stem for path in (folder / 'anno_free').glob('*.py')}
     assert set(ZERO_SHOT) <= {path.stem for path in (folder / 'zero_shot').glob('*.py')}
     assert {f'maskclip_plus_vit16_{R101}_512x512_300_{name}' for name in WEB_IMAGE} <= {
         path.stem for path in (folder / 'anno_free/web_image').glob('*.py')}
 
 
-@pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
-def test_loads_builds_dumps_and_loads_again(path, tmp_path, monkeypatch):
-    config = load_config(str(path))
+@cases('path', LEAVES, ids=name_of)
+def test_loads_builds_dumps_and_loads_again(path, tmp_path):
+    config = loaded(path)
     copy = tmp_path / 'copy.py'
     config.dump(str(copy))
     assert Config.fromfile(str(copy))._cfg_dict == config._cfg_dict
-    head = build_on_meta(config, monkeypatch).decode_head
+    head = built(path).decode_head
     classes = config.data.test.get('classes') or DATASETS.get(config.data.test.type).CLASSES
     if isinstance(classes, str):
         classes = load_vocabulary(classes).class_names
@@ -142,12 +134,12 @@ def test_loads_builds_dumps_and_loads_again(path, tmp_path, monkeypatch):
             Compose(one.pipeline)
 
 
-@pytest.mark.parametrize('path', NAMED, ids=lambda path: path.stem)
-def test_student_and_teacher_are_what_the_name_says(path, monkeypatch):
-    config = load_config(str(path))
+@cases('path', NAMED, ids=name_of)
+def test_student_and_teacher_are_what_the_name_says(path):
+    config = loaded(path)
     name = NAME.fullmatch(path.stem)
     assert name, path.stem
-    model = build_on_meta(config, monkeypatch)
+    model = built(path)
     head, teacher = model.decode_head, model.teacher
     arch, width = TEACHERS[name['teacher']]
     assert teacher.backbone.spec.name == arch
@@ -185,9 +177,9 @@ def recipe_of(path):
     raise AssertionError(f'no recipe for {path}')
 
 
-@pytest.mark.parametrize('path', NAMED, ids=lambda path: path.stem)
+@cases('path', NAMED, ids=name_of)
 def test_schedule_and_labels_are_what_the_name_says(path):
-    config = load_config(str(path))
+    config = loaded(path)
     name = NAME.fullmatch(path.stem)
     assert config.runner.max_iters == iterations(name['length'])
     evaluation = config.evaluation.interval if config.evaluation else None
@@ -213,9 +205,9 @@ def test_schedule_and_labels_are_what_the_name_says(path):
         assert config.data.train.unlabelled == 'unseen'
 
 
-@pytest.mark.parametrize('name', ZERO_SHOT)
+@cases('name', ZERO_SHOT)
 def test_zero_shot_splits(name):
-    config = load_config(str(ROOT / f'configs/maskclip_plus/zero_shot/{name}.py'))
+    config = loaded(CONFIGS / f'maskclip_plus/zero_shot/{name}.py')
     dataset = DATASETS.get(config.data.train.type)
     unseen = [index for index, label in enumerate(dataset.CLASSES) if label in dataset.UNSEEN]
     assert config.model.labelling.clip_classes == unseen == sorted(ZERO_SHOT[name])
@@ -223,10 +215,10 @@ def test_zero_shot_splits(name):
     assert config.model.decode_head.cls_bg == (dataset.CLASSES[0] == 'background')
 
 
-@pytest.mark.parametrize('name', WEB_IMAGE)
+@cases('name', WEB_IMAGE)
 def test_web_images_name_one_folder_and_one_class_list(name):
-    config = load_config(str(ROOT / f'configs/maskclip_plus/anno_free/web_image/'
-                                    f'maskclip_plus_vit16_{R101}_512x512_300_{name}.py'))
+    config = loaded(CONFIGS / 'maskclip_plus/anno_free/web_image'
+                    / f'maskclip_plus_vit16_{R101}_512x512_300_{name}.py')
     assert config.model.decode_head.num_classes == WEB_IMAGE[name]
     assert config.model.decode_head.vocabulary == name
     for part in (config.data.train, config.data.val, config.data.test):
@@ -236,14 +228,14 @@ def test_web_images_name_one_folder_and_one_class_list(name):
     assert templates == {'single' if name == 'blur' else 'imagenet85'}
 
 
-@pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
+@cases('path', LEAVES, ids=name_of)
 def test_is_a_short_leaf(path):
     lines = [line for line in path.read_text().splitlines() if line.strip()]
     assert len(lines) <= 15
     assert 'pipeline = [' not in path.read_text()
 
 
-@pytest.mark.parametrize('path', METAFILES, ids=lambda path: path.parent.name)
+@cases('path', METAFILES)
 def test_metafile_names_configs_that_exist(path):
     for model in yaml.safe_load(path.read_text())['Models']:
         assert (ROOT / model['Config']).is_file()
@@ -251,23 +243,22 @@ def test_metafile_names_configs_that_exist(path):
         assert all(result['Source'] for result in model['Results'])
 
 
-def test_scales_say_what_their_names_say():
-    for path in LEAVES:
-        name = path.stem
-        scale = load_config(str(path)).data.test.pipeline[1].img_scale
-        if '512x512' in name:
-            assert scale == (2048, 512), name
-        if '520x520' in name or '480x480' in name:
-            assert scale == (520, 520), name
-        if '1024x512' in name:
-            assert scale == (1024, 512), name
-        if '512x1024' in name:
-            assert scale == (2048, 1024), name
+@cases('path', LEAVES, ids=name_of)
+def test_scale_is_what_the_name_says(path):
+    scale = loaded(path).data.test.pipeline[1].img_scale
+    if '512x512' in path.stem:
+        assert scale == (2048, 512)
+    if '520x520' in path.stem or '480x480' in path.stem:
+        assert scale == (520, 520)
+    if '1024x512' in path.stem:
+        assert scale == (1024, 512)
+    if '512x1024' in path.stem:
+        assert scale == (2048, 1024)
 
 
 def test_tables_in_the_documents_are_up_to_date():
     documents = [ROOT / 'README.md', *(ROOT / 'docs').glob('*.md'),
-                 *(ROOT / 'configs').glob('*/README.md')]
+                 *CONFIGS.glob('*/README.md')]
     stale = [path.name for path in documents
              if fill_tables(path, ROOT) != path.read_text(encoding='utf-8')]
     assert not stale, 'run: python tools/update_tables.py'

@@ -1,7 +1,6 @@
 """Self-training from a moving average of the student."""
 
 import copy
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,15 +14,6 @@ from mmseg_maskclip.engine.train.train import TrainOptions, train_model
 from mmseg_maskclip.utils import InputError
 
 from helpers.training import curve, write_training_config
-
-
-@pytest.fixture(scope='module', autouse=True)
-def no_sleep():
-    """mmcv's runner sleeps for a second when it is done."""
-    patch = pytest.MonkeyPatch()
-    patch.setattr('mmcv.runner.iter_based_runner.time', SimpleNamespace(sleep=lambda _: None))
-    yield
-    patch.undo()
 
 
 class _Student(nn.Module):

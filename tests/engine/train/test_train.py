@@ -3,7 +3,6 @@
 import copy
 import json
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -23,15 +22,6 @@ from helpers.training import TEACHER, curve, write_training_config
 ITERATIONS = 6
 NO_BATCH = {'model.decode_head.dropout_ratio': 0.0, 'model.labelling.clip_guided': (1, -1),
             'model.labelling.self_train': (-1, -1)}
-
-
-@pytest.fixture(scope='module', autouse=True)
-def no_sleep():
-    """mmcv's runner sleeps for a second when it is done."""
-    patch = pytest.MonkeyPatch()
-    patch.setattr('mmcv.runner.iter_based_runner.time', SimpleNamespace(sleep=lambda _: None))
-    yield
-    patch.undo()
 
 
 @pytest.fixture(scope='module')
