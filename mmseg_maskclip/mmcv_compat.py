@@ -19,7 +19,7 @@ import sys
 import types
 import warnings
 from importlib import metadata
-from typing import Iterator
+from typing import Any, Iterator
 
 from mmseg_maskclip.utils import InputError
 
@@ -31,7 +31,7 @@ _INSTALL = 'run: bash env_install.sh'
 class _MissingOps(types.ModuleType):
     """Stands in for ``mmcv._ext``; every operator raises when called."""
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         if name.startswith('__'):
             raise AttributeError(name)
 

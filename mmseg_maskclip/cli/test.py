@@ -48,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='of the corruption (default: 1)')
     parser.add_argument('--img-dir', metavar='DIR', help='segment the pictures of this folder')
     parser.add_argument('--classes', nargs='+', metavar='NAME',
-                        help='class names, or one .txt file with a name a line')
+                        help='class names; or one file of them (a name a line, or a list of CVAT, '
+                             'LabelMe or COCO), or the name of a published set')
     parser.add_argument('--background', nargs='+', default=[], metavar='NAME',
                         help='names of classes that are drawn black')
     add_cfg_options(parser)

@@ -33,6 +33,7 @@ from mmseg_maskclip.clip.text.vocabulary import (
     combine_vocabularies,
     list_vocabularies,
     load_vocabulary,
+    vocabulary_of_words,
 )
 from mmseg_maskclip.clip.zoo import get_spec, list_models
 
@@ -43,5 +44,5 @@ __all__ = [
     'download_clip', 'download_file', 'find_checkpoint', 'get_spec', 'how_to_get', 'list_models',
     'list_templates', 'list_vocabularies', 'load_templates', 'load_vocabulary', 'make_spec',
     'openai_to_backbone', 'pick_device', 'read_checkpoint_file', 'read_clip_checkpoint',
-    'read_weights_file', 'square_of', 'weights_path', 'write_backbone_file', 'write_weights_file',
+    'read_weights_file', 'square_of', 'vocabulary_of_words', 'weights_path', 'write_backbone_file', 'write_weights_file',
 ]

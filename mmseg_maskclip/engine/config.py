@@ -162,23 +162,24 @@ def set_classes(config: Config, classes: Sequence[str], background: Sequence[str
 
     Args:
         config: A MaskCLIP config on a folder of images.
-        classes: Class names, or one text file of names, one a line; synonyms
-            of a class are separated by ``;``.
+        classes: Class names; or one file of names, or the name of a published
+            set; synonyms of a class are separated by ``;``.
         background: Names of classes that are drawn black.
 
     Raises:
         InputError: On an empty or duplicated list, or a config whose dataset
             has fixed classes.
     """
-    from mmseg_maskclip.clip import load_vocabulary
+    from mmseg_maskclip.clip import load_vocabulary, vocabulary_of_words
 
     if not _takes_class_names(config):
         raise InputError(f'--classes needs a config on a folder of images, '
                          f'{config.data.test.type} has its own classes: use '
                          'configs/maskclip/maskclip_vit16_512x512_demo.py.')
-    single_file = len(classes) == 1 and Path(classes[0]).suffix == '.txt'
-    vocabulary = load_vocabulary(classes[0] if single_file else list(classes))
-    extra = load_vocabulary(list(background)).entries if background else ()
+    vocabulary = vocabulary_of_words(classes)
+    extra = vocabulary_of_words(background).entries if background else ()
+    if vocabulary.colors:
+        config.data.test.palette = [*map(list, vocabulary.colors), *([0, 0, 0] for _ in extra)]
     names = ['; '.join(entry) for entry in (*vocabulary.entries, *extra)]
     vocabulary = load_vocabulary(names)
     config.data.test.classes = list(vocabulary.class_names[:len(names) - len(extra)])

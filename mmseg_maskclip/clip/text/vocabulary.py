@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Union
+from typing import Optional, Union
 
+from mmseg_maskclip.clip.text.class_lists import parse_class_list
 from mmseg_maskclip.utils import InputError, read_lines, require_file
 
 _FOLDER = Path(__file__).parent / 'data' / 'vocabularies'
@@ -23,10 +24,12 @@ class Vocabulary:
     Attributes:
         name: Name of the set, stem of the file, or ``'custom'``.
         entries: Synonyms of every class, the first one its name.
+        colors: RGB of every class, where the file it came from has some.
     """
 
     name: str
     entries: tuple[tuple[str, ...], ...]
+    colors: Optional[tuple[tuple[int, int, int], ...]] = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -48,7 +51,8 @@ def load_vocabulary(source: Source, what: str = '') -> Vocabulary:
 
     This is the one reader of class lists: of tools, configs and data sets. A
     file has one class a line; synonyms are separated by ``;``
-    (``person; people; a man``). Of a list, an item is such a line, or a list
+    (``person; people; a man``); the lists that annotation tools write are read,
+    too (:func:`parse_class_list`). Of a list, an item is such a line, or a list
     of synonyms. Names that differ in case alone count as the same.
 
     Args:
@@ -67,12 +71,33 @@ def load_vocabulary(source: Source, what: str = '') -> Vocabulary:
             return _from_items(lines, str(source), what or f"class set '{source}'", 'line')
         path = _require_list(source, what)
         what = what or 'class list'
-        return _from_items(read_lines(path, what), path.stem, f'{what} {path}', 'line')
+        found = parse_class_list(read_lines(path, what), f'{what} {path}')
+        vocabulary = _from_items(found.names, path.stem, f'{what} {path}', 'line')
+        return replace(vocabulary, colors=tuple(found.colors) if found.colors else None)
     what = what or 'the list of classes'
     if not isinstance(source, Sequence):
         raise InputError(f'{what} is {source!r}, expected a list of names, a text file or one of '
                          f'{", ".join(list_vocabularies())}.')
     return _from_items(source, 'custom', what, 'item')
+
+
+def vocabulary_of_words(words: Sequence[str]) -> Vocabulary:
+    """The classes that the words of a command line name.
+
+    Args:
+        words: Class names; or one word that is the name of a published set, or
+            a file of names.
+
+    Raises:
+        InputError: As :func:`load_vocabulary`; or if a file stands among names.
+    """
+    files = [word for word in words if Path(word).is_file()]
+    if len(words) == 1 and (files or words[0] in list_vocabularies()
+                            or os.sep in words[0] or words[0].lower().endswith('.txt')):
+        return load_vocabulary(words[0])
+    if files:
+        raise InputError(f'{files[0]} is a file, expected class names, or one file alone.')
+    return load_vocabulary(list(words))
 
 
 def combine_vocabularies(sources: Sequence[Source]) -> Vocabulary:
