@@ -44,5 +44,6 @@ __all__ = [
     'download_clip', 'download_file', 'find_checkpoint', 'get_spec', 'how_to_get', 'list_models',
     'list_templates', 'list_vocabularies', 'load_templates', 'load_vocabulary', 'make_spec',
     'openai_to_backbone', 'pick_device', 'read_checkpoint_file', 'read_clip_checkpoint',
-    'read_weights_file', 'square_of', 'vocabulary_of_words', 'weights_path', 'write_backbone_file', 'write_weights_file',
+    'read_weights_file', 'square_of', 'vocabulary_of_words', 'weights_path',
+    'write_backbone_file', 'write_weights_file',
 ]

@@ -13,11 +13,11 @@ from mmcv.utils import print_log
 from mmseg.utils import get_root_logger
 
 from mmseg_maskclip.clip import load_vocabulary
+from mmseg_maskclip.datasets.listing import list_folder, list_split
 from mmseg_maskclip.datasets.reading import (
     UnreadableSample,
     check_paths,
     read_label_map,
-    read_names,
     why_unreadable,
 )
 from mmseg_maskclip.datasets.splits import (
@@ -114,7 +114,7 @@ class OpenVocabularyMixin:
                              f'some of: {", ".join(known)}.')
         return [known[name] for name in names]
 
-    def load_annotations(self, img_dir: str, img_suffix: str, ann_dir: str | None,
+    def load_annotations(self, img_dir: str, img_suffix: str | Sequence[str], ann_dir: str | None,
                          seg_map_suffix: str, split: str | None) -> list[dict]:
         """List the images, from the split file or else from the folder.
 
@@ -125,18 +125,16 @@ class OpenVocabularyMixin:
         Raises:
             InputError: If there are none.
         """
+        suffixes = (img_suffix,) if isinstance(img_suffix, str) else tuple(img_suffix)
         if split is not None:
-            names = read_names(split, 'split list', self.PREPARE)
+            listed = list_split(self.file_client, split, img_dir, suffixes, seg_map_suffix,
+                                self.PREPARE)
         else:
-            found = self.file_client.list_dir_or_file(
-                img_dir, list_dir=False, suffix=img_suffix, recursive=True)
-            names = sorted(path[:-len(img_suffix)] for path in found)
-        if not names:
-            raise InputError(f'no image *{img_suffix} was found in {img_dir}. {self.PREPARE}')
-        print_log(f'Loaded {len(names)} images', logger=get_root_logger())
-        return [{'filename': name + img_suffix,
-                 'ann': {'seg_map': None if ann_dir is None else name + seg_map_suffix}}
-                for name in names]
+            listed = list_folder(self.file_client, img_dir, suffixes, seg_map_suffix,
+                                 self.PREPARE)
+        print_log(f'Loaded {len(listed)} images', logger=get_root_logger())
+        return [{'filename': image, 'ann': {'seg_map': None if ann_dir is None else label}}
+                for image, label in listed]
 
     def pre_pipeline(self, results: dict) -> None:
         """Fill in what the loading steps read: mmseg's, and :class:`LoadLabels`."""

@@ -12,11 +12,10 @@ from mmseg.utils import get_root_logger
 
 from mmseg_maskclip.clip import combine_vocabularies, load_vocabulary
 from mmseg_maskclip.datasets.base import OpenVocabularyMixin
+from mmseg_maskclip.datasets.listing import PICTURES
 from mmseg_maskclip.datasets.palettes import BLACK, make_palette
 from mmseg_maskclip.datasets.reading import read_names
 from mmseg_maskclip.utils import InputError
-
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 
 
 @DATASETS.register_module()
@@ -40,7 +39,7 @@ class ImageFolderDataset(OpenVocabularyMixin, CustomDataset):
     """
 
     TAKES_CLASS_NAMES = True
-    PREPARE = f'Expected images ending in {", ".join(SUFFIXES)}, in any case.'
+    PREPARE = f'Expected images ending in {", ".join(PICTURES)}, in any case.'
 
     def __init__(self, *, classes: str | Sequence[str],
                  background_classes: str | Sequence[str] | None = None,
@@ -88,5 +87,5 @@ def _images_below(folder: str) -> list[str]:
     for parent, subfolders, files in os.walk(folder):
         subfolders[:] = [name for name in subfolders if not name.startswith('.')]
         found += [os.path.relpath(os.path.join(parent, name), folder) for name in files
-                  if name.lower().endswith(SUFFIXES) and not name.startswith('.')]
+                  if name.lower().endswith(PICTURES) and not name.startswith('.')]
     return sorted(found)

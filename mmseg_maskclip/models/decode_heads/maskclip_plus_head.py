@@ -159,8 +159,8 @@ class MaskClipPlusHead(BaseDecodeHead):
         if not isinstance(features, Tensor) or features.shape[1] != self.text_channels:
             kind = type(features).__name__ if not isinstance(features, Tensor) else tuple(
                 features.shape)
-            raise InputError(f'decoder {type(self.decode_module).__name__} gives {kind}, expected one '
-                             f'map (B, {self.text_channels}, h, w). {_SUITABLE}')
+            raise InputError(f'decoder {type(self.decode_module).__name__} gives {kind}, expected '
+                             f'one map (B, {self.text_channels}, h, w). {_SUITABLE}')
         return features
 
     def classify(self, features: Tensor) -> Tensor:

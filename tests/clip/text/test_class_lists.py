@@ -11,7 +11,8 @@ CVAT = '# label:color_rgb:parts:actions\nbackground:0,0,0::\ncat:128,0,0::\ntall
 FILES = {
     'names.TXT': ('cat\ndog; hound\n', ('cat', 'dog'), None),
     'names': ('cat\ndog', ('cat', 'dog'), None),
-    'labelmap.txt': (CVAT, ('background', 'cat', 'tall dog'), ((0, 0, 0), (128, 0, 0), (0, 128, 0))),
+    'labelmap.txt': (CVAT, ('background', 'cat', 'tall dog'),
+                     ((0, 0, 0), (128, 0, 0), (0, 128, 0))),
     'no_comment.txt': (CVAT.partition('\n')[2], ('background', 'cat', 'tall dog'),
                        ((0, 0, 0), (128, 0, 0), (0, 128, 0))),
     'labelme.txt': ('__ignore__\n_background_\ncat\n', ('background', 'cat'), None),
