@@ -7,6 +7,8 @@ import pytest
 from mmseg.datasets import DATASETS, build_dataset
 from PIL import Image
 
+from mmseg_maskclip.utils import InputError
+
 from helpers.voc_tree import write_image, write_labels, write_voc
 
 LOAD = [{'type': 'LoadImageFromFile'}]
@@ -41,6 +43,9 @@ def test_classes_colours_split_and_suffixes(tmp_path, name, num_classes, unseen)
     write_image(tmp_path / f'img/x{image_suffix}')
     write_labels(tmp_path / f'ann/x{label_suffix}', np.ones((12, 16)))
     (tmp_path / 'val.txt').write_text('x\n')
+    if name in HAS_SPLIT:
+        with pytest.raises(InputError, match='needs split, the list of images'):
+            build(name, tmp_path)
     dataset = build(name, tmp_path, **({'split': 'val.txt'} if name in HAS_SPLIT else {}))
     assert len(dataset.CLASSES) == len(dataset.PALETTE) == num_classes
     assert dataset.unseen_ids == unseen
@@ -117,7 +122,6 @@ def test_cityscapes_labels(samples, tmp_path):
 
 
 def test_cityscapes_without_its_package(tmp_path):
-    from mmseg_maskclip.utils import InputError
     write_image(tmp_path / 'img/x_leftImg8bit.png')
     write_labels(tmp_path / 'ann/x_gtFine_labelTrainIds.png', np.ones((12, 16)))
     dataset = build('Cityscapes19Dataset', tmp_path)

@@ -84,6 +84,10 @@ def test_ade_has_150_classes_and_void(tmp_path):
                 'ann_dir': str(tmp_path / 'labels'), 'pipeline': LOADERS}
     assert labels_of(build_dataset(dict(settings))) == [[255, 0, 149]]
     assert labels_of(build_dataset({**settings, 'unlabelled': 'all'})) == [[255, -1, -1]]
+    # Shifted down it would be what is ignored.
+    write_labels(tmp_path / 'labels/a.png', np.array([[0, 1, 256]]))
+    with pytest.raises(InputError, match=r'a\.png holds id 256, which is outside the labels'):
+        labels_of(build_dataset(dict(settings)))
 
 
 def test_labels_survive_every_step_of_training(tmp_path):
