@@ -9,6 +9,7 @@ from mmseg.models import build_segmentor
 from mmseg_maskclip.clip import TextBank
 from mmseg_maskclip.models import MaskClip, MaskClipHead
 from mmseg_maskclip.models.backbones import DenseFeatures
+from mmseg_maskclip.models.segmentors import TiledInference
 from mmseg_maskclip.utils import InputError
 
 VIT = dict(kind='vit', width=32, layers=2, heads=2, patch_size=8, image_size=32, embed_dim=16)
@@ -40,8 +41,14 @@ def _meta(size, ori, flip=None):
 
 
 def _plain(model, image, meta):
-    """mmseg's own inference: scores at full size, softmax."""
-    return super(type(model).__mro__[1], model).inference(image, [meta], True)
+    """mmseg's own scores at full size, as probabilities, its flip undone."""
+    host = super(TiledInference, model)
+    infer = host.slide_inference if model.test_cfg.mode == 'slide' else host.whole_inference
+    scores = infer(image, [meta], True)
+    found = model.probabilities(scores.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    if not meta['flip']:
+        return found
+    return found.flip(dims=(3 if meta['flip_direction'] == 'horizontal' else 2,))
 
 
 def _agree(labels, probability):
@@ -204,3 +211,12 @@ def test_head_takes_dense_features_or_a_plain_sequence():
     head.set_text_bank(_bank(3))
     features = torch.randn(1, 16, 4, 5)
     assert head((features,)).equal(head(DenseFeatures(features)))
+
+
+@torch.no_grad()
+def test_classes_are_scored_in_the_order_they_are_named():
+    model = _model(num_classes=3)
+    dense = model.extract_feat(torch.randn(1, 3, 32, 32))
+    scores = model.score_classes(dense, range(3))
+    for order in ([2, 0, 1], [2, 0]):
+        assert torch.equal(model.score_classes(dense, order), scores[:, order])

@@ -121,7 +121,7 @@ class MaskClip(ReplaceableClasses, TiledInference, EncoderDecoder):
             (B, C, h, w).
         """
         scores = self.decode_head.text(dense.features)
-        if len(classes) < scores.shape[1]:
+        if tuple(classes) != tuple(range(scores.shape[1])):
             scores = scores[:, list(classes)]
         if weight is not None:
             scores = weight(scores)
