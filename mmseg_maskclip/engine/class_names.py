@@ -36,7 +36,7 @@ def check_classes(model: nn.Module, dataset: Any, what: str = 'data set') -> Non
     if vocabulary is None:
         return
     entries = load_vocabulary(vocabulary).entries
-    background = int(getattr(model.decode_head, 'cls_bg', False))
+    background = getattr(model.decode_head, 'background', 0)
     if len(entries) == found - background:
         _compare(entries, _names_of(dataset)[background:], 'model.decode_head.vocabulary',
                  f'the {what}', strict=getattr(dataset, 'TAKES_CLASS_NAMES', False))

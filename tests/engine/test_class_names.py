@@ -20,7 +20,7 @@ def warned(monkeypatch):
 
 def _model(names, cls_bg=False):
     return SimpleNamespace(decode_head=SimpleNamespace(
-        num_classes=len(names) + cls_bg, vocabulary=list(names), cls_bg=cls_bg))
+        num_classes=len(names) + cls_bg, vocabulary=list(names), background=int(cls_bg)))
 
 
 def _dataset(names):

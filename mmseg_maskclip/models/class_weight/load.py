@@ -14,7 +14,8 @@ from mmseg_maskclip.clip import (
 )
 from mmseg_maskclip.models.backbones import ClipBackbone
 from mmseg_maskclip.models.class_weight.module import ClassWeight
-from mmseg_maskclip.models.weights.text import TextHead, WantedBank, find_bank
+from mmseg_maskclip.models.decode_heads.text_head import TextHead
+from mmseg_maskclip.models.weights.text import WantedBank, find_bank
 from mmseg_maskclip.models.weights.tower import POSITIONS, load_tower
 from mmseg_maskclip.utils import InputError, require_file
 

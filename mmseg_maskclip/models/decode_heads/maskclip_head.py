@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any, Sequence
 
 from mmseg.models.builder import HEADS
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor
 
-from mmseg_maskclip.clip import TextBank
 from mmseg_maskclip.models.backbones import DenseFeatures
-from mmseg_maskclip.models.decode_heads.text_classifier import TextClassifier
+from mmseg_maskclip.models.decode_heads.text_head import TextHead
 from mmseg_maskclip.ops import denoise_prompts, smooth_keys
 from mmseg_maskclip.utils import InputError, require_number
 
@@ -19,7 +17,7 @@ _UNUSED_LOSS = {'type': 'CrossEntropyLoss', 'avg_non_ignore': True}
 
 
 @HEADS.register_module()
-class MaskClipHead(BaseDecodeHead):
+class MaskClipHead(TextHead):
     """Scores every patch against the text embeddings, then refines the scores.
 
     Order: scores, prompt denoising, key smoothing; both refinements act on
@@ -28,13 +26,10 @@ class MaskClipHead(BaseDecodeHead):
     Args:
         num_classes: K.
         text_channels: Width D of CLIP's joint space.
-        vocabulary: What the text bank is made of: the name of a published
-            class set, a text file, or a list of names.
-        templates: Prompt templates, by name or as a list.
-        synonyms: ``'mean'`` averages the embeddings of a class's synonyms,
-            ``'separate'`` keeps them apart and takes the best score.
-        text_embeddings_path: A text bank file; None finds or builds the bank
-            of ``vocabulary`` when the CLIP checkpoint is loaded.
+        vocabulary: As in :class:`TextHead`.
+        templates: As in :class:`TextHead`.
+        synonyms: As in :class:`TextHead`.
+        text_embeddings_path: As in :class:`TextHead`.
         ks_thresh: Key smoothing threshold (the paper: 1.0); 0 is off.
         pd_thresh: Prompt denoising threshold (the paper: 0.5); 0 is off.
         attn_pooling: Read the last layer the ordinary way, its attention left
@@ -53,50 +48,16 @@ class MaskClipHead(BaseDecodeHead):
                  pd_thresh: float = 0.0, attn_pooling: bool = False, **kwargs: Any) -> None:
         _check(num_classes, ks_thresh, pd_thresh, attn_pooling)
         kwargs = {'dropout_ratio': 0, 'init_cfg': None, 'loss_decode': dict(_UNUSED_LOSS), **kwargs}
-        super().__init__(text_channels, text_channels, num_classes=num_classes,
-                         out_channels=num_classes, threshold=0.5, **kwargs)
-        del self.conv_seg
-        self.text_channels = text_channels
-        self.vocabulary = vocabulary
-        self.templates = templates
-        self.synonyms = synonyms
-        self.text_embeddings_path = text_embeddings_path
+        super().__init__(num_classes, text_channels, vocabulary, templates, synonyms,
+                         text_embeddings_path, in_channels=text_channels, **kwargs)
         self.ks_thresh = ks_thresh
         self.pd_thresh = pd_thresh
         self.attn_pooling = attn_pooling
-        self.text = TextClassifier(num_classes)
 
     @property
     def needs_keys(self) -> bool:
         """Whether the backbone must deliver keys."""
         return self.ks_thresh > 0
-
-    def set_text_bank(self, bank: TextBank) -> None:
-        """Take a text bank.
-
-        Args:
-            bank: Embeddings (R, text_channels) of the head's classes.
-
-        Raises:
-            InputError: If width or number of classes differ.
-        """
-        bank.check(width=self.text_channels)
-        self.text.set_bank(bank)
-
-    def replace_classes(self, bank: TextBank) -> None:
-        """Classify into other classes, any number of them.
-
-        Args:
-            bank: Embeddings (R, text_channels) of the new classes.
-
-        Raises:
-            InputError: If the width differs.
-        """
-        bank.check(width=self.text_channels)
-        self.text.num_classes = len(bank.class_names)
-        self.text.set_bank(bank)
-        self.num_classes = self.out_channels = self.text.num_classes
-        self.vocabulary = list(bank.class_names)
 
     def forward(self, inputs: Sequence[Tensor] | DenseFeatures) -> Tensor:
         """Refined scores on the feature grid.

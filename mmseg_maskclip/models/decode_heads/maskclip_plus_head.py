@@ -12,8 +12,7 @@ from mmseg.models.decode_heads.cascade_decode_head import BaseCascadeDecodeHead
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 
-from mmseg_maskclip.clip import TextBank
-from mmseg_maskclip.models.decode_heads.text_classifier import TextClassifier
+from mmseg_maskclip.models.decode_heads.text_head import TextHead
 from mmseg_maskclip.utils import InputError
 
 _SUITABLE = 'Take one such as ASPPHeadV2, FCNHead, PSPHead, UPerHead or SegformerHead.'
@@ -76,7 +75,7 @@ def build_decoder(config: dict, channels: int) -> nn.Module:
 
 
 @HEADS.register_module()
-class MaskClipPlusHead(BaseDecodeHead):
+class MaskClipPlusHead(TextHead):
     """Decoder features dotted with fixed text embeddings.
 
     Args:
@@ -88,10 +87,10 @@ class MaskClipPlusHead(BaseDecodeHead):
         cls_bg: Learn an embedding of the background, class 0; the text embeddings are
             classes 1 to K - 1.
         norm_feat: L2-normalise the features before the dot product.
-        vocabulary: As in :class:`MaskClipHead`.
-        templates: As in :class:`MaskClipHead`.
-        synonyms: As in :class:`MaskClipHead`.
-        text_embeddings_path: As in :class:`MaskClipHead`.
+        vocabulary: As in :class:`TextHead`.
+        templates: As in :class:`TextHead`.
+        synonyms: As in :class:`TextHead`.
+        text_embeddings_path: As in :class:`TextHead`.
         kwargs: As in mmseg's ``BaseDecodeHead``.
     """
 
@@ -103,48 +102,14 @@ class MaskClipPlusHead(BaseDecodeHead):
         kwargs = {'init_cfg': None, **kwargs}
         shared = {key: kwargs[key] for key in (*_OWN, 'in_channels', 'in_index',
                                                'input_transform') if key in kwargs}
-        super().__init__(channels=text_channels, num_classes=num_classes,
-                         out_channels=num_classes, threshold=0.5,
+        super().__init__(num_classes, text_channels, vocabulary, templates, synonyms,
+                         text_embeddings_path, background=int(cls_bg),
                          **{'in_channels': text_channels, **kwargs})
-        del self.conv_seg
-        self.text_channels = text_channels
         self.cls_bg = cls_bg
         self.norm_feat = norm_feat
-        self.vocabulary = vocabulary
-        self.templates = templates
-        self.synonyms = synonyms
-        self.text_embeddings_path = text_embeddings_path
-        self.text = TextClassifier(num_classes - cls_bg)
         self.decode_module = build_decoder({**shared, **decoder}, text_channels)
         if cls_bg:
             self.bg_embeddings = nn.Parameter(torch.randn(1, text_channels))
-
-    def set_text_bank(self, bank: TextBank) -> None:
-        """Take a text bank.
-
-        Args:
-            bank: Embeddings (R, text_channels) of the text classes.
-
-        Raises:
-            InputError: If width or number of classes differ.
-        """
-        bank.check(width=self.text_channels)
-        self.text.set_bank(bank)
-
-    def replace_classes(self, bank: TextBank) -> None:
-        """Classify into other classes, any number of them.
-
-        Args:
-            bank: Embeddings (R, text_channels) of the new classes.
-
-        Raises:
-            InputError: If the width differs.
-        """
-        bank.check(width=self.text_channels)
-        self.text.num_classes = len(bank.class_names)
-        self.text.set_bank(bank)
-        self.num_classes = self.out_channels = self.text.num_classes + self.cls_bg
-        self.vocabulary = list(bank.class_names)
 
     def features(self, inputs: Sequence[Tensor]) -> Tensor:
         """Decoder features, (B, text_channels, h, w).

@@ -139,7 +139,7 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
         weight = self.class_weight
         if prior is None or weight is None or not weight.settings.on_student:
             return scores
-        return weight(scores, prior, scale=1.0, skip=int(self.decode_head.cls_bg))
+        return weight(scores, prior, scale=1.0, skip=self.decode_head.background)
 
     def score_grid(self, img: Tensor, img_metas: list[dict],
                    prior: Tensor | None = None) -> Tensor:
@@ -241,7 +241,7 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
 
     def _teachers_scores(self, dense: DenseFeatures, prior: Tensor | None) -> Tensor:
         """The teacher's scores of the classes it may give, (B, C, h, w)."""
-        shift = int(self.decode_head.cls_bg)
+        shift = self.decode_head.background
         classes = [index - shift for index in self.labeller.clip_classes]
         weight = self.class_weight
         if prior is None or weight is None or not weight.settings.on_teacher:

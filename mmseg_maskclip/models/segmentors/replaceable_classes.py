@@ -44,5 +44,5 @@ class ReplaceableClasses(UnregisteredModules):
             weight.classifier.replace_classes(prior_bank)
         self.decode_head.replace_classes(bank)
         self.num_classes = self.out_channels = self.decode_head.num_classes
-        background = ['background'] * getattr(self.decode_head, 'cls_bg', False)
+        background = ['background'] * self.decode_head.background
         self.CLASSES = (*background, *bank.class_names)

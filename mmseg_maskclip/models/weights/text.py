@@ -19,11 +19,10 @@ from mmseg_maskclip.clip import (
     load_vocabulary,
     read_clip_checkpoint,
 )
-from mmseg_maskclip.models.decode_heads import MaskClipHead, MaskClipPlusHead
+from mmseg_maskclip.models.decode_heads.text_head import TextHead
 from mmseg_maskclip.utils import InputError
 
 Names = Union[str, Sequence[str], None]
-TextHead = Union[MaskClipHead, MaskClipPlusHead]
 
 
 @dataclass(frozen=True)

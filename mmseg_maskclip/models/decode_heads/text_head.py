@@ -1,0 +1,70 @@
+"""What heads that classify by text embeddings share."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+
+from mmseg_maskclip.clip import TextBank
+from mmseg_maskclip.models.decode_heads.text_classifier import TextClassifier
+
+
+class TextHead(BaseDecodeHead):
+    """An mmseg head with text embeddings in place of its last convolution.
+
+    Args:
+        num_classes: K.
+        text_channels: D, the width of CLIP's joint space.
+        vocabulary: What the text bank is made of: the name of a published
+            class set, a text file, or a list of names.
+        templates: Prompt templates, by name or as a list.
+        synonyms: ``'mean'`` averages the embeddings of a class's synonyms,
+            ``'separate'`` keeps them apart and takes the best score.
+        text_embeddings_path: A text bank file; None finds or builds the bank
+            of ``vocabulary`` when the CLIP checkpoint is loaded.
+        background: Leading classes without a text embedding, 0 or 1.
+        kwargs: As in mmseg's ``BaseDecodeHead``.
+    """
+
+    def __init__(self, num_classes: int, text_channels: int,
+                 vocabulary: str | Sequence[str] | None, templates: str | Sequence[str],
+                 synonyms: str, text_embeddings_path: str | None, background: int = 0,
+                 **kwargs: Any) -> None:
+        super().__init__(channels=text_channels, num_classes=num_classes,
+                         out_channels=num_classes, threshold=0.5, **kwargs)
+        del self.conv_seg
+        self.text_channels = text_channels
+        self.vocabulary = vocabulary
+        self.templates = templates
+        self.synonyms = synonyms
+        self.text_embeddings_path = text_embeddings_path
+        self.background = background
+        self.text = TextClassifier(num_classes - background)
+
+    def set_text_bank(self, bank: TextBank) -> None:
+        """Take a text bank.
+
+        Args:
+            bank: Embeddings (R, text_channels) of the head's classes.
+
+        Raises:
+            InputError: If width or number of classes differ.
+        """
+        bank.check(width=self.text_channels)
+        self.text.set_bank(bank)
+
+    def replace_classes(self, bank: TextBank) -> None:
+        """Classify into other classes, any number of them.
+
+        Args:
+            bank: Embeddings (R, text_channels) of the new classes.
+
+        Raises:
+            InputError: If the width differs.
+        """
+        bank.check(width=self.text_channels)
+        self.text.num_classes = len(bank.class_names)
+        self.text.set_bank(bank)
+        self.num_classes = self.out_channels = self.text.num_classes + self.background
+        self.vocabulary = list(bank.class_names)
