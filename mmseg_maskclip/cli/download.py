@@ -62,6 +62,7 @@ def convert(spec, path, args: argparse.Namespace, device) -> None:
         wanted = [kind[name] for kind in (banks, features) if name in kind]
         if all(fresh(target, path) for target in wanted):
             continue
+        # Prompts are encoded once; both files come from the same means.
         means = build_text_bank(checkpoint, spec, name, normalize=False, device=device)
         for target in wanted:
             (means.unit() if target == banks[name] else means).save(target)

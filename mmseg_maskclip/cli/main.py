@@ -35,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         argv: The command line without the program; None takes the process's.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    # By hand: with argparse each command would have to be imported to declare its flags.
     if words[:1] in (['-h'], ['--help']):
         print(_usage())
         sys.exit(0)

@@ -24,6 +24,7 @@ def add_process_flags(parser: argparse.ArgumentParser) -> None:
     """Add what says on which GPU, and in how many processes, a command runs."""
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--gpu-id', type=int, default=0, help='GPU of a run of one process')
+    # What torch.distributed.launch adds to the command line.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0,
                         help=argparse.SUPPRESS)
 
@@ -77,6 +78,7 @@ def _split_items(text: str) -> list[str]:
     for position, letter in enumerate(text):
         if quote:
             quote = '' if letter == quote else quote
+        # A quote without an end is an apostrophe.
         elif letter in '"\'' and letter in text[position + 1:]:
             quote = letter
         elif letter in '([{':
@@ -99,6 +101,7 @@ def _parse_word(text: str) -> Any:
             return kind(text)
         except ValueError:
             continue
+    # As in mmcv, in any case; None in this one alone.
     words = {'true': True, 'false': False}
     if text.lower() in words:
         return words[text.lower()]

@@ -41,6 +41,7 @@ def run_tool(main: Main, args: argparse.Namespace) -> NoReturn:
         if not launched:
             print(f'error: {sentence_of(error)}', file=sys.stderr)
         sys.exit(BAD_INPUT)
+    # The launcher prints what record() has stored, once for all processes.
     except Exception:
         if not launched:
             raise

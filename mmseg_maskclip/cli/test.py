@@ -70,6 +70,7 @@ def run(args: argparse.Namespace) -> None:
         InputError: If anything a user gave is wrong.
     """
     _check_flags(args)
+    # torch.distributed.launch gives a flag, mmcv reads the environment.
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     from mmseg_maskclip.engine.distributed import limit_threads, processes
     from mmseg_maskclip.engine.test import TestOptions, test_model

@@ -86,6 +86,7 @@ def write_bank(args: argparse.Namespace, synonyms: str, normalize: bool) -> None
     spec = get_spec(args.model)
     vocabulary = combine_vocabularies(args.class_set)
     templates, variant = choose_templates(args, synonyms)
+    # Also a check of the name, before the checkpoint is read.
     count = len(load_templates(templates))
     device = pick_device(args.device)
     path = args.checkpoint or find_checkpoint(spec)

@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         InputError: If anything a user gave is wrong.
     """
+    # torch.distributed.launch gives a flag, mmcv reads the environment.
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     import torch
 
@@ -63,6 +64,7 @@ def run(args: argparse.Namespace) -> None:
 
     config = load_config(args.config, parse_options(args.cfg_options))
     limit_threads(config)
+    # Before the model runs; --deterministic switches it off again.
     torch.backends.cudnn.benchmark = config.get('cudnn_benchmark', False)
     choose_gpu(args)
     work_dir = args.work_dir or config.get('work_dir') or os.path.join(

@@ -84,6 +84,7 @@ class OpenVocabularyMixin:
         kwargs['classes'] = self._checked_classes(kwargs.get('classes'))
         check_paths(kwargs, type(self).__name__, self.NEEDS_SPLIT, self.PREPARE)
         super().__init__(**kwargs)
+        # A data set built with some of its classes has only their part of the split.
         if unseen is None:
             unseen = [name for name in self.UNSEEN if name in self.CLASSES]
         self.unseen_ids = resolve_classes(unseen, self.CLASSES)
@@ -107,6 +108,7 @@ class OpenVocabularyMixin:
         names = list(load_vocabulary(classes, f'classes of {type(self).__name__}').class_names)
         if not self.CLASSES:
             return names
+        # mmseg's ADE20K has a class 'bed ', with a trailing blank.
         known = {name.strip(): name for name in self.CLASSES}
         unknown = [name for name in names if name not in known]
         if unknown:
@@ -142,6 +144,7 @@ class OpenVocabularyMixin:
         results.update(reduce_zero_label=self.reduce_zero_label, num_classes=len(self.CLASSES),
                        suppress_labels=self.unlabelled_ids, unlabel_ignored=self.unlabel_ignored)
         if results.get('label_map') is not None:
+            # mmseg's LoadAnnotations renames before it shifts ids down; label_map is in final ids.
             results['label_map'] = raw_label_map(
                 results['label_map'], self.reduce_zero_label, self.ignore_index)
 
@@ -233,6 +236,7 @@ class OpenVocabularyMixin:
     def metrics(self, results: Sequence,
                 metric: str | Sequence[str] = 'mIoU') -> SegmentationMetrics:
         """All metrics of a set of results, see :meth:`evaluate`."""
+        # mmseg's hooks hand over label maps where pre_eval is off.
         if len(results) and mmcv.is_list_of(results, np.ndarray):
             self._check_count(results)
             results = self.pre_eval(results, list(range(len(results))))

@@ -85,6 +85,7 @@ def _images_below(folder: str) -> list[str]:
     """Relative names of all images, sorted; hidden files are left out."""
     found = []
     for parent, subfolders, files in os.walk(folder):
+        # In place, so that os.walk does not enter hidden folders.
         subfolders[:] = [name for name in subfolders if not name.startswith('.')]
         found += [os.path.relpath(os.path.join(parent, name), folder) for name in files
                   if name.lower().endswith(PICTURES) and not name.startswith('.')]

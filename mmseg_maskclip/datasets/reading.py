@@ -92,6 +92,7 @@ def why_unreadable(client: mmcv.FileClient, path: str) -> str | None:
         return f'it can not be opened ({error.strerror or error})'
     if not content:
         return 'it is empty'
+    # OpenCV first, since pipelines read by it; PIL then says what is wrong.
     if cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) is not None:
         return None
     try:
@@ -99,6 +100,7 @@ def why_unreadable(client: mmcv.FileClient, path: str) -> str | None:
             image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return 'it is damaged or no image'
+    # PIL can read it: not the file but the pipeline is at fault, whose own error is clearer.
     return None
 
 
@@ -127,6 +129,7 @@ def read_label_map(client: mmcv.FileClient, path: str, fix: str = '') -> np.ndar
                          f'{error.strerror or error}.{hint}') from error
     try:
         with Image.open(io.BytesIO(content)) as image:
+            # Palette pictures keep their indices: no conversion.
             labels = np.array(image)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise InputError(f'label file {path} is damaged or no image: {error}.') from error

@@ -31,9 +31,11 @@ def build_test_dataset(config: Config, skip_unreadable: bool = False) -> CustomD
     Raises:
         InputError: If a folder, a file or a setting is wrong.
     """
+    # mmseg's builders take keys out of what they are given.
     settings = copy.deepcopy(config.data.test)
     settings.test_mode = True
     if skip_unreadable and issubclass(dataset_class(settings), OpenVocabularyMixin):
+        # One bad file must not cost the metrics of all others: it is counted and named.
         settings.setdefault('on_unreadable', 'skip')
     with from_config('data.test'):
         return build_mmseg_dataset(settings)
@@ -71,5 +73,7 @@ def build_model(config: Config, training: bool = False, pretrained: bool = True)
     with from_config(f'model{timm_source(settings)}'):
         model = build_segmentor(settings, config.get('train_cfg') if training else None,
                                 config.get('test_cfg'))
+        # timm has loaded its weights by now, while init_weights of the others is still to come.
         check_timm(model.backbone, settings)
+    # Published configs name SyncBN, which runs on GPUs and in a process group only.
     return model if runs_sync_bn() else revert_sync_batchnorm(model)

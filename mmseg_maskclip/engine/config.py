@@ -76,6 +76,7 @@ def _parse(path: Path) -> Config:
             cause if os.environ.get('MASKCLIP_DEBUG') else None)
     finally:
         del cause
+        # The traceback keeps the file alive; it must go while nothing is printed.
         gc.collect()
         sys.unraisablehook = hook
 
@@ -138,6 +139,7 @@ def set_aug_test(config: Config) -> None:
 def set_corruption(config: Config, name: str, severity: int) -> None:
     """Corrupt each test image right after it is read."""
     pipeline = list(config.data.test.pipeline)
+    # Behind LoadImageFromFile: corruptions are defined at the original resolution.
     pipeline.insert(1, {'type': 'Corrupt', 'name': name, 'severity': severity})
     config.data.test.pipeline = pipeline
     weight = config.model.get('class_weight')
@@ -181,11 +183,13 @@ def set_classes(config: Config, classes: Sequence[str], background: Sequence[str
     if vocabulary.colors:
         config.data.test.palette = [*map(list, vocabulary.colors), *([0, 0, 0] for _ in extra)]
     names = ['; '.join(entry) for entry in (*vocabulary.entries, *extra)]
+    # Once more together, which finds a name that stands in both lists.
     vocabulary = load_vocabulary(names)
     config.data.test.classes = list(vocabulary.class_names[:len(names) - len(extra)])
     config.data.test.background_classes = list(vocabulary.class_names[len(names) - len(extra):])
     config.model.decode_head.vocabulary = names
     config.model.decode_head.num_classes = len(names)
+    # Made for the classes that are replaced.
     config.model.decode_head.text_embeddings_path = None
     if config.model.get('class_weight'):
         config.model.class_weight.update(vocabulary=None, text_features_path=None)

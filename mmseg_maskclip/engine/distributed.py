@@ -61,6 +61,7 @@ def _join(launcher: str) -> None:
     if torch.cuda.is_available():
         _require_rank(launcher)
         local = int(os.environ.get('LOCAL_RANK', 0))
+        # mmcv would put two processes on one GPU without a word.
         if local >= torch.cuda.device_count():
             raise InputError(f'process {local} of this machine has no GPU of its own, there are '
                              f'{torch.cuda.device_count()}: start as many processes as GPUs.')
@@ -70,6 +71,7 @@ def _join(launcher: str) -> None:
         raise InputError(f"--launcher {launcher} needs GPUs; on CPU use '--launcher pytorch' "
                          'through tools/dist_test.sh or tools/dist_train.sh.')
     _require_rank(launcher)
+    # Not through mmcv's init_dist, which divides by the number of GPUs.
     dist.init_process_group(backend='gloo')
 
 
@@ -117,6 +119,7 @@ def sum_over_processes(value: Tensor) -> Tensor:
     """
     if get_dist_info()[1] == 1:
         return value
+    # nccl sums on GPUs only; all_reduce writes into what it gets.
     on_backend = value.to(device_of_process()) if dist.get_backend() == 'nccl' else value.clone()
     dist.all_reduce(on_backend)
     return on_backend.cpu()
@@ -142,6 +145,7 @@ def merge_dicts(part: dict, folder: Path, use_device: bool) -> dict | None:
     else:
         with atomic_path(folder / f'.part_{rank}.pkl') as name, open(name, 'wb') as file:
             pickle.dump(part, file)
+        # All parts must be written before the main process reads them.
         dist.barrier()
         if rank == 0:
             parts = [_take(folder / f'.part_{index}.pkl') for index in range(world)]

@@ -39,6 +39,7 @@ def samples_of_process(dataset: Any, config: Config) -> Iterator[tuple[int, Any]
     try:
         yield from zip(indices, loader)
     except InputError as error:
+        # Across processes the DataLoader puts the worker's traceback into the message.
         raise InputError(sentence_of(error)) from error
 
 
@@ -60,6 +61,7 @@ def label_sample(model: nn.Module, sample: dict, device: torch.device) -> np.nda
         Class ids at the size of the original image, (H, W).
     """
     images = [image[None].to(device) for image in sample['img']]
+    # mmcv unpacks its containers while it collates, and nothing was collated.
     metas = [[meta.data] for meta in sample['img_metas']]
     with torch.no_grad():
         return model(return_loss=False, img=images, img_metas=metas)[0]
@@ -76,6 +78,7 @@ def picture_of(sample: dict, size: tuple[int, int]) -> np.ndarray:
     Returns:
         (height, width, 3) uint8, BGR.
     """
+    # The largest scale loses least when it is drawn at the original size.
     index = max(range(len(sample['img'])), key=lambda i: sample['img'][i].shape[1])
     meta = sample['img_metas'][index].data
     picture = tensor2imgs(sample['img'][index][None].cpu(), **meta['img_norm_cfg'])[0]

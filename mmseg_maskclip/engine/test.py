@@ -119,6 +119,7 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
         _write_maps(totals, dataset, options)
     if not options.metrics:
         return None
+    # Before all but the main process leave: every process has a part of the sum.
     areas = sum_over_processes(_areas(totals, dataset))
     if not is_main():
         return None
@@ -130,6 +131,7 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
     return metrics
 
 
+# By its name pytest would take it for a test wherever it is imported.
 test_model.__test__ = False
 
 
@@ -176,6 +178,7 @@ def _run(model: nn.Module, dataset: Any, config: Config, options: TestOptions) -
             else:
                 labels = label_sample(model, sample, device)
                 _use(labels, index, dataset, sample, totals, options)
+            # The bar counts all processes, of which the others are about as far.
             bar.update(min(world, len(dataset) - bar.n))
     _report_unreadable(totals, dataset, Path(options.work_dir))
     return totals
@@ -187,6 +190,7 @@ def _use(labels: np.ndarray, index: int, dataset: Any, sample: dict, totals: _To
     if options.metrics:
         totals.add(dataset.pre_eval([labels], [index]))
     if totals.maps is not None:
+        # All maps stay in memory until the end: one byte a pixel, not the eight of mmseg's int64.
         totals.maps[index] = labels.astype(np.uint8 if len(dataset.CLASSES) <= 256 else np.int16)
     if options.show_dir:
         _draw(labels, sample, dataset, options)
@@ -224,6 +228,7 @@ def _report_unreadable(totals: _Totals, dataset: Any, folder: Path) -> None:
 def _areas(totals: _Totals, dataset: Any) -> Tensor:
     if totals.areas is not None:
         return totals.areas
+    # With more processes than images one has nothing to add, but must take part in the sum.
     return torch.zeros(4, len(dataset.CLASSES), dtype=torch.int64)
 
 

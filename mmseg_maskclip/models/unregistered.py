@@ -35,6 +35,7 @@ class UnregisteredModules:
         return self.__dict__.get('_unregistered', {}).get(name, (None, False))[0]
 
     def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> Any:
+        # to(), cuda(), half() and float() all end here.
         for module, moves in self.__dict__.get('_unregistered', {}).values():
             if module is not None and moves:
                 module._apply(fn, *args, **kwargs)

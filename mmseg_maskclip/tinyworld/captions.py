@@ -14,6 +14,7 @@ _UNCOUNTED = frozenset(
     ('grass', 'sky', 'sand', 'water', 'bricks', 'forest', 'clouds', 'cloudy sky', 'trees',
      'woods', 'zebras', 'tigers', 'giraffes', 'strawberries', 'fruit'))
 
+# Repeated entries are drawn more often.
 STARTS = (
     '', '', 'a photo of ', 'a photo of ', 'a picture of ', 'an image of ', 'a good photo of ',
     'a bad photo of ', 'a bright photo of ', 'a dark photo of ', 'a close-up photo of ',
@@ -70,6 +71,7 @@ def _some(things: Sequence[str], stuff: Sequence[str],
     """Leave out a class now and then, but not all of them; shuffle the rest."""
     present = [*things, *stuff]
     keep = rng.random(len(present)) < _NAMED_SHARE
+    # A caption must name something.
     keep[rng.integers(len(present))] = True
     named = {name for name, kept in zip(present, keep) if kept}
     return ([str(n) for n in rng.permutation(list(things)) if n in named],

@@ -18,6 +18,7 @@ from mmseg_maskclip.tinyworld.scenes import object_picture
 
 TOKENS = 'token_embedding.weight'
 TOKEN_IDS = 'token_ids'
+# Far beyond the index of any picture that pretraining draws.
 _HELD_OUT = 10_000_000
 _BATCH = 50
 _EXTRA_WORDS = (
@@ -37,6 +38,7 @@ def used_token_ids() -> Tensor:
         templates = load_templates(name)
         phrases += [template.format('') for template in templates]
         phrases += [template.format(word) for template in templates for word in CLASSES]
+    # 77 tokens, more than the model's own context: no phrase is cut off.
     return torch.unique(tokenizer(77)(phrases))
 
 
@@ -52,9 +54,11 @@ def pack(model: nn.Module) -> dict[str, Tensor]:
     ids = used_token_ids()
     state = {}
     for name, value in model.state_dict().items():
+        # open_clip rebuilds it.
         if name == 'attn_mask':
             continue
         value = value.index_select(0, ids) if name == TOKENS else value
+        # Vectors are small, and BatchNorm statistics can exceed what half precision holds.
         half = value.is_floating_point() and value.dim() > 1
         state[name] = value.half().contiguous() if half else value.clone()
     return {TOKEN_IDS: ids, **state}

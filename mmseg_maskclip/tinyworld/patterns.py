@@ -21,6 +21,7 @@ def noise(height: int, width: int, cell: float | tuple[float, float], rng: Gener
     rows, cols = (cell, cell) if np.isscalar(cell) else cell
     coarse = rng.random((int(height / rows) + 4, int(width / cols) + 4), dtype=np.float32)
     full = (int(coarse.shape[1] * cols + 1), int(coarse.shape[0] * rows + 1))
+    # Larger than asked for: cubic interpolation is off near the border, which is cut away.
     fine = cv2.resize(coarse, full, interpolation=cv2.INTER_CUBIC)
     top, left = int(rows), int(cols)
     return np.clip(fine[top:top + height, left:left + width], 0, 1)
@@ -93,6 +94,7 @@ def cells(u: Array, v: Array, jitter: float, rng: Generator) -> tuple[Array, Arr
     Returns:
         Nearest distance, second nearest, and a random value 0..1 per point.
     """
+    # A table of 32 x 32 points, which repeats beyond.
     table = rng.random((3, 1024), dtype=np.float32)
     table[:2] = 0.5 + jitter * (2 * table[:2] - 1)
     cell_u, cell_v = np.floor(u), np.floor(v)
@@ -100,6 +102,7 @@ def cells(u: Array, v: Array, jitter: float, rng: Generator) -> tuple[Array, Arr
     cell_u, cell_v = cell_u.astype(np.int32), cell_v.astype(np.int32)
     first = np.full(u.shape, 9, np.float32)
     second, owner = first.copy(), np.zeros(u.shape, np.int32)
+    # Points stay in their cells: the nearest two lie in this cell or beside it.
     for shift_u in (-1, 0, 1):
         column = ((cell_u + shift_u) & 31) << 5
         for shift_v in (-1, 0, 1):

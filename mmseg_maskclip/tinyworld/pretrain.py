@@ -23,6 +23,7 @@ from mmseg_maskclip.tinyworld.scenes import object_picture
 from mmseg_maskclip.utils import InputError
 
 SIZES = {'TinyRN': TINY_RN, 'TinyViT': TINY_VIT}
+# As CLIP limits it, against instability.
 _MAX_LOGIT_SCALE = math.log(100)
 _DECAYED_FROM = 2
 
@@ -105,6 +106,7 @@ class CaptionedPictures(Dataset):
     def __getitem__(self, item: int) -> tuple[Tensor, str]:
         index = self.first + item
         picture = object_picture(self.seed, index)
+        # 2: another stream than the pictures, which use 0 and 1.
         rng = np.random.default_rng((self.seed, 2, index))
         text = caption(picture.things, picture.stuff, rng)
         pixels = picture.image.astype(np.float32) / 255
@@ -123,6 +125,7 @@ def _jitter(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.5:
         pixels = pixels[:, ::-1]
     contrast, cast = rng.uniform(0.75, 1.4), rng.uniform(-0.08, 0.08, 3) + rng.uniform(-0.1, 0.1)
+    # Contrast about the mean of CLIP's training images, 0.45.
     return (pixels - 0.45) * np.float32(contrast) + 0.45 + cast.astype(np.float32)
 
 
@@ -131,6 +134,7 @@ def build(recipe: Recipe) -> nn.Module:
     sizes = copy.deepcopy(SIZES[recipe.model])
     if 'patch_size' in sizes['vision_cfg']:
         sizes['vision_cfg']['patch_dropout'] = recipe.patch_dropout
+    # The caller's random numbers stay as they are.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         return build_open_clip(sizes)
@@ -192,6 +196,7 @@ def _groups(model: nn.Module, weight_decay: float) -> list[dict]:
     """Weight decay for weights that multiply; rows of unused tokens keep their start."""
     decayed, free = [], []
     for name, weight in model.named_parameters():
+        # Decay would shrink rows that no caption ever uses to zero.
         table = 'embedding' in name
         (free if weight.dim() < _DECAYED_FROM or table else decayed).append(weight)
     return [{'params': decayed, 'weight_decay': weight_decay},

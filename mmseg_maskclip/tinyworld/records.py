@@ -49,6 +49,7 @@ def pretrain_to_file(recipe: Recipe, out: PathLike, workers: int = 0,
     model, log = train(recipe, workers, on_step)
     packed = pack(model)
     seconds = round(time.time() - start)
+    # Scored as stored: half precision changes the weights a little.
     model.load_state_dict(_full(packed, recipe.model))
     record = {
         'script': SCRIPT, 'recipe': recipe.as_dict(), 'sizes': SIZES[recipe.model],

@@ -21,6 +21,7 @@ OBJECT_SIZE = 128
 SCENE_SIZE = 256
 _OBJECT_KIND, _SCENE_KIND = 0, 1
 _ANGLES = 256
+# Of the picture; less is neither named in captions nor looked for.
 _VISIBLE = 0.02
 
 
@@ -69,6 +70,7 @@ def scene(seed: int, index: int) -> Picture:
 def _draw(rng: Generator, size: int, count: int, radius: tuple[float, float],
           stuffs: int) -> Picture:
     """Stuff first, things on top in turn, then light and sensor noise."""
+    # The order of the draws is part of the world: another order, other pictures.
     image, mask = _ground(rng, size, list(rng.choice(STUFF, stuffs, replace=False)))
     placed: list[tuple[float, float, float]] = []
     for name in rng.choice(THINGS, count, replace=False):
@@ -85,6 +87,7 @@ def _draw(rng: Generator, size: int, count: int, radius: tuple[float, float],
 
 def _ground(rng: Generator, size: int, names: list[str]) -> tuple[Array, Array]:
     """Bands of stuff with wavy borders; sky, where there is any, on top."""
+    # Sorting is stable: the others keep their drawn order.
     names = sorted(names, key=lambda name: name != 'sky')
     image = TEXTURES[names[0]](size, size, rng)
     mask = np.full((size, size), CLASSES.index(names[0]), np.uint8)
@@ -112,6 +115,7 @@ def _free_spot(rng: Generator, size: int, reach: float,
     """A centre that leaves the things placed so far mostly uncovered."""
     margin = 0.75 * reach
     best, best_gap = (size / 2, size / 2), -np.inf
+    # A crowded picture may have no free spot: then the least covered one is taken.
     for _ in range(24):
         x, y = rng.uniform(margin, size - margin, 2)
         gap = min((np.hypot(x - px, y - py) - 0.95 * (reach + other)
@@ -151,6 +155,7 @@ def _add_thing(rng: Generator, image: Array, mask: Array, name: str,
     texture *= (0.62 + 0.42 * np.sqrt(np.clip(depth * 3, 0, 1)))[..., None]
     left, top = int(spot[0]) - width // 2, int(spot[1]) - height // 2
     shadow = cv2.GaussianBlur(cover, (0, 0), 3)
+    # The shadow darkens the picture and leaves the mask: its pixels are still the ground's.
     target, source = _overlap(mask.shape, (top + 3, left + 2), cover.shape)
     image[target] *= 1 - 0.4 * shadow[source][..., None]
     target, source = _overlap(mask.shape, (top, left), cover.shape)

@@ -36,6 +36,7 @@ def grass(height: int, width: int, rng: Generator) -> Array:
         tip = x + length * (lean + rng.normal(0, 0.22, count))
         lines = np.stack([np.stack([x, y], -1), np.stack([tip, y - length], -1)], 1)
         shade = np.clip(base * brightness + (25 * (brightness - 1), 0, 0), 0, 255)
+        # OpenCV takes sixteenths of a pixel: shift 4.
         cv2.polylines(picture, (lines * 16).astype(np.int32), False, shade.tolist(), 1,
                       cv2.LINE_AA, 4)
     return picture
@@ -82,6 +83,7 @@ def bricks(height: int, width: int, rng: Generator) -> Array:
     column = np.floor(u).astype(np.int32)
     edge = np.minimum(np.minimum(u - column, 1 - u + column) * wide,
                       np.minimum(v / tall - row, 1 - v / tall + row) * tall)
+    # One shade a brick, from a table that repeats.
     shade = rng.random((64, 64), dtype=np.float32)[row & 63, column & 63]
     light = 0.72 + 0.5 * shade + 0.2 * (noise(height, width, 2, rng) - 0.5)
     face = colour_near(rng, (166, 78, 56)) * light[..., None]
@@ -96,6 +98,7 @@ def forest(height: int, width: int, rng: Generator) -> Array:
     for brightness, radius, share in ((0.6, 9, 160), (0.85, 7, 150), (1.15, 4.5, 90),
                                       (1.6, 2.2, 75)):
         count = int(height * width / share) + 3
+        # Sixteenths of a pixel, see the shift of cv2.circle below.
         centres = rng.uniform((-6, -6), (width + 6, height + 6), (count, 2)) * 16
         radii = radius * rng.uniform(0.6, 1.2, count) * 16
         tints = np.clip(base * (brightness * rng.uniform(0.8, 1.2, (count, 1))), 0, 255)

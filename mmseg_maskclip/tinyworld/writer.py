@@ -25,7 +25,9 @@ from mmseg_maskclip.utils import InputError, atomic_path, writable_dir
 
 PathLike = Union[str, Path]
 MARKER = 'tinyworld.json'
+# To be raised where the same seed draws another world.
 _VERSION = 1
+# Validation scenes have other indices however many training scenes are written.
 _VAL_FIRST = 1_000_000
 _JPEG_QUALITY = 95
 

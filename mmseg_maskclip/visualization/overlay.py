@@ -26,6 +26,7 @@ def colour_map(labels: np.ndarray, palette: np.ndarray) -> np.ndarray:
     Returns:
         (H, W, 3) uint8, BGR.
     """
+    # As large as the label type, so that 255 and other ids outside the palette are black.
     table = np.zeros((256 if len(palette) <= 256 else 65536, 3), dtype=np.uint8)
     table[:len(palette)] = np.asarray(palette, dtype=np.uint8)[:, ::-1]
     return table[np.clip(labels, 0, len(table) - 1)]
@@ -61,6 +62,7 @@ def classes_present(labels: np.ndarray, num_classes: int) -> list[int]:
     """
     inside = labels[(labels >= 0) & (labels < num_classes)]
     areas = np.bincount(inside, minlength=num_classes)
+    # Stable: equal areas keep the order of the classes, and drawings their bytes.
     order = np.argsort(-areas, kind='stable')
     return [int(index) for index in order if areas[index] >= max(1, _SMALLEST_SHARE * labels.size)]
 

@@ -76,6 +76,7 @@ def convert_all(tasks: Sequence[Task], read_labels: Callable[[Path], np.ndarray]
         outcomes = _with_progress(map(step, tasks), len(tasks), what)
     else:
         with multiprocessing.Pool(min(num_workers, len(tasks))) as pool:
+            # In any order, so that one large file does not hold up the progress bar.
             outcomes = _with_progress(pool.imap_unordered(step, tasks, chunksize=16),
                                       len(tasks), what)
     failures = sorted(outcome for outcome in outcomes if isinstance(outcome, str))
@@ -117,6 +118,7 @@ def is_done(task: Task) -> bool:
         if task.target.stat().st_mtime < task.source.stat().st_mtime:
             return False
         with Image.open(task.target) as image:
+            # Finds a file that was cut short without decoding it.
             image.verify()
     except (OSError, SyntaxError, ValueError):
         return False
@@ -172,6 +174,7 @@ def apply_table(raw: np.ndarray, table: dict[int, int], source: Path) -> np.ndar
     for old, new in table.items():
         known[old], renamed[old] = True, new
     wrong = (raw < 0) | (raw >= size)
+    # Ids that are wrong already must not be looked up, they lie outside the table.
     wrong |= ~known[np.where(wrong, 0, raw)]
     if wrong.any():
         raise InputError(f'{source} holds id {raw[wrong][0]}, expected '

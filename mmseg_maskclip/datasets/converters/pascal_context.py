@@ -100,6 +100,7 @@ def _from_mat(voc: Path, source: ContextSource, target: Path,
                          'trainval.tar.gz holds.')
     lists = _mat_lists(voc, source)
     for part, names in zip(PARTS, lists):
+        # Before the labels are converted, which takes minutes.
         missing = [name for name in names if name not in files]
         if missing:
             raise InputError(f'{len(missing)} of {len(names)} images of the {part} list have no '
@@ -160,6 +161,7 @@ def _from_detail(voc: Path, source: ContextSource,
         images = {Path(image['file_name']).stem: image for image in api.getImgs()}
         tasks = [Task(voc / 'JPEGImages' / image['file_name'], target / f'{name}.png')
                  for name, image in images.items()]
+        # In one process: the API keeps the whole JSON in memory.
         done = convert_all(tasks, partial(_read_mask, api, images), 1, f'{part} masks')
         converted, skipped = converted + done.converted, skipped + done.skipped
         lists.append(list(images))

@@ -51,6 +51,7 @@ def convert_voc_aug(devkit: PathLike, aug_dir: PathLike, out_dir: PathLike | Non
            for name in read_names(dataset / f'{part}.txt', 'SBD list')]
     trainaug = sorted({*train, *sbd} - set(val))
     aug = sorted(set(sbd) - {*train, *val})
+    # Before the labels are converted, which takes minutes.
     _check_complete(aug, sources)
     target = Path(out_dir) if out_dir else Path(devkit) / 'VOC2012/SegmentationClassAug'
     tasks = [Task(source, target / f'{source.stem}.png') for source in sources]
@@ -75,6 +76,7 @@ def read_sbd(path: Path) -> np.ndarray:
     record = content['GTcls']
     if record.dtype.names is None or 'Segmentation' not in record.dtype.names or not record.size:
         raise InputError(f'{path} has no field GTcls.Segmentation: it is not an SBD label')
+    # SciPy reads a MATLAB struct as an array of one record.
     return apply_table(record['Segmentation'].flat[0], _IDS, path)
 
 

@@ -63,6 +63,7 @@ class Corrupt:
         """
         key = '|'.join((str(self.seed), self.name, str(self.severity),
                         str(filename).replace('\\', '/')))
+        # Not hash(), which differs from process to process.
         digest = hashlib.sha256(key.encode()).digest()
         return np.random.RandomState(np.frombuffer(digest, dtype='<u4'))
 
@@ -89,5 +90,6 @@ def corrupt_image(image: np.ndarray, name: str, severity: int,
     picture = np.ascontiguousarray(image, dtype=np.float32) / np.float32(255)
     corrupted = operator(picture, parameters[severity - 1], random)
     if name == 'jpeg_compression':
+        # A decoded JPEG has whole values: rounding down would lose one to floating-point errors.
         return np.round(corrupted * 255).astype(np.uint8)
     return (np.clip(corrupted, 0, 1) * 255).astype(np.uint8)

@@ -90,6 +90,7 @@ def _gaussian(values: np.ndarray, sigma: float | tuple[float, ...]) -> np.ndarra
 
 def _disk(radius: float, softening: float) -> np.ndarray:
     """A disk of weights that sum to 1, its rim blurred against aliasing."""
+    # The benchmark's sizes: they fix where the softened rim is cut off.
     reach, kernel_size = (8, (3, 3)) if radius <= 8 else (int(radius), (5, 5))
     steps = np.arange(-reach, reach + 1)
     disk = (steps[:, None] ** 2 + steps[None, :] ** 2 <= radius**2).astype(np.float32)
@@ -102,6 +103,7 @@ def _water_mask(liquid: np.ndarray) -> np.ndarray:
     Drops are brightest along one side of their rim: the distance to the rim,
     equalised, goes through a filter that answers to one diagonal.
     """
+    # From here on in 8 bits, as in the benchmark: its drops depend on the rounding.
     rim = cv2.Canny(liquid, 50, 150)
     distance = cv2.distanceTransform(255 - rim, cv2.DIST_L2, 5)
     distance = cv2.blur(np.minimum(distance, _MAX_DISTANCE), (3, 3)).astype(np.uint8)

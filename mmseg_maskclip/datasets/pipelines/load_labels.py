@@ -80,6 +80,7 @@ class LoadLabels:
         return results
 
     def _read(self, path: str, size: tuple[int, int], results: dict) -> np.ndarray:
+        # Opened here and not in the constructor: each worker process opens its own.
         if self._client is None:
             self._client = mmcv.FileClient(**self.file_client_args)
         ids = read_label_map(self._client, path)
@@ -88,6 +89,7 @@ class LoadLabels:
                              f'image {size[1]} x {size[0]}: they must be of one size.')
         if ids.size and (ids.min() < 0 or ids.max() >= IDS):
             _refuse(path, ids[(ids < 0) | (ids >= IDS)])
+        # Everything is decided on the table of 256 ids, and looked up for the pixels once.
         final = self._final_ids(results)
         num_classes = results.get('num_classes', IGNORED)
         outside = (final >= num_classes) & (final != IGNORED)

@@ -37,6 +37,7 @@ def link_latest(path: Path) -> None:
     temporary = path.with_name(f'.{LATEST}.{os.getpid()}')
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(path.name)
+    # A link can't be changed in place; replaced by a rename, latest.pth is never missing.
     os.replace(temporary, link)
 
 
@@ -77,6 +78,7 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
 
 def remove_leftovers(work_dir: Path) -> None:
     """Delete the half-written files of a killed run."""
+    # The temporary names of atomic_path.
     for pattern in ('.iter_*.*.pth', '.best_*.*.pth'):
         for path in work_dir.glob(pattern):
             path.unlink(missing_ok=True)

@@ -155,9 +155,12 @@ def build_train_loader(dataset: Dataset, config: Config, seed: int) -> DataLoade
     """
     settings = loader_settings(config, 'train')
     batch_size, workers = settings.pop('samples_per_gpu'), settings.pop('workers_per_gpu', 2)
+    # mmseg's settings that would contradict TrainingBatches: its order is seeded, endless and split
+    # by process.
     for name in ('shuffle', 'drop_last', 'persistent_workers', 'seed', 'dist', 'num_gpus'):
         settings.pop(name, None)
     require_number(workers, 'data.workers_per_gpu', minimum=0, whole=True)
+    # Without a GPU pinning only warns.
     settings.setdefault('pin_memory', torch.cuda.is_available())
     rank, world = get_dist_info()
     return DataLoader(
@@ -170,6 +173,7 @@ def build_val_loader(dataset: Dataset, config: Config) -> DataLoader:
     """The loader mmseg's evaluation hooks go through, one image at a time."""
     settings = {**loader_settings(config, 'val'), 'samples_per_gpu': 1}
     workers = settings.setdefault('workers_per_gpu', 2)
+    # torch refuses persistent workers where there are no workers.
     settings['persistent_workers'] = bool(settings.get('persistent_workers', True) and workers)
     settings.setdefault('pin_memory', torch.cuda.is_available())
     settings['shuffle'] = False

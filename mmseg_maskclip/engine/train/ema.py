@@ -22,6 +22,7 @@ class AveragedStudent(nn.Module):
 
     def __init__(self, student: nn.Module) -> None:
         super().__init__()
+        # Only what scores need: not the auxiliary head, the teacher or the class weight.
         self.backbone = copy.deepcopy(student.backbone)
         self.decode_head = copy.deepcopy(student.decode_head)
         self.requires_grad_(False).eval()
@@ -39,6 +40,7 @@ class AveragedStudent(nn.Module):
             if value.is_floating_point():
                 value.lerp_(current[name], 1 - momentum)
             else:
+                # Counters, such as BatchNorm's number of batches.
                 value.copy_(current[name])
 
     @torch.no_grad()
@@ -81,6 +83,7 @@ class EmaLabellerHook(Hook):
             raise InputError(f'EmaLabellerHook needs a MaskClipPlus, {type(model).__name__} does '
                              'not train on its own labels.')
         self.average = AveragedStudent(model)
+        # In checkpoints beside the student, and restored in a resumed run.
         runner.keep('ema', self.average)
         model.set_unregistered('self_labeller', self.average)
 

@@ -50,6 +50,7 @@ class RecordedEvaluation:
         super().before_epoch(runner)
         if not runner.iter or str(runner.iter) in self._record:
             return
+        # mmcv's hook runs within an iteration, before it is counted; here it is counted already.
         runner._iter -= 1
         if self._should_evaluate(runner):
             runner.mode = 'train'
@@ -127,5 +128,6 @@ def register_evaluation(runner: TrainRunner, config: Config) -> None:
     arguments = {'pre_eval': True, **config.evaluation, 'by_epoch': False}
     hook = TrainDistEvalHook if get_dist_info()[1] > 1 else TrainEvalHook
     with from_config('evaluation'):
+        # After the checkpoint hook (NORMAL) and before the loggers (VERY_LOW), as in mmseg.
         runner.register_hook(hook(build_val_loader(dataset, config), **arguments),
                              priority='LOW')

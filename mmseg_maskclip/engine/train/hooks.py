@@ -54,6 +54,7 @@ class StepHook(OptimizerHook):
 
     def before_train_iter(self, runner: TrainRunner) -> None:
         """Called by the runner."""
+        # Before the step, not after the backward pass: accumulated batches add to what is there.
         runner.optimizer.zero_grad()
 
     def backward(self, runner: TrainRunner, loss: Tensor) -> None:
@@ -63,6 +64,7 @@ class StepHook(OptimizerHook):
             runner: The runner.
             loss: Of the batch.
         """
+        # The sum over the batches is then the gradient of their mean.
         loss = loss / runner.accumulation
         (self.scaler.scale(loss) if self.scaler else loss).backward()
 
@@ -72,6 +74,7 @@ class StepHook(OptimizerHook):
             self.detect_anomalous_parameters(runner.outputs['loss'], runner)
         self.backward(runner, runner.outputs['loss'])
         if self.scaler:
+            # Clipping is meant for the true gradients, not for the scaled ones.
             self.scaler.unscale_(runner.optimizer)
         if self.grad_clip is not None:
             norm = self.clip_grads(runner.model.parameters())
@@ -79,6 +82,7 @@ class StepHook(OptimizerHook):
                 runner.log_buffer.update({'grad_norm': float(norm)},
                                          runner.outputs['num_samples'])
         if self.scaler:
+            # Leaves the step out where scaled gradients have overflowed.
             self.scaler.step(runner.optimizer)
             self.scaler.update()
         else:

@@ -144,6 +144,7 @@ def describe_run(config: Config, options: TrainOptions, model: nn.Module) -> str
         'data.train': _without_folders(config.data.train),
         'data.samples_per_gpu': config.data.samples_per_gpu,
         'accumulative_counts': accumulation_of(config), 'processes': get_dist_info()[1],
+        # Precision and noise change the curve as much as a setting of the config does.
         '--amp': options.amp, '--diff-seed': options.diff_seed,
         **{f'model.{name}': found for name, found in unregistered_hashes(model).items()},
     }), sort_keys=True, default=str)

@@ -27,6 +27,7 @@ class TrainDdp(MMDistributedDataParallel):
     def train_step(self, *inputs: Any, **kwargs: Any) -> dict:
         """One training step; the data come out of their containers."""
         if not self.device_ids:
+            # Without device_ids mmcv leaves data in its containers; -1 is its name for the CPU.
             scattered, keywords = self.scatter(inputs, kwargs, [-1])
             inputs, kwargs = scattered[0], keywords[0]
         return super().train_step(*inputs, **kwargs)
@@ -51,6 +52,7 @@ def wrap_model(model: nn.Module, distributed: bool, find_unused: bool = False) -
     model = model.to(device)
     devices = [device.index] if device.type == 'cuda' else None
     if distributed:
+        # As in mmseg, every process keeps its own BatchNorm statistics.
         return TrainDdp(model, device_ids=devices, broadcast_buffers=False,
                         find_unused_parameters=find_unused)
     return MMDataParallel(model, device_ids=devices or [])
@@ -111,6 +113,7 @@ class TrainRunner(IterBasedRunner):
         self.mode = 'train'
         self.data_loader = data_loader
         batches = [next(data_loader) for _ in range(self.accumulation)]
+        # mmcv counts an epoch when its loader ends, which this one does not.
         self._epoch = self.iter * self.accumulation // len(data_loader)
         self.data_batch = batches[-1]
         self.call_hook('before_train_iter')
@@ -121,6 +124,7 @@ class TrainRunner(IterBasedRunner):
                 self.stepper.backward(self, outputs['loss'])
             parts.append(outputs)
         self.outputs = self._step(batches[-1], kwargs)
+        # Before the optimizer's step, which a loss of NaN must not reach.
         self._log([*parts, self.outputs])
         self.call_hook('after_train_iter')
         del self.data_batch
@@ -173,6 +177,8 @@ class TrainRunner(IterBasedRunner):
             create_symlink: Let ``latest.pth`` point to it.
         """
         # mmcv would also write buffers that are declared as rebuildable.
+        # Hooks run before the iteration is counted, hence + 1. mmcv adds it to the file's name
+        # alone, so that its resumed runs repeat an iteration.
         content = {
             'meta': to_plain({**self.stamp, **(self.meta or {}), **(meta or {}),
                               'mmcv_version': mmcv.__version__, 'epoch': self.epoch + 1,

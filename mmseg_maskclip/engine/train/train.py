@@ -93,6 +93,7 @@ def train_model(config: Config, options: TrainOptions) -> nn.Module:
         if resumed:
             check_same_run(run, resumed, path)
             runner.restore(resumed, path)
+        # Only now the iteration is known; the sampler reads it when the run starts.
         loader.batch_sampler.first = runner.iter * runner.accumulation
         if runner.iter >= runner.max_iters:
             logger.info(f'All {runner.max_iters} iterations were done before.')
@@ -126,9 +127,11 @@ def _prepare(config: Config, options: TrainOptions, seed: int, logger: logging.L
 def _make_deterministic(wanted: bool) -> None:
     if not wanted:
         return
+    # cuBLAS reads it when it is first used.
     os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
+    # The gradient of bilinear upsampling has no deterministic version on GPUs: warn, and go on.
     torch.use_deterministic_algorithms(True, warn_only=True)
 
 
@@ -138,9 +141,11 @@ def _build_student(config: Config, dataset: Any, options: TrainOptions,
     check_classes(model, dataset, 'training data')
     _require_labels(model, dataset)
     if resuming:
+        # The checkpoint replaces all weights: files that have gone since are not missed.
         without_pretrained(model)
     else:
         check_pretrained(model)
+    # The main process builds and caches a missing text bank, the others read it.
     with quiet_mmcv(), main_process_first():
         model.init_weights()
     if options.load_from and not resuming:
@@ -197,11 +202,13 @@ def _register_hooks(runner: TrainRunner, model: nn.Module, config: Config,
             copy.deepcopy(config.get('checkpoint_config')),
             copy.deepcopy(usable_log_config(config)),
             copy.deepcopy(config.get('momentum_config')))
+        # Before any hook or layer that draws random numbers.
         runner.register_hook(NoiseHook(seed, options.diff_seed), priority='VERY_HIGH')
         for settings in copy.deepcopy(config.get('custom_hooks') or []):
             priority = settings.pop('priority', 'NORMAL')
             runner.register_hook(build_from_cfg(settings, HOOKS), priority=priority)
     if isinstance(model, MaskClipPlus) and model.labeller.used:
+        # The config of a user may name it already.
         if not any(isinstance(hook, IterationHook) for hook in runner.hooks):
             runner.register_hook(IterationHook())
         runner.register_hook(StageHook())

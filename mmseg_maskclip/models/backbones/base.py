@@ -89,6 +89,7 @@ class ClipBackbone(BaseModule):
     def _register_affine(self) -> None:
         """(x * std_in + mean_in - mean) / std as one scale and shift."""
         scale, shift = [1.0] * 3, [0.0] * 3
+        # In 'paper' fidelity CLIP sees ImageNet's statistics, as in the official code.
         if self.fidelity == 'clip':
             mean = [255 * value for value in self.spec.mean]
             std = [255 * value for value in self.spec.std]
@@ -97,16 +98,19 @@ class ClipBackbone(BaseModule):
                      in zip(self.input_mean, mean, std)]
         self.affine = scale != [1.0] * 3 or shift != [0.0] * 3
         for name, value in (('input_scale', scale), ('input_shift', shift)):
+            # Not persistent: published backbone files have no such entries.
             self.register_buffer(name, torch.tensor(value).view(1, 3, 1, 1), persistent=False)
 
     def freeze(self) -> None:
         """Turn gradients off for good; called at the end of construction."""
         if self.frozen:
             self.requires_grad_(False)
+            # Else the BatchNorm of a ResNet would go on following its batches.
             self.eval()
 
     def train(self, mode: bool = True) -> ClipBackbone:
         """Stay in eval mode where frozen."""
+        # The runner calls train() on the whole model before every iteration.
         return super().train(mode and not self.frozen)
 
     def normalise(self, img: Tensor) -> Tensor:
@@ -118,6 +122,7 @@ class ClipBackbone(BaseModule):
         Returns:
             (B, 3, H, W).
         """
+        # The pipeline gives float32 also where the tower was cast to half precision.
         img = img.to(self.input_scale.dtype)
         if not self.affine:
             return img
@@ -145,19 +150,23 @@ class ClipBackbone(BaseModule):
         Returns:
             (1 + h*w, C).
         """
+        # A table that is trained changes with every step, and needs a graph of its own.
         if table.requires_grad:
             return resize_positions(table, grid)
         if grid not in self._grids:
+            # Test sets have images of many sizes: without a limit each would keep its table.
             if len(self._grids) >= _KEPT_GRIDS:
                 self._grids.clear()
             self._grids[grid] = resize_positions(table, grid)
         return self._grids[grid]
 
     def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> ClipBackbone:
+        # Cached tables are not buffers: they do not move or cast with the module.
         self._grids.clear()
         return super()._apply(fn, *args, **kwargs)
 
     def _load_from_state_dict(self, *args: Any) -> None:
+        # Cached tables are those of the old weights.
         self._grids.clear()
         super()._load_from_state_dict(*args)
 

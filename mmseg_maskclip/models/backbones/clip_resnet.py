@@ -150,6 +150,7 @@ class ClipResNet(ClipBackbone):
         for index, blocks in enumerate(cast('tuple[int, ...]', spec.layers)):
             channels = spec.width * 2 ** index
             stage = _stage(channels_in, channels, blocks, 1 if index == 0 else 2)
+            # As the published backbone files name the stages.
             self.add_module(f'layer{index + 1}', stage)
             channels_in = channels * EXPANSION
         self.attnpool = AttentionPool((spec.image_size // STRIDE) ** 2, channels_in,
@@ -190,6 +191,8 @@ class ClipResNet(ClipBackbone):
         if attention:
             pooled = self.attnpool(self._with_mean(tokens, grid, self.fidelity == 'clip'))
             return DenseFeatures(pooled[:, 1:].transpose(1, 2).unflatten(2, grid), None, embedding)
+        # Without attention neither the mean token nor the position table comes in (MaskCLIP, Sec.
+        # 3.2).
         features = self.attnpool.value(tokens).transpose(1, 2).unflatten(2, grid)
         found = self.normalise_keys(self.attnpool.k_proj(tokens)) if keys else None
         return DenseFeatures(features, found, embedding)

@@ -18,6 +18,7 @@ from mmseg_maskclip.models.backbones.base import (
 )
 from mmseg_maskclip.models.backbones.readouts import READOUTS, AttentionReadout
 
+# The official code runs CLIP's weights in mmseg's ViT, with its eps and its exact GELU.
 PAPER_LN_EPS = 1e-6
 
 
@@ -32,6 +33,8 @@ class SelfAttention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
+        # It only holds the parameters, under their published names: its own forward gives neither
+        # values nor keys.
         self.attn = nn.MultiheadAttention(width, heads, batch_first=True)
 
     def _project(self, x: Tensor, first: int, last: int) -> Tensor:
@@ -65,6 +68,7 @@ class SelfAttention(nn.Module):
         if queries is None:
             query, key, value = self._project(x, 0, 3).chunk(3, dim=-1)
         else:
+            # Keys and values of all tokens are needed, queries only of those that are read.
             query = self._project(x[:, :queries], 0, 1)
             key, value = self._project(x, 1, 3).chunk(2, dim=-1)
         mixed = F.scaled_dot_product_attention(
@@ -163,6 +167,7 @@ class ClipViT(ClipBackbone):
         self.ln1 = nn.LayerNorm(spec.width, eps=eps)
         self.proj = nn.Linear(spec.width, spec.embed_dim, bias=False)
         self.readout = READOUTS.build(readout or {'type': 'ValueReadout'})
+        # The head's attn_pooling asks for it, whatever the readout is.
         self._attention = AttentionReadout()
         self.freeze()
 
@@ -170,6 +175,7 @@ class ClipViT(ClipBackbone):
         """Tokens before the first block, (B, 1 + h*w, C), and the grid (h, w)."""
         patches = self.patch_embed(self.normalise(img))
         grid = (patches.shape[2], patches.shape[3])
+        # Under autocast patches are in half precision, the parameter is not.
         tokens = torch.cat([self.cls_token.expand(len(img), -1, -1).to(patches),
                             patches.flatten(2).transpose(1, 2)], dim=1)
         return self.ln0(tokens + self.positions(self.pos_embed[0], grid)), grid

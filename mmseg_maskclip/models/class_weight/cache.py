@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mmseg_maskclip.utils import InputError, require_number, writable_dir
 
+# How long a process waits while another one writes.
 _WAIT_S = 60
 _MODE = """CREATE TABLE IF NOT EXISTS versions (
     path TEXT NOT NULL, kind TEXT NOT NULL, version TEXT NOT NULL, value BLOB NOT NULL,
@@ -159,6 +160,7 @@ class EmbeddingCache:
         """The file, opened once per process and thread; a write is whole or not there."""
         owner = (os.getpid(), threading.get_ident())
         try:
+            # A connection must not be used after a fork, nor in another thread.
             file = self._file
             if file is None or self._owner != owner:
                 writable_dir(path.parent, 'cache_dir of the class weight')

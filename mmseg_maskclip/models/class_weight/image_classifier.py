@@ -61,6 +61,7 @@ class ImageClassifier(UnregisteredModules, nn.Module):
 
     def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> ImageClassifier:
         """Moves, but stays in single precision: cosines of CLIP lie close together."""
+        # fn may move, cast or do both: tried on an empty tensor, only its device is followed.
         device = fn(self.text_features.new_empty(0)).device
         return super()._apply(lambda value: value.to(device), *args, **kwargs)
 
@@ -106,6 +107,7 @@ class ImageClassifier(UnregisteredModules, nn.Module):
         """SHA-256 of all that decides on an embedding: weights, fidelity, way of normalising."""
         statistics = {name: torch.tensor(getattr(self.tower, name), dtype=torch.float64)
                       for name in ('input_mean', 'input_std')}
+        # Fidelity changes the forward and not the weights: as a name it changes the hash.
         return state_dict_hash({**self.tower.state_dict(), **statistics,
                           self.tower.fidelity: torch.zeros(0)})
 
@@ -137,6 +139,7 @@ class ImageClassifier(UnregisteredModules, nn.Module):
         new = {key: self.encode(_read(path)).cpu() for key, path in zip(keys, paths)
                if key not in known}
         self.cache.put(new)
+        # A cache that is full keeps nothing new.
         known.update(new)
         return self.cosines(torch.stack([known[key] for key in keys]))
 
@@ -210,6 +213,7 @@ def _undo_pipeline(image: Tensor, meta: dict) -> Image.Image:
     picture = pixels.permute(1, 2, 0).numpy()
     if not norm.get('to_rgb', True):
         picture = mmcv.bgr2rgb(picture)
+    # mmseg resizes, flips, normalises and pads, in this order.
     height, width = meta['img_shape'][:2]
     picture = picture[:height, :width]
     if meta.get('flip'):

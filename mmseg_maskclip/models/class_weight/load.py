@@ -45,6 +45,7 @@ def load_class_weight(weight: ClassWeight, head: TextHead,
         bank = TextBank.load(settings.text_features_path)
         if vocabulary:
             bank.check(class_names=load_vocabulary(vocabulary).class_names)
+        # The file may be of either kind: means over prompts, or L2-normalised.
         if settings.renormalise:
             bank = bank.unit()
     else:

@@ -12,8 +12,8 @@ from mmseg_maskclip.models.decode_heads.text_head import TextHead
 from mmseg_maskclip.ops import denoise_prompts, smooth_keys
 from mmseg_maskclip.utils import InputError, require_number
 
-_UNUSED_LOSS = {'type': 'CrossEntropyLoss', 'avg_non_ignore': True}
 # BaseDecodeHead wants a loss, and warns about the default one.
+_UNUSED_LOSS = {'type': 'CrossEntropyLoss', 'avg_non_ignore': True}
 
 
 @HEADS.register_module()

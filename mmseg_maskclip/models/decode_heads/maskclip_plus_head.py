@@ -51,8 +51,10 @@ def build_decoder(config: dict, channels: int) -> nn.Module:
     if config.setdefault('channels', channels) != channels:
         raise InputError(f"the decoder has channels={config['channels']}, the text embeddings "
                          f'{channels}: they are dotted with each other and must agree.')
+    # Any number will do: the classifier of this size is deleted below.
     config.setdefault('num_classes', 2)
     config.setdefault('out_channels', config['num_classes'])
+    # Deleted below, too; mmseg warns about its default.
     config['loss_decode'] = {'type': 'CrossEntropyLoss', 'avg_non_ignore': True}
     config['init_cfg'] = None
     name = config.get('type')
@@ -69,6 +71,7 @@ def build_decoder(config: dict, channels: int) -> nn.Module:
         raise InputError(f"decoder {kind.__name__} does not end in mmseg's cls_seg(features), "
                          f'which text takes the place of. {_SUITABLE}')
     del decoder.conv_seg, decoder.loss_decode
+    # The outer head drops features itself, once pseudo-labels have been read from them.
     decoder.dropout = None
     decoder.cls_seg = _as_it_is
     return decoder
@@ -102,6 +105,7 @@ class MaskClipPlusHead(TextHead):
         kwargs = {'init_cfg': None, **kwargs}
         shared = {key: kwargs[key] for key in (*_OWN, 'in_channels', 'in_index',
                                                'input_transform') if key in kwargs}
+        # in_channels may be the decoder's alone, and mmseg wants one here.
         super().__init__(num_classes, text_channels, vocabulary, templates, synonyms,
                          text_embeddings_path, background=int(cls_bg),
                          **{'in_channels': text_channels, **kwargs})
@@ -142,6 +146,7 @@ class MaskClipPlusHead(TextHead):
         scores = self.text(features, normalise=False)
         if not self.cls_bg:
             return scores
+        # Unit-norm as the text embeddings are, or its logits would have a scale of their own.
         background = F.normalize(self.bg_embeddings, dim=1)[:, :, None, None]
         return torch.cat([F.conv2d(features, background.to(features)), scores], dim=1)
 

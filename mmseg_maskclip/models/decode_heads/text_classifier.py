@@ -23,6 +23,7 @@ class TextClassifier(nn.Module):
         super().__init__()
         self.num_classes = num_classes
         self.synonyms = False
+        # Persistent: a trained student needs no CLIP file to be tested.
         self.register_buffer('embeddings', torch.empty(0, 0))
         self.register_buffer('row_class', torch.empty(0, dtype=torch.int64))
 
@@ -49,6 +50,7 @@ class TextClassifier(nn.Module):
         self.embeddings = embeddings
         self.row_class = row_class.to(embeddings.device)
         plain = torch.arange(self.num_classes)
+        # With one row a class there is nothing to pool.
         self.synonyms = not torch.equal(row_class.cpu(), plain)
 
     def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> TextClassifier:
@@ -68,6 +70,7 @@ class TextClassifier(nn.Module):
                     or int(row_class.max()) + 1 != self.num_classes):
                 raise InputError(f'the checkpoint was made for another number of classes '
                                  f'than num_classes={self.num_classes}.')
+            # Makes room: torch refuses a buffer of another shape.
             self._fill(torch.empty_like(embeddings, device=self.embeddings.device), row_class)
         super()._load_from_state_dict(state_dict, prefix, *args)
 

@@ -31,8 +31,10 @@ class TextHead(BaseDecodeHead):
                  vocabulary: str | Sequence[str] | None, templates: str | Sequence[str],
                  synonyms: str, text_embeddings_path: str | None, background: int = 0,
                  **kwargs: Any) -> None:
+        # out_channels and threshold are given, or mmseg warns about heads of one or two classes.
         super().__init__(channels=text_channels, num_classes=num_classes,
                          out_channels=num_classes, threshold=0.5, **kwargs)
+        # Text embeddings take its place; left in, it would be in every checkpoint.
         del self.conv_seg
         self.text_channels = text_channels
         self.vocabulary = vocabulary

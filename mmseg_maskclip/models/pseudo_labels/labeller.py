@@ -134,6 +134,7 @@ class Labeller:
         """
         forbidden = self._table('forbidden', labels.device)
         leaks = forbidden[labels.clamp(min=UNLABELLED)].any()
+        # Both answers in one transfer, since each makes the CPU wait for the GPU.
         leak, empty = torch.stack([leaks, (labels == UNLABELLED).any()]).tolist()
         return leak, empty
 

@@ -61,6 +61,7 @@ def check_order(taught: str | Sequence[str] | None,
     if taught is None or learned is None or taught == learned:
         return
     theirs, own = (load_vocabulary(one).class_names for one in (taught, learned))
+    # Another word for a class is allowed, the same word for another class is not.
     for index, (name, other) in enumerate(zip(own, theirs)):
         if name != other and (name in theirs or other in own):
             raise InputError(f'class {index} is {name!r} in '

@@ -19,6 +19,7 @@ from mmseg_maskclip.models.weights.clip import load_clip
 from mmseg_maskclip.ops import LOGIT_SCALE
 from mmseg_maskclip.utils import InputError
 
+# Keeps pixels whose scores are all equal from a division by zero: each class gets 1 / K.
 _TINY = 1e-12
 
 
@@ -121,6 +122,7 @@ class MaskClip(ReplaceableClasses, TiledInference, EncoderDecoder):
             (B, C, h, w).
         """
         scores = self.decode_head.text(dense.features)
+        # Indexing copies, and most teachers give all of their classes.
         if tuple(classes) != tuple(range(scores.shape[1])):
             scores = scores[:, list(classes)]
         if weight is not None:

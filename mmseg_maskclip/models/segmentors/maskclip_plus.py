@@ -87,6 +87,7 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
         head, device = self.decode_head, pick_device()
         teacher, config = self.teacher, self._teacher_config
         if teacher is not None:
+            # Before anything large is read.
             check_order(teacher.decode_head.vocabulary, head.vocabulary)
         super().init_weights()
         checkpoint = None
@@ -169,12 +170,15 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
         given = gt_semantic_seg.squeeze(1).long()
         dense = self._teach(img) if self.distillation is not None else None
         prior = self.prior_of(None, img_metas)
+        # Before dropout: the student's own labels and the distance to the teacher are free of its
+        # noise.
         labels, filled = self.label_unlabelled(given, img, img_metas, features.detach(), dense,
                                                prior)
         distance = (self.distillation.loss(features, dense.features, given)
                     if self.distillation is not None and dense is not None else None)
         if head.dropout is not None:
             features = head.dropout(features)
+        # mmseg's losses know of 255 alone: what no stage has labelled is ignored.
         losses = head.losses(self.weigh(head.classify(features), prior),
                              ignore_unlabelled(labels)[:, None])
         stage = self.labeller.stage(self.iteration)
@@ -216,6 +220,8 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
             self._refuse_leak(labels, img_metas)
         stage = self.labeller.stage(self.iteration)
         if not empty or stage is None:
+            # A number all the same: mmseg sums each log value over the processes, of which others
+            # may have had something to fill.
             return labels, labels.new_zeros((), dtype=torch.float32)
         if stage == 'self':
             scores = self._own_scores(img, features, prior)
@@ -241,6 +247,7 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
 
     def _teachers_scores(self, dense: DenseFeatures, prior: Tensor | None) -> Tensor:
         """The teacher's scores of the classes it may give, (B, C, h, w)."""
+        # The teacher has no background: the student's class 1 is its class 0.
         shift = self.decode_head.background
         classes = [index - shift for index in self.labeller.clip_classes]
         weight = self.class_weight

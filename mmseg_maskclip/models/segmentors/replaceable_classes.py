@@ -43,6 +43,7 @@ class ReplaceableClasses(UnregisteredModules):
                                  f'{weight.classifier.spec.name}.')
             weight.classifier.replace_classes(prior_bank)
         self.decode_head.replace_classes(bank)
+        # mmseg copies the head's numbers into the segmentor when it is built.
         self.num_classes = self.out_channels = self.decode_head.num_classes
         background = ['background'] * self.decode_head.background
         self.CLASSES = (*background, *bank.class_names)

@@ -140,11 +140,14 @@ class TiledInference:
             crop, stride = _slide_settings(self.test_cfg)
         else:
             raise InputError(f"test_cfg.mode is {mode!r}, expected 'whole' or 'slide'.")
+        # As in mmseg, an image smaller than the crop is one window.
         window = (min(crop[0], height), min(crop[1], width))
         tops = _windows(height, window[0], stride[0])
         lefts = _windows(width, window[1], stride[1])
         cover = (_overlap(height, window[0], tops), _overlap(width, window[1], lefts))
         prior = self.prior_of(img, metas)
+        # All images go through the network together; their maps are composed one by one, since
+        # their original sizes differ.
         grids = [self.score_grid(img[:, :, top:top + window[0], left:left + window[1]], metas,
                                  prior)
                  for top, left in product(tops, lefts)]
@@ -160,6 +163,7 @@ class TiledInference:
     def _axis(self, axis: int, grid: Tensor, window: tuple[int, int], offset: int, img: Tensor,
               meta: dict, cover: tuple, rescale: bool) -> AxisResize:
         image = img.shape[2 + axis]
+        # As in mmseg, padding is cut off only on the way to the original size.
         crop = meta['img_shape'][axis] if rescale else image
         out = meta['ori_shape'][axis] if rescale else image
         flip = ('vertical', 'horizontal')[axis] in _flipped_axes(meta)

@@ -34,6 +34,7 @@ def adapt_official(state: Mapping[str, Tensor], path: str | Path) -> dict[str, T
             if key not in (_TEXT, _COUNTER) and not _TEACHER.match(key)}
     dropped = len(state) - len(kept) - 1 - (_COUNTER in state)
     kept['decode_head.text.embeddings'] = state[_TEXT].float()
+    # The official code knows no synonyms: one row a class.
     kept['decode_head.text.row_class'] = torch.arange(len(state[_TEXT]))
     print_log(f'{path} is a checkpoint of the official code: {dropped} parameters of its frozen '
               'teacher are left out.', 'mmseg')

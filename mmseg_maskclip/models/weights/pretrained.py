@@ -91,7 +91,9 @@ def check_timm(backbone: TIMMBackbone, settings: dict) -> None:
     if source is None or not Path(source).is_file():
         return
     state = read_checkpoint_file(source, _TIMM_FILE, 'pretrained weights').state
+    # In single precision, in which a file of half precision is loaded.
     found = {state_dict_hash({'': value.float()}) for value in state.values()}
+    # Vectors may be the same in any model, such as biases of zero: they prove nothing.
     wanted = {key: value for key, value in backbone.timm_model.state_dict().items()
               if value.ndim > 1}
     lacking = [key for key, value in wanted.items()
@@ -139,6 +141,7 @@ def _check(name: str, module: nn.Module, source: str, prefix: str | None) -> Non
         prefix = prefix.rstrip('.') + '.'
         found = {key[len(prefix):]: value for key, value in found.items()
                  if key.startswith(prefix)}
+    # Counters of BatchNorm, which files of old torch versions lack and nothing here reads.
     own = {key: value for key, value in module.state_dict().items()
            if not key.endswith('num_batches_tracked')}
     # A file may hold more, such as the classifier it was trained with.

@@ -25,6 +25,7 @@ def state_dict_hash(state: Mapping[str, Tensor]) -> str:
     for name in sorted(state):
         value = state[name].detach().cpu().contiguous()
         digest.update(f'{name}|{value.dtype}|{tuple(value.shape)}|'.encode())
+        # As bytes, since NumPy has no bfloat16.
         digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 

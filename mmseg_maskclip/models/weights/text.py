@@ -69,6 +69,7 @@ def find_bank(wanted: WantedBank, spec: ClipSpec, checkpoint: ClipCheckpoint,
         for folder in (Path(checkpoint.path).parent, Path('pretrain')):
             if (folder / name).is_file():
                 bank = TextBank.load(folder / name)
+                # Files of the earlier tools do not name their templates.
                 if bank.templates not in (None, wanted.templates):
                     continue
                 bank.check(class_names=vocabulary.class_names, clip=spec.name)

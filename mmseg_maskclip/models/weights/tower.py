@@ -29,6 +29,8 @@ def load_tower(backbone: ClipBackbone, checkpoint: ClipCheckpoint) -> None:
     checkpoint.check(backbone.spec)
     state = dict(checkpoint.visual)
     missing = [key for key in backbone.state_dict() if key not in state]
+    # Earlier converted files keep backbone and projections apart; a full CLIP file that lacks
+    # something is broken.
     if missing and missing != [POSITIONS] and not checkpoint.text:
         state.update(_projections(backbone, checkpoint))
         missing = [key for key in backbone.state_dict() if key not in state]

@@ -43,6 +43,7 @@ class ValueReadout(nn.Module):
         Returns:
             Patch tokens (B, L, C), and keys (B, L, C) or None.
         """
+        # Without attention nothing of the class token reaches a patch.
         patches = tokens[:, 1:]
         normed = block.ln1(patches)
         values = block.attn.value(normed)
