@@ -3,7 +3,9 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import pytest
+import torch
 
 import mmseg_maskclip.register  # noqa: F401  (before mmseg, so that any test file runs on its own)
 
@@ -17,6 +19,13 @@ def own_cache(tmp_path_factory):
     patch.setenv('MASKCLIP_CACHE', str(tmp_path_factory.mktemp('cache')))
     yield
     patch.undo()
+
+
+@pytest.fixture(scope='session', autouse=True)
+def one_thread():
+    """Equal runs are equal to the last bit, and a fork finds no pool of threads that it lacks."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
 
 
 @pytest.fixture(scope='session', autouse=True)
@@ -64,7 +73,6 @@ def call_tool(capfd):
 
 def pytest_collection_modifyitems(config, items):
     """Skip what needs a GPU where there is none."""
-    import torch
     if torch.cuda.is_available():
         return
     for item in items:

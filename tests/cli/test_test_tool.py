@@ -1,9 +1,9 @@
 """tools/test.py as a user runs it, on the embedded world."""
 
 import json
-import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.cases import cases
 from helpers.tiny_clip import make_tiny_clip, save_as
-from helpers.tools import ROOT, assert_bad_input, free_port, run_tool
+from helpers.tools import ROOT, assert_bad_input, free_port, run_processes, run_tool, start_tool
 
 CONFIG = ROOT / 'configs/tiny/maskclip_tinyrn_256x256_tinyworld.py'
 DEMO = ROOT / 'configs/maskclip/maskclip_vit16_512x512_demo.py'
@@ -33,7 +34,7 @@ def _record(folder):
 
 @pytest.fixture(scope='module')
 def plain_run(tiny_world, tiny_rn, tmp_path_factory):
-    """One real run in a process of its own; its files are looked at by several tests."""
+    """One run in a process of its own; its files are looked at by several tests."""
     folder = tmp_path_factory.mktemp('run')
     done = run_tool(TOOL, CONFIG, tiny_rn, '--eval', 'mIoU', '--show-dir', folder / 'drawn',
                     '--out', folder / 'maps.pkl', '--work-dir', folder / 'work',
@@ -88,32 +89,39 @@ def test_drawings_have_a_legend(plain_run):
     assert not list((folder / 'work').glob('.*'))
 
 
+def _same_maps(first, second):
+    with open(first, 'rb') as file, open(second, 'rb') as other:
+        ours, theirs = pickle.load(file), pickle.load(other)
+    assert len(ours) == len(theirs)
+    return all(np.array_equal(*pair) for pair in zip(ours, theirs))
+
+
 def test_two_processes_give_the_figures_of_one(plain_run, tiny_world, tiny_rn, tmp_path):
-    done = run_tool('tools/dist_test.sh', CONFIG, tiny_rn, 2, '--eval', 'mIoU', '--work-dir',
-                    tmp_path, '--out', tmp_path / 'maps.pkl', *_options(tiny_world),
-                    env={'PORT': str(free_port())})
-    assert done.returncode == 0, done.stderr
-    single = _record(plain_run[0] / 'work')['metric']
-    assert _record(tmp_path)['metric'] == pytest.approx(single, nan_ok=True)
+    alone, together = plain_run[0], tmp_path / 'maps.pkl'
+    for done in run_processes(TOOL, CONFIG, tiny_rn, '--eval', 'mIoU', '--work-dir', tmp_path,
+                              '--out', together, '--gpu-collect', *_options(tiny_world)):
+        assert done.returncode == 0, done.stderr
+    assert _record(tmp_path)['metric'] == pytest.approx(_record(alone / 'work')['metric'],
+                                                        nan_ok=True)
     assert _record(tmp_path)['processes'] == 2
-    with open(tmp_path / 'maps.pkl', 'rb') as file, \
-            open(plain_run[0] / 'maps.pkl', 'rb') as other:
-        for ours, theirs in zip(pickle.load(file), pickle.load(other)):
-            assert np.array_equal(ours, theirs)
+    assert _same_maps(alone / 'maps.pkl', together)
 
 
 def test_uneven_images_are_counted_once(tiny_world, tiny_rn, tmp_path):
-    """Five images on two processes: nothing padded, nothing twice."""
+    """Five images on two processes of the launcher: nothing padded, nothing twice."""
     world = tmp_path / 'world'
     shutil.copytree(tiny_world, world)
     split = world / 'ImageSets/Segmentation/val.txt'
     split.write_text('\n'.join(split.read_text().split()[:5]) + '\n')
     one = run_tool(TOOL, CONFIG, tiny_rn, '--eval', 'mIoU', '--work-dir', tmp_path / 'one',
-                   *_options(world))
+                   '--out', tmp_path / 'one.pkl', *_options(world))
     two = run_tool('tools/dist_test.sh', CONFIG, tiny_rn, 2, '--eval', 'mIoU', '--work-dir',
-                   tmp_path / 'two', '--gpu-collect', *_options(world))
+                   tmp_path / 'two', '--out', tmp_path / 'two.pkl', *_options(world),
+                   env={'PORT': str(free_port())})
     assert one.returncode == two.returncode == 0, one.stderr + two.stderr
     assert _record(tmp_path / 'one')['metric'] == _record(tmp_path / 'two')['metric']
+    assert _record(tmp_path / 'two')['processes'] == 2
+    assert _same_maps(tmp_path / 'one.pkl', tmp_path / 'two.pkl')
 
 
 def test_corruption_lowers_and_repeats(tiny_world, tiny_rn, tmp_path, call_tool):
@@ -193,7 +201,7 @@ def test_label_outside_the_classes_is_named(tiny_world, tiny_rn, tmp_path, call_
     assert not list((tmp_path / 'work').glob('*.json'))
 
 
-@pytest.mark.parametrize(('arguments', 'words'), [
+@cases('arguments, words', [
     (['missing.py', 'RN'], ['missing.py', 'does not exist']),
     (['CONFIG', 'missing.pth'], ['missing.pth', 'download_weights.sh']),
     (['CONFIG', 'RN', '--out', 'maps.txt'], ['maps.txt', '.pkl']),
@@ -223,7 +231,7 @@ def test_label_outside_the_classes_is_named(tiny_world, tiny_rn, tmp_path, call_
     (['CONFIG', 'RN', '--cfg-options', 'modl.x=3'], ['modl', "'model'"]),
     (['CONFIG', 'RN', '--cfg-options', 'model.decode_head.ks_thresh=abc'], ["'abc'"]),
     (['CONFIG', 'RN', '--cfg-options', 'data=3'], ['data']),
-    (['CONFIG', 'RN', '--cfg-options', 'a=[1'], ["'a'"]),
+    (['CONFIG', 'RN', '--cfg-options', 'a=[1'], ["'a=[1'", 'brackets']),
     (['BROKEN', 'RN'], ['BROKEN', 'ZeroDivisionError']),
     (['CONFIG', 'RN', '--img-dir', 'EMPTY'], ['TinyWorldDataset']),
     (['CONFIG', 'RN', '--cfg-options', 'data.test.data_root=gone'], ['gone']),
@@ -285,21 +293,18 @@ def test_help_answers_at_once():
 
 def test_interrupted_run_leaves_no_figures(tiny_world, tiny_rn, tmp_path):
     """Killed by Ctrl-C in the middle: no traceback, nothing under a final name."""
-    import signal
-    import time
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / TOOL), str(CONFIG), str(tiny_rn), '--eval', 'mIoU', '--out',
-         str(tmp_path / 'maps.pkl'), '--work-dir', str(tmp_path / 'work'), *_options(tiny_world),
-         'data.test.pipeline.1.img_scale=(2048,2048)'],
-        cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        env={**os.environ, 'OMP_NUM_THREADS': '1'})
-    deadline = time.time() + 60
-    while not (tmp_path / 'work').exists() and time.time() < deadline:
-        time.sleep(0.2)
-    time.sleep(1.5)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
+    world, drawn = tmp_path / 'world', tmp_path / 'drawn'
+    shutil.copytree(tiny_world, world)
+    split = world / 'ImageSets/Segmentation/val.txt'
+    names = split.read_text().split()
+    split.write_text('\n'.join(100 * names) + '\n')
+    run = start_tool(TOOL, CONFIG, tiny_rn, '--eval', 'mIoU', '--out', tmp_path / 'maps.pkl',
+                     '--show-dir', drawn, '--work-dir', tmp_path / 'work', *_options(world))
+    run.wait_for(drawn / f'{names[0]}.jpg')
+    run.signal(signal.SIGINT)
+    done = run.wait()
+    assert done.returncode == 130, done.stderr
+    assert 'interrupted' in done.stderr and 'Traceback' not in done.stderr
     assert not (tmp_path / 'maps.pkl').exists()
     assert not list((tmp_path / 'work').glob('*.json'))
 

@@ -5,14 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
 
 from mmseg_maskclip.engine.config import load_config
 
-from helpers.tools import ROOT, assert_bad_input, free_port, run_tool
+from helpers.cases import cases
+from helpers.tools import ROOT, assert_bad_input, free_port, run_processes, run_tool, start_tool
 from helpers.training import curve, write_training_config
 
 TOOL = 'tools/train.py'
@@ -37,28 +37,13 @@ def _state(path):
     return torch.load(path, weights_only=True)['state_dict']
 
 
-def _kill_after(config, work_dir, file):
-    """Start a run and kill it, with its workers, as soon as it has written a file."""
-    run = subprocess.Popen(
-        [sys.executable, str(ROOT / TOOL), str(config), '--work-dir', str(work_dir), '--seed',
-         '4'], cwd=ROOT, env={**os.environ, 'OMP_NUM_THREADS': '1'}, stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, text=True, start_new_session=True)
-    end = time.monotonic() + 120
-    while not (work_dir / file).exists():
-        assert run.poll() is None, f'the run ended by itself: {run.stderr.read()}'
-        assert time.monotonic() < end
-        time.sleep(0.005)
-    os.killpg(run.pid, signal.SIGKILL)
-    run.communicate()
-
-
 def test_killed_and_resumed_it_ends_the_same(config, tmp_path):
-    """Killed in the first stage; the uninterrupted run has no workers and no evaluation.
-
-    All in processes of one thread: another number of threads sums in another order.
-    """
+    """Killed in the first stage; the uninterrupted run has no workers and no evaluation."""
     killed, whole = tmp_path / 'killed', tmp_path / 'whole'
-    _kill_after(config, killed, 'iter_2.pth')
+    run = start_tool(TOOL, config, '--work-dir', killed, '--seed', 4)
+    run.wait_for(killed / 'iter_2.pth')
+    run.signal(signal.SIGKILL)
+    assert run.wait().returncode == -signal.SIGKILL
     assert not (killed / f'iter_{ITERATIONS}.pth').exists()
     done = run_tool(TOOL, config, '--work-dir', killed, '--auto-resume')
     assert done.returncode == 0, done.stderr
@@ -88,9 +73,11 @@ class NoiseProbe(Hook):
 """
 
 
-def _with_probe(config, tmp_path):
+def _with_probe(config, tmp_path, monkeypatch):
     """The config with a hook that writes down a random number of each step and process."""
     (tmp_path / 'noise_probe.py').write_text(_PROBE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv('PYTHONPATH', str(tmp_path), prepend=os.pathsep)
     imports = [*load_config(config).custom_imports['imports'], 'noise_probe']
     path = tmp_path / 'probed.py'
     path.write_text(f'_base_ = [{str(config)!r}]\ncustom_imports = dict(imports={imports})\n'
@@ -99,7 +86,8 @@ def _with_probe(config, tmp_path):
 
 
 @pytest.mark.parametrize('weighted', [False, True])
-def test_two_processes_are_one_with_twice_the_batch(weighted, groups, call_tool, tmp_path):
+def test_two_processes_are_one_with_twice_the_batch(weighted, groups, call_tool, tmp_path,
+                                                     monkeypatch):
     """Whether they draw the same noise or not, which nothing here depends on."""
     options = ['model.decode_head.dropout_ratio=0', 'evaluation.interval=4', 'optimizer.lr=0.01']
     if weighted:
@@ -107,14 +95,17 @@ def test_two_processes_are_one_with_twice_the_batch(weighted, groups, call_tool,
         options += ['model.class_weight.classifier=TinyRN', 'model.class_weight.on=both',
                     f'model.class_weight.cache_dir={tmp_path}/cache']
     single, double = tmp_path / 'single', tmp_path / 'double'
-    done = run_tool('tools/dist_train.sh', _with_probe(groups, tmp_path), 2, '--work-dir', double,
-                    '--seed', 2, *(['--diff-seed'] if weighted else []),
-                    '--cfg-options', *options, 'data.samples_per_gpu=2', 'total_batch_size=4',
-                    env={'PORT': str(free_port()),
-                         'PYTHONPATH': f'{tmp_path}{os.pathsep}{os.environ.get("PYTHONPATH", "")}'})
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert 'Processes: 2' in done.stdout + done.stderr
-    assert 'images a step' not in done.stdout + done.stderr
+    flags = [_with_probe(groups, tmp_path, monkeypatch), '--work-dir', double, '--seed', 2,
+             '--cfg-options', *options, 'data.samples_per_gpu=2', 'total_batch_size=4']
+    if weighted:
+        config, *flags = flags
+        runs = [run_tool('tools/dist_train.sh', config, 2, '--diff-seed', *flags,
+                         env={'PORT': str(free_port())})]
+    else:
+        runs = run_processes(TOOL, *flags)
+    assert not any(done.returncode for done in runs), [done.stderr for done in runs]
+    printed = ''.join(done.stdout + done.stderr for done in runs)
+    assert 'Processes: 2' in printed and 'images a step' not in printed
     noise = [(double / f'noise_{rank}.txt').read_text().split() for rank in (0, 1)]
     assert [one == other for one, other in zip(*noise)] == [not weighted] * 4
     assert len(set(noise[0])) == 4
@@ -185,7 +176,7 @@ def test_help_answers_at_once():
         assert flag in done.stdout
 
 
-@pytest.mark.parametrize(('flags', 'words'), [
+@cases('flags, words', [
     (['--resume-from', 'none.pth'], ['checkpoint of --resume-from', 'none.pth']),
     (['--load-from', 'none.pth'], ['checkpoint of --load-from', 'none.pth']),
     (['--work-dir', '/dev/null/x'], ['work dir', '/dev/null/x']),
