@@ -1,6 +1,8 @@
 """The CLIP tools as a user runs them."""
 
 import functools
+import os
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -15,9 +17,10 @@ from mmseg_maskclip.clip import (
 )
 from mmseg_maskclip.utils import sha256_of
 
+from helpers.cases import cases
 from helpers.file_server import serve
 from helpers.tiny_clip import make_tiny_clip, save_as, spec_of
-from helpers.tools import assert_bad_input, call_tool, run_tool
+from helpers.tools import ROOT, assert_bad_input, call_tool, run_tool
 
 CONVERT = 'tools/maskclip_utils/convert_clip_weights.py'
 PROMPTS = 'tools/maskclip_utils/prompt_engineering.py'
@@ -53,11 +56,11 @@ def test_convert_writes_both_files_under_the_published_names(run, tiny, tmp_path
     assert all(torch.equal(found[f'backbone.{key}'], expected[key]) for key in expected)
 
 
-def test_prompt_engineering_writes_a_bank_of_several_sets(tiny, tmp_path):
+def test_prompt_engineering_writes_a_bank_of_several_sets(run, tiny, tmp_path):
     _, path = tiny
     (tmp_path / 'mine.txt').write_text('cat\nunicorn; horned horse\n')
-    done = run_tool(PROMPTS, '--model', 'TinyRN', '--checkpoint', path, '--class-set', 'voc',
-                    'mine.txt', '--templates', 'cifar18', '--out', 'banks', cwd=tmp_path)
+    done = run(PROMPTS, '--model', 'TinyRN', '--checkpoint', path, '--class-set', 'voc',
+               'mine.txt', '--templates', 'cifar18', '--out', 'banks')
     assert done.returncode == 0, done.stderr
     bank = TextBank.load(tmp_path / 'banks' / 'voc_mine_TinyRN_cifar18_clip_text.pth')
     assert bank.class_names == (*load_vocabulary('voc').class_names, 'unicorn')
@@ -84,7 +87,7 @@ def test_synonyms_kept_apart_have_a_name_of_their_own(run, tiny, tmp_path):
     assert bank.row_class.tolist() == [0, 0, 1]
 
 
-@pytest.mark.parametrize('tool, args, phrase', [
+@cases('tool, args, phrase', [
     (CONVERT, ['--model', 'RN51'], "unknown CLIP model 'RN51'"),
     (CONVERT, ['--model', 'ViT16'], 'bash download_weights.sh ViT-B/16'),
     (CONVERT, ['--model', 'RN50', '--checkpoint', 'none.pt'], 'none.pt does not exist'),
@@ -98,7 +101,9 @@ def test_synonyms_kept_apart_have_a_name_of_their_own(run, tiny, tmp_path):
     (PROMPTS, ['--device', 'abacus'], "device 'abacus'"),
     (PROMPTS, ['--model', 'TinyRN', '--checkpoint', 'clip.pt', '--batch-size', '0'],
      'batch_size is 0')])
-def test_bad_input_is_one_sentence_and_leaves_nothing(run, tiny, tmp_path, tool, args, phrase):
+def test_bad_input_is_one_sentence_and_leaves_nothing(run, tiny, tmp_path, monkeypatch, tool, args,
+                                                      phrase):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / 'clip.pt').write_bytes(tiny[1].read_bytes())
     (tmp_path / 'gaps.txt').write_text('cat\n\ndog\n')
     before = sorted(tmp_path.rglob('*'))
@@ -106,9 +111,9 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(run, tiny, tmp_path, tool,
     assert sorted(tmp_path.rglob('*')) == before
 
 
-@pytest.mark.parametrize('tool', [CONVERT, PROMPTS, FEATURES, 'download_weights.sh'])
+@cases('tool', [CONVERT, PROMPTS, FEATURES, 'download_weights.sh'])
 def test_help_answers_at_once(tool, tmp_path):
-    done = run_tool(tool, '--help', cwd=tmp_path)
+    done = run_tool(tool, '--help', cwd=tmp_path, fresh=True)
     assert done.returncode == 0
     assert 'usage' in done.stdout
 
@@ -127,10 +132,24 @@ def test_download_weights_reports_each_failure(run, tmp_path, monkeypatch):
     assert [path.name for path in (tmp_path / 'pretrain').iterdir()] == ['RN50.pt.part']
 
 
-def test_the_shell_script_passes_on_the_answer(tmp_path):
-    assert_bad_input(run_tool('download_weights.sh', 'ViT-B/16', cwd=tmp_path,
-                              env={'MASKCLIP_BASE_URL': 'http://127.0.0.1:9'}),
-                     'can not reach 127.0.0.1:9', 'bash download_weights.sh ViT-B/16')
+def test_the_shell_script_passes_on_question_and_answer(tmp_path):
+    """To whatever python is active."""
+    python = tmp_path / 'bin/python'
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\nexit 2\n')
+    python.chmod(0o755)
+    done = subprocess.run(
+        ['bash', str(ROOT / 'download_weights.sh'), 'ViT-B/16', '--out', 'a b'], cwd=tmp_path,
+        capture_output=True, text=True, env={**os.environ, 'VIRTUAL_ENV': str(tmp_path),
+                                             'PATH': f'{python.parent}{os.pathsep}/usr/bin:/bin'})
+    assert done.returncode == 2
+    assert done.stdout.splitlines() == [str(ROOT / DOWNLOAD), 'ViT-B/16', '--out', 'a b']
+
+
+def test_unreachable_address_is_told(run, monkeypatch):
+    monkeypatch.setenv('MASKCLIP_BASE_URL', 'http://127.0.0.1:9')
+    assert_bad_input(run(DOWNLOAD, 'ViT-B/16'), 'can not reach 127.0.0.1:9',
+                     'bash download_weights.sh ViT-B/16')
 
 
 def test_download_weights_downloads_converts_and_builds_banks(run, tmp_path, monkeypatch):
@@ -177,11 +196,11 @@ def test_download_weights_builds_the_class_weights_texts(run, tmp_path, monkeypa
     torch.testing.assert_close(features.unit().embeddings, bank.embeddings)
 
 
-def test_text_features_are_means_that_were_not_renormalised(tiny, tmp_path):
+def test_text_features_are_means_that_were_not_renormalised(run, tiny, tmp_path):
     _, path = tiny
     flags = ['--model', 'TinyRN', '--checkpoint', path, '--class-set', 'mickey']
     for extra, name in (([], ''), (['--no-prompt-eng'], '_npe')):
-        done = run_tool(FEATURES, *flags, *extra, cwd=tmp_path)
+        done = run(FEATURES, *flags, *extra)
         assert done.returncode == 0, done.stderr
         file = f'pretrain/mickey_TinyRN{name}_clip_text_features.pth'
         assert f'wrote {file}: 7 x 128' in done.stdout
@@ -189,5 +208,5 @@ def test_text_features_are_means_that_were_not_renormalised(tiny, tmp_path):
         assert bank.class_names == load_vocabulary('mickey').class_names and not bank.normalized
     # A single prompt's mean is that prompt: unit length by itself.
     torch.testing.assert_close(bank.embeddings.norm(dim=1), torch.ones(7))
-    assert_bad_input(run_tool(FEATURES, '--model', 'ViT16', cwd=tmp_path),
+    assert_bad_input(run(FEATURES, '--model', 'ViT16'),
                      'bash download_weights.sh ViT-B/16')
