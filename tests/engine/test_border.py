@@ -1,18 +1,16 @@
 """Whatever is raised while a config is read or built is one sentence."""
 
-import subprocess
-import sys
-
 import pytest
 
 from mmseg_maskclip.engine.border import from_config
 from mmseg_maskclip.engine.config import find_config, load_config
 from mmseg_maskclip.utils import InputError
 
-from helpers.tools import ROOT
+from helpers.cases import cases
+from helpers.tools import ROOT, run_tool
 
 
-@pytest.mark.parametrize(('error', 'said'), [
+@cases('error, said', [
     (TypeError('x() got an unexpected keyword argument'), 'TypeError: x.. got an unexpected'),
     (KeyError('type'), 'KeyError: type'),
     (AssertionError(), 'AssertionError: no more is known .raise error.'),
@@ -49,9 +47,7 @@ def test_traceback_is_shown_where_asked_for_and_else_not(tmp_path):
     path = tmp_path / 'config.py'
     path.write_text('nothing = undefined\n')
     for debug, shown in (('', False), ('1', True)):
-        done = subprocess.run(
-            [sys.executable, str(ROOT / 'tools/train.py'), str(path)], capture_output=True,
-            text=True, env={'PATH': '', 'MASKCLIP_DEBUG': debug, 'PYTHONPATH': str(ROOT)})
+        done = run_tool('tools/train.py', path, env={'MASKCLIP_DEBUG': debug})
         assert done.returncode == 2 and "name 'undefined'" in done.stderr
         assert ('Traceback' in done.stderr) == shown, done.stderr
 

@@ -1,8 +1,6 @@
 """Processes of a run: joined, and left in whatever way the run ends."""
 
 import socket
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -11,9 +9,9 @@ import torch.distributed as dist
 from mmseg_maskclip.engine.distributed import processes, sum_over_processes
 from mmseg_maskclip.utils import InputError
 
-from helpers.tools import ROOT, assert_bad_input, free_port
+from helpers.tools import assert_bad_input, free_port, run_tool
 
-LAUNCH = ROOT / 'tools/maskclip_utils/launch.py'
+LAUNCH = 'tools/maskclip_utils/launch.py'
 
 
 @pytest.fixture(autouse=True)
@@ -52,8 +50,7 @@ def test_single_process_joins_nothing():
 def _launch(tmp_path, script):
     path = tmp_path / 'tool.py'
     path.write_text('import argparse, os\nrank = os.environ["RANK"]\n' + script)
-    return subprocess.run([sys.executable, str(LAUNCH), '--standalone', '--nproc_per_node=2',
-                           str(path)], capture_output=True, text=True, timeout=120, cwd=ROOT)
+    return run_tool(LAUNCH, '--standalone', '--nproc_per_node=2', path, timeout=120)
 
 
 RUN = ('from mmseg_maskclip.cli.run import run_tool\n'
@@ -91,10 +88,9 @@ def test_port_in_use_is_told(tmp_path):
     with socket.socket() as taken:
         taken.bind(('127.0.0.1', 0))
         taken.listen()
-        done = subprocess.run(
-            [sys.executable, str(LAUNCH), '--master_addr=127.0.0.1', '--nproc_per_node=1',
-             f'--master_port={taken.getsockname()[1]}', str(tmp_path / 'none.py')],
-            capture_output=True, text=True, timeout=120)
+        done = run_tool(LAUNCH, '--master_addr=127.0.0.1', '--nproc_per_node=1',
+                        f'--master_port={taken.getsockname()[1]}', tmp_path / 'none.py',
+                        timeout=120)
     assert_bad_input(done, 'can not be started', 'PORT')
 
 

@@ -1,8 +1,7 @@
+import multiprocessing
 import os
 import pickle
 import sqlite3
-import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -80,20 +79,21 @@ def test_damaged_row_is_told(row, tmp_path):
         EmbeddingCache(2, 3, path).get(_key('a'))
 
 
-_WRITE = """
-import sys, torch
-from mmseg_maskclip.models.class_weight.cache import EmbeddingCache, FileKey
-cache = EmbeddingCache(1000, 4, sys.argv[1])
-for index in range(20):
-    cache.put({FileKey(f'{sys.argv[2]}{index}', 'float32', '1'): torch.full((4,), float(index))})
-"""
+def _write(path, name):
+    cache = EmbeddingCache(1000, 4, path)
+    for index in range(20):
+        cache.put({_key(f'{name}{index}'): torch.full((4,), float(index))})
 
 
 def test_processes_share_a_file(tmp_path):
     path = tmp_path / 'cache.sqlite'
-    writers = [subprocess.Popen([sys.executable, '-W', 'ignore', '-c', _WRITE, str(path), name])
-               for name in 'ab']
-    assert [writer.wait() for writer in writers] == [0, 0]
+    fork = multiprocessing.get_context('fork')
+    writers = [fork.Process(target=_write, args=(path, name)) for name in 'ab']
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0, 0]
     cache = EmbeddingCache(1000, 4, path)
     for name in 'ab':
         assert all(cache.get(_key(f'{name}{index}'))[0] == index for index in range(20))
