@@ -105,6 +105,17 @@ def test_voc_aug_names_bad_files_and_does_the_others(voc_aug, tmp_path, refuse):
     assert not (devkit / 'VOC2012/ImageSets/Segmentation/aug.txt').exists()
 
 
+def test_voc_aug_names_files_with_other_fields(voc_aug, tmp_path, refuse):
+    devkit, sbd = voc_aug
+    for name, record in (('2008_1', {'Boundaries': [1]}), ('2008_2', np.ones((2, 2))),
+                         ('2007_2', np.empty((0, 0), dtype=[('Segmentation', object)]))):
+        savemat(sbd / f'dataset/cls/{name}.mat', {'GTcls': record})
+    line = refuse('voc_aug', devkit, sbd, '-o', tmp_path / 'out')
+    assert '3 of 4 SBD labels' in line
+    for name in ('2008_1', '2008_2', '2007_2'):
+        assert f'{name}.mat has no field GTcls.Segmentation' in line
+
+
 def test_voc_aug_wants_its_folders(voc_aug, tmp_path, refuse):
     devkit, sbd = voc_aug
     assert 'folder of VOC lists' in refuse('voc_aug', tmp_path / 'none', sbd)

@@ -151,12 +151,15 @@ def test_defocus_of_an_edge_is_the_area_of_a_disk_beyond_it():
         assert row[39 - radius - 2] == 0 and row[40 + radius + 2] >= 254 / 255
 
 
-def test_brightest_drop_has_the_colour_and_strength_of_the_benchmark():
-    """On black; the drops are turquoise, (175, 238, 238) in RGB."""
+def test_brightest_spot_has_the_colour_and_strength_of_the_benchmark():
+    """On black; drops are turquoise, (175, 238, 238) in RGB, and not lit evenly."""
     black = np.zeros((200, 300, 3), dtype=np.uint8)
     for severity, strength in ((1, 0.6), (2, 0.6), (3, 0.5)):
-        found = corrupted(black, 'spatter', severity).max(axis=(0, 1))
-        assert found.tolist() == [int(strength * value) for value in (238, 238, 175)], severity
+        drops = corrupted(black, 'spatter', severity)
+        brightest = drops.max(axis=(0, 1))
+        assert brightest.tolist() == [int(strength * value) for value in (238, 238, 175)], severity
+        wet = drops.max(axis=2) > 0
+        assert (drops[wet].mean(axis=0) < 0.5 * brightest).all(), severity
 
 
 def test_spatter_water_lightens_and_mud_covers():
