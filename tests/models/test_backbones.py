@@ -140,6 +140,37 @@ def test_attention_readout_is_open_clips_own_token_output():
     torch.testing.assert_close(found.flatten(2), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize('readout', [
+    dict(type='AttentionReadout'), dict(type='ValueReadout', residual=False),
+    dict(type='ValueReadout', ffn=False), dict(type='ValueReadout', residual=False, ffn=False)])
+@torch.no_grad()
+def test_readouts_a_config_may_name(readout):
+    """Rebuilt from the parts of open_clip's last block; keys are the same in all of them."""
+    model = make_tiny_clip('vit')
+    pixels = _pixels(1, 64, 64)
+    visual = model.visual
+    block = visual.transformer.resblocks[-1]
+    inputs = []
+    hook = block.register_forward_pre_hook(lambda module, args: inputs.append(args[0]))
+    visual(_openai(pixels))
+    hook.remove()
+    tokens, attention = block.ln_1(inputs[0]), block.attn
+    _, keys, values = torch.nn.functional.linear(
+        tokens, attention.in_proj_weight, attention.in_proj_bias).chunk(3, dim=2)
+    read = {'AttentionReadout': attention(tokens, tokens, tokens)[0],
+            'ValueReadout': attention.out_proj(values)}[readout['type']]
+    out = inputs[0] + read if readout.get('residual', True) else read
+    if readout.get('ffn', True):
+        out = out + block.mlp(block.ln_2(out))
+    expected = (visual.ln_post(out) @ visual.proj)[:, 1:].transpose(1, 2).reshape(1, 32, 4, 4)
+    backbone = _ours(model, fidelity='clip', readout=readout)
+    found = backbone.dense(_imagenet(pixels), keys=True)
+    torch.testing.assert_close(found.features, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        found.keys, torch.nn.functional.normalize(keys[:, 1:], dim=2), rtol=1e-4, atol=1e-5)
+    assert backbone.dense(_imagenet(pixels)).keys is None
+
+
 @torch.no_grad()
 def test_resnet_value_readout_worked_on_open_clips_map():
     model, pixels = make_tiny_clip('resnet'), _pixels(1, 96, 64)
