@@ -20,7 +20,7 @@ already is not done again, and a download that was cut short is resumed.
 
   --data DIR   where to put everything (default: data)
   --json       also download the merged JSON and take the training and validation
-               lists from it: 4996 and 5104 images, as in published figures. Without it
+               lists from it: 4996 and 5104 images, as in published results. Without it
                the lists are VOC 2010's own, 4998 and 5105 images
   --nproc N    processes for the conversion (default: 4)
 
