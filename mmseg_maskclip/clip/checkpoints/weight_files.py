@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pickle
+import re
 import struct
 import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -34,7 +36,7 @@ def read_weights_file(path: str | Path, fix: str = '',
 
     Raises:
         InputError: If it is missing, empty, truncated, not a weights file, or
-            holds more than tensors and plain containers.
+            holds more than tensors, numbers and plain containers.
     """
     path = require_file(path, what, fix)
     hint = f' {fix}' if fix else ''
@@ -49,14 +51,15 @@ def read_weights_file(path: str | Path, fix: str = '',
             return load_file(str(path), device='cpu'), False
         if _is_torchscript(path):
             return _read_torchscript(path), True
-        return torch.load(path, map_location='cpu', weights_only=True), False
+        with torch.serialization.safe_globals(_numpy_scalars()):
+            return torch.load(path, map_location='cpu', weights_only=True), False
     except pickle.UnpicklingError as error:
         if 'global' not in str(error).lower():
             # torch's own message advises to load the file unsafely.
             raise InputError(f'{what} {path} is damaged or not a weights file.{hint}') from error
         raise InputError(
-            f'{what} {path} holds objects other than tensors, which are not loaded '
-            'for safety: save its state dict alone, with '
+            f'{what} {path} holds objects other than tensors{_named(error)}, which are not '
+            'loaded for safety: save its state dict alone, with '
             'torch.save(model.state_dict(), FILE).') from error
     except Exception as error:
         # The loaders fail on damaged files with errors of every kind, also from C++.
@@ -99,6 +102,23 @@ def _read_torchscript(path: Path) -> dict[str, Tensor]:
         # torch deprecates TorchScript, but that is how OpenAI publishes its weights.
         warnings.simplefilter('ignore')
         return dict(torch.jit.load(str(path), map_location='cpu').state_dict())
+
+
+def _numpy_scalars() -> list:
+    """What NumPy's numbers are pickled with, such as the best metric of a run.
+
+    NumPy 2 moved the function; files of either are read under either.
+    """
+    scalar = np.float64(0).__reduce__()[0]
+    numbers = np.typecodes['AllInteger'] + np.typecodes['AllFloat'] + '?'
+    return [np.dtype, *{type(np.dtype(code)) for code in numbers},
+            *((scalar, f'numpy.{core}.multiarray.scalar') for core in ('core', '_core'))]
+
+
+def _named(error: Exception) -> str:
+    """The class that torch refuses, in brackets, where its message names it."""
+    found = re.search(r'GLOBAL (\S+)', str(error))
+    return f' ({found[1]})' if found else ''
 
 
 def _first_line(error: Exception) -> str:
