@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import enum
 import functools
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,13 @@ _HEAD = 'decode_head.'
 _WRAPPERS = ('state_dict', 'model_state_dict', 'model')
 # torch.compile and DDP may wrap each other, in either order.
 _PREFIXES = ('_orig_mod.', 'module.', '_orig_mod.')
+_ROOTS = (_HEAD, 'visual.', 'vision_model.', 'text_model.', 'backbone.')
+# Where a model starts in a dotted name: a segmentor (which may hold a CLIP), then CLIP in the names
+# of OpenAI, of transformers and of the published MaskCLIP backbones.
+_STARTS = tuple(re.compile(rf'(|.*?\.){start}') for start in (
+    r'decode_head\.', r'visual\.(?:conv1|trunk)\.', r'vision_model\.embeddings\.',
+    r'backbone\.(?:cls_token$|stem\.0\.)'))
+_SHOWN = 3
 
 
 class CheckpointKind(enum.Enum):
@@ -48,7 +56,11 @@ class CheckpointContent:
 
     @functools.cached_property
     def state(self) -> Mapping[str, Tensor]:
-        """Its tensors by name, free of wrapping dicts and of the prefixes of DDP and compile."""
+        """Its tensors by name, free of wrapping dicts and prefixes, whatever they are called.
+
+        Raises:
+            InputError: If several models are wrapped side by side.
+        """
         content = self.raw
         for wrapper in _WRAPPERS:
             if isinstance(content.get(wrapper), Mapping):
@@ -57,7 +69,28 @@ class CheckpointContent:
         for prefix in _PREFIXES:
             if state and all(key.startswith(prefix) for key in state):
                 state = strip_prefix(state, prefix)
-        return state
+        if any(key.startswith(_ROOTS) for key in state):
+            return state
+        return self._search(content) or self._search(self.raw) or state
+
+    def _search(self, content: Mapping) -> dict[str, Tensor]:
+        """The tensors of the model that starts somewhere inside; none where none does."""
+        flat = dict(_flattened(content))
+        for start in _STARTS:
+            prefixes = sorted({match[1] for key in flat if (match := start.match(key))})
+            if len(prefixes) > 1:
+                raise InputError(
+                    f'{self.path} holds several models, named {", ".join(prefixes)}: save the '
+                    'one that is meant, with torch.save(model.state_dict(), FILE).')
+            if prefixes:
+                return strip_prefix(flat, prefixes[0])
+        return {}
+
+    @property
+    def first_keys(self) -> str:
+        """The first names it holds, for errors."""
+        names = [key for key, _ in _flattened(self.raw)] or [str(key) for key in self.raw]
+        return ', '.join(names[:_SHOWN]) or 'none'
 
     @property
     def meta(self) -> Mapping[str, Any]:
@@ -103,3 +136,12 @@ def strip_prefix(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
         prefix: E.g. ``'backbone.'``.
     """
     return {key[len(prefix):]: value for key, value in state.items() if key.startswith(prefix)}
+
+
+def _flattened(content: Mapping, prefix: str = '') -> Iterator[tuple[str, Tensor]]:
+    """Tensors in nested dicts by their dotted names; an optimizer's are counted, not named."""
+    for key, value in content.items():
+        if isinstance(value, Tensor):
+            yield f'{prefix}{key}', value
+        elif isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
+            yield from _flattened(value, f'{prefix}{key}.')

@@ -85,7 +85,7 @@ def openai_to_backbone(visual_state: Mapping[str, Tensor], kind: str) -> dict[st
         elif kind == 'vit' and key == 'positional_embedding':
             renamed['pos_embed'] = value.unsqueeze(0)
         elif kind == 'vit' and key == 'proj':
-            renamed['proj.weight'] = value.t()
+            renamed['proj.weight'] = as_matrix(value).t()
         else:
             renamed[_rename(key, _VIT if kind == 'vit' else _RESNET, kind)] = value
     return renamed
@@ -115,6 +115,17 @@ def backbone_to_openai(state: Mapping[str, Tensor], kind: str) -> dict[str, Tens
         else:
             renamed[_rename(key, _VIT_BACK if kind == 'vit' else _RESNET_BACK, kind)] = value
     return renamed
+
+
+def as_matrix(value: Tensor) -> Tensor:
+    """A projection as (out, in); some copies were saved as 1x1 convolutions.
+
+    Args:
+        value: (out, in), or with trailing dimensions of 1.
+    """
+    while value.dim() > 2 and value.shape[-1] == 1:
+        value = value.squeeze(-1)
+    return value
 
 
 def _rename(key: str, rules: tuple[tuple[str, str], ...], kind: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from mmseg_maskclip.clip.checkpoints.content import (
     strip_prefix,
 )
 from mmseg_maskclip.clip.checkpoints.inspect import TowerSizes, text_sizes, visual_sizes
-from mmseg_maskclip.clip.checkpoints.keys import openai_to_backbone
+from mmseg_maskclip.clip.checkpoints.keys import as_matrix, openai_to_backbone
 from mmseg_maskclip.clip.spec import ClipSpec
 from mmseg_maskclip.clip.zoo import OPENAI_MODELS, get_spec, list_models
 from mmseg_maskclip.utils import InputError, sha256_of
@@ -29,6 +30,7 @@ _TEXT = ('token_embedding.', 'positional_embedding', 'transformer.resblocks.', '
 _NO_WEIGHTS = {'input_resolution', 'context_length', 'vocab_size', 'logit_scale', 'logit_bias',
                'attn_mask', 'text.attn_mask'}
 _PROJECTIONS = ('k_proj', 'q_proj', 'v_proj', 'c_proj')
+_MATRIX = re.compile(r'^proj\.weight$|^attnpool\.[kqvc]_proj\.weight$|^text_projection$')
 
 
 @dataclass
@@ -149,11 +151,11 @@ def clip_checkpoint_from(content: CheckpointContent, fix: str = _MAKE) -> ClipCh
         InputError: If it holds no CLIP model, or one of unknown names.
     """
     path, state = content.path, dict(content.state)
-    if isinstance(content.raw.get('clip'), Mapping):
-        visual, text = _from_weights_file(content.raw)
-        return _checked(path, 'earlier weights file', visual, text, None, fix)
+    if _is_weights_file(content.raw):
+        return _checked(content, 'earlier weights file', _from_weights_file(content.raw), {}, None,
+                        fix)
     if content.kind is CheckpointKind.SEGMENTOR_WITH_TEACHER:
-        return _checked(path, 'teacher in an official MaskCLIP+ checkpoint',
+        return _checked(content, 'teacher in an official MaskCLIP+ checkpoint',
                         _from_official_student(state), {}, None, fix)
     _refuse_other_models(content, fix)
     token_ids = state.pop('token_ids', None)
@@ -164,7 +166,7 @@ def clip_checkpoint_from(content: CheckpointContent, fix: str = _MAKE) -> ClipCh
         visual, text = _split_towers(path, state)
     if token_ids is not None:
         form = 'embedded file'
-    return _checked(path, form, visual, text, token_ids, fix)
+    return _checked(content, form, visual, text, token_ids, fix)
 
 
 def _refuse_other_models(content: CheckpointContent, fix: str) -> None:
@@ -196,8 +198,14 @@ def _split_towers(path: Path, state: Mapping[str, Tensor]) -> tuple[dict, dict]:
     return visual, text
 
 
-def _from_weights_file(content: Mapping[str, Any]) -> tuple[dict, dict]:
-    """``{proj | k_proj, q_proj, v_proj, c_proj, clip}`` to (image tower, no text tower)."""
+def _is_weights_file(raw: Mapping[str, Any]) -> bool:
+    """Whether projections stand beside ``clip``, which may else wrap any other form."""
+    return isinstance(raw.get('clip'), Mapping) and any(
+        isinstance(raw.get(name), Mapping) for name in ('proj', *_PROJECTIONS))
+
+
+def _from_weights_file(content: Mapping[str, Any]) -> dict:
+    """``{proj | k_proj, q_proj, v_proj, c_proj, clip}`` to the image tower."""
     clip = content['clip']
     visual = strip_prefix(clip, 'backbone.') or dict(clip)
     if any(key.startswith('visual.') for key in visual):
@@ -205,9 +213,8 @@ def _from_weights_file(content: Mapping[str, Any]) -> tuple[dict, dict]:
         visual = openai_to_backbone(inner, 'vit' if 'class_embedding' in inner else 'resnet')
     for name, prefix in [('proj', 'proj')] + [(p, f'attnpool.{p}') for p in _PROJECTIONS]:
         for key, value in content.get(name, {}).items():
-            # Some copies of these files were saved with 1x1 convolution weights.
-            visual[f'{prefix}.{key}'] = value.flatten(1) if key == 'weight' else value
-    return visual, {}
+            visual[f'{prefix}.{key}'] = value
+    return visual
 
 
 def _from_official_student(state: Mapping[str, Tensor]) -> dict:
@@ -215,25 +222,26 @@ def _from_official_student(state: Mapping[str, Tensor]) -> dict:
     visual = strip_prefix(state, TEACHER)
     for name, prefix in [('proj', 'proj')] + [(p, f'attnpool.{p}') for p in _PROJECTIONS]:
         for key, value in strip_prefix(state, f'decode_head.{name}.').items():
-            visual[f'{prefix}.{key}'] = value.flatten(1) if key == 'weight' else value
+            visual[f'{prefix}.{key}'] = value
     return visual
 
 
-def _checked(path: Path, form: str, visual: dict, text: dict, token_ids: Tensor | None,
-             fix: str) -> ClipCheckpoint:
+def _checked(content: CheckpointContent, form: str, visual: dict, text: dict,
+             token_ids: Tensor | None, fix: str) -> ClipCheckpoint:
+    path = content.path
     if 'cls_token' not in visual and 'stem.0.weight' not in visual:
-        found = ', '.join(list(visual or text)[:3]) or 'none'
         raise InputError(
-            f'CLIP checkpoint {path} holds no weight of a CLIP image tower (first keys: {found}; '
-            f'expected visual.* or backbone.*). {fix}')
+            f'CLIP checkpoint {path} holds no weight of a CLIP image tower (first keys: '
+            f'{content.first_keys}; expected visual.* or backbone.*). {fix}')
     try:
-        return ClipCheckpoint(path, form, _single(visual), _single(text), token_ids)
+        return ClipCheckpoint(path, form, _plain(visual), _plain(text), token_ids)
     except KeyError as error:
         raise InputError(f'CLIP checkpoint {path} is incomplete: the weight {error} is '
                          f'missing. {fix}') from error
 
 
-def _single(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same weights in float32; published files are in half precision."""
-    return {key: value.float() if value.is_floating_point() else value
-            for key, value in state.items()}
+def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same weights in float32 (published files are in half precision), matrices as such."""
+    return {key: as_matrix(found) if _MATRIX.search(key) else found
+            for key, value in state.items()
+            for found in [value.float() if value.is_floating_point() else value]}
