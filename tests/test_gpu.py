@@ -85,3 +85,16 @@ def test_class_weight_equals_the_cpus(model, tiny_world):
     found = weight.cuda().classifier.of_files(files)
     assert found.is_cuda
     torch.testing.assert_close(found.cpu(), expected, rtol=0, atol=5e-3)
+
+
+def test_fp16_of_a_config_trains_with_its_scale(tiny_world, tmp_path):
+    from mmseg_maskclip.engine.config import load_config
+    from mmseg_maskclip.engine.train.train import TrainOptions, train_model
+
+    from helpers.training import write_training_config
+    config = load_config(write_training_config(tmp_path / 'config.py', tiny_world, 2),
+                         {'fp16': dict(loss_scale=128.), 'evaluation': None})
+    train_model(config, TrainOptions(str(tmp_path), seed=0))
+    content = torch.load(tmp_path / 'iter_2.pth', weights_only=True)
+    assert content['meta']['amp'] == 'fp16'
+    assert content['stateful']['scaler']['scale'] == 128.

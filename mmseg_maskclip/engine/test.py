@@ -27,6 +27,7 @@ from mmseg_maskclip.engine.distributed import (
     sum_over_processes,
 )
 from mmseg_maskclip.engine.inference import label_sample, picture_of, samples_of_process
+from mmseg_maskclip.engine.precision import inference_precision
 from mmseg_maskclip.engine.record import timestamp, unused_name, versions, write_json
 from mmseg_maskclip.evaluation import check_metrics
 from mmseg_maskclip.models.weights.files import locate_weights
@@ -114,7 +115,8 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
     check_trained_classes(meta, dataset)
     model.CLASSES, model.PALETTE = dataset.CLASSES, dataset.PALETTE
     started = time.time()
-    totals = _run(model.to(device).eval(), dataset, config, options)
+    with inference_precision(config, device):
+        totals = _run(model.to(device).eval(), dataset, config, options)
     if options.out:
         _write_maps(totals, dataset, options)
     if not options.metrics:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from mmcv.runner import Hook, OptimizerHook
 from torch import Tensor
 
@@ -29,24 +28,20 @@ class NoiseHook(Hook):
         reseed(self.seed, runner.iter, runner.rank if self.per_process else 0)
 
 
-def grad_scaler() -> Any:
-    """torch's loss scaler, wherever this version keeps it."""
-    if hasattr(torch.amp, 'GradScaler'):
-        return torch.amp.GradScaler('cuda')
-    return torch.cuda.amp.GradScaler()
-
-
 class StepHook(OptimizerHook):
     """Backward pass and optimizer step, over all batches of an iteration.
 
     Args:
         scaler: The loss scaler of fp16, None without one.
+        loss_scale: A scale that stays, None where it follows the gradients.
         kwargs: As in mmcv's ``OptimizerHook``, e.g. ``grad_clip``.
     """
 
-    def __init__(self, scaler: Any = None, **kwargs: Any) -> None:
+    def __init__(self, scaler: Any = None, loss_scale: float | None = None,
+                 **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.scaler = scaler
+        self.loss_scale = loss_scale
 
     def before_run(self, runner: TrainRunner) -> None:
         """Called by the runner."""
@@ -84,7 +79,7 @@ class StepHook(OptimizerHook):
         if self.scaler:
             # Leaves the step out where scaled gradients have overflowed.
             self.scaler.step(runner.optimizer)
-            self.scaler.update()
+            self.scaler.update(self.loss_scale)
         else:
             runner.optimizer.step()
 

@@ -38,7 +38,8 @@ def log_file(path: Path, level: str) -> Iterator[logging.Logger]:
         handler.close()
 
 
-def log_start(logger: logging.Logger, text: str, options: TrainOptions, seed: int) -> None:
+def log_start(logger: logging.Logger, text: str, options: TrainOptions, seed: int,
+              note: str | None = None) -> None:
     """Log what the run depends on.
 
     Args:
@@ -46,11 +47,14 @@ def log_start(logger: logging.Logger, text: str, options: TrainOptions, seed: in
         text: The config.
         options: How it was started.
         seed: Its seed.
+        note: A warning about its precision.
     """
     found = ', '.join(f'{name} {version}' for name, version in versions().items())
     logger.info(f'Versions: {found}')
     logger.info(f'Processes: {get_dist_info()[1]}, device: {device_of_process()}, precision: '
                 f'{options.amp or "fp32"}')
+    if note:
+        logger.warning(note)
     logger.info(f'Seed: {seed}, deterministic: {options.deterministic}')
     logger.info(f'Config:\n{text}')
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import torch
 from mmcv import Config
 from mmcv.runner import get_dist_info
 from mmcv.utils import print_log
 
+from mmseg_maskclip.engine.precision import FP16_HOOK
 from mmseg_maskclip.utils import InputError, require_number
 
-AMP = ('fp16', 'bf16')
 _BASE = 'Take configs/_base_/schedules/ as a base.'
 
 
@@ -18,7 +17,7 @@ def check_settings(config: Config, amp: str | None) -> None:
 
     Args:
         config: A training config.
-        amp: ``'fp16'``, ``'bf16'`` or None.
+        amp: ``'fp16'``, ``'bf16'`` or None, as :func:`choose_precision` chose.
 
     Raises:
         InputError: If a part is missing or of another kind.
@@ -41,27 +40,17 @@ def check_settings(config: Config, amp: str | None) -> None:
     for key, value in (('data.samples_per_gpu', config.data.get('samples_per_gpu')),
                        ('accumulative_counts', accumulation_of(config))):
         require_number(value, key, minimum=1, whole=True)
-    _check_amp(amp)
     _check_step(config, amp)
-
-
-def _check_amp(amp: str | None) -> None:
-    if amp not in (None, *AMP):
-        raise InputError(f'--amp is {amp!r}, expected one of {AMP}.')
-    if amp == 'fp16' and not torch.cuda.is_available():
-        raise InputError('--amp fp16 needs a GPU: use --amp bf16 on the CPU.')
-    if amp == 'bf16' and torch.cuda.is_available() and not torch.cuda.is_bf16_supported():
-        raise InputError(f'--amp bf16: {torch.cuda.get_device_name()} has no bfloat16, use '
-                         '--amp fp16.')
 
 
 def _check_step(config: Config, amp: str | None) -> None:
     kind = (config.get('optimizer_config') or {}).get('type', 'OptimizerHook')
-    if kind == 'OptimizerHook':
+    if kind in ('OptimizerHook', FP16_HOOK):
         return
-    if 'Fp16' in kind or 'Cumulative' in kind:
-        raise InputError(f'optimizer_config.type is {kind}: leave it out and use --amp for mixed '
-                         "precision, and 'accumulative_counts' of the config for accumulation.")
+    if 'Cumulative' in kind:
+        raise InputError(f"optimizer_config.type is {kind}: leave it out and use "
+                         "'accumulative_counts' of the config for accumulation, --amp or "
+                         'fp16=dict(loss_scale=512.) for mixed precision.')
     if amp or accumulation_of(config) != 1:
         raise InputError(f'optimizer_config.type is {kind}, which --amp and accumulative_counts '
                          'do not work with.')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import logging
 import os
 from pathlib import Path
@@ -21,12 +22,19 @@ from mmseg_maskclip.engine.border import from_config
 from mmseg_maskclip.engine.build import build_model
 from mmseg_maskclip.engine.class_names import check_classes
 from mmseg_maskclip.engine.distributed import is_main, main_process_first
+from mmseg_maskclip.engine.precision import (
+    FP16_HOOK,
+    Precision,
+    choose_precision,
+    fixed_scale,
+    grad_scaler,
+)
 from mmseg_maskclip.engine.record import timestamp, versions
 from mmseg_maskclip.engine.train import ema as ema_labeller  # noqa: F401  (registration)
 from mmseg_maskclip.engine.train.checkpoint import read_checkpoint, remove_leftovers
 from mmseg_maskclip.engine.train.data import build_train_loader
 from mmseg_maskclip.engine.train.evaluation import register_evaluation
-from mmseg_maskclip.engine.train.hooks import NoiseHook, StageHook, StepHook, grad_scaler
+from mmseg_maskclip.engine.train.hooks import NoiseHook, StageHook, StepHook
 from mmseg_maskclip.engine.train.log import log_file, log_start, quiet_mmcv, usable_log_config
 from mmseg_maskclip.engine.train.resume import (
     TrainOptions,
@@ -69,6 +77,8 @@ def train_model(config: Config, options: TrainOptions) -> nn.Module:
     Raises:
         InputError: If anything a user gave is wrong.
     """
+    precision = choose_precision(config, options.amp)
+    options = dataclasses.replace(options, amp=precision.amp)
     check_settings(config, options.amp)
     work_dir = writable_dir(options.work_dir, 'work dir')
     config = copy.deepcopy(config)
@@ -80,12 +90,13 @@ def train_model(config: Config, options: TrainOptions) -> nn.Module:
     stamp, text = timestamp(), config.pretty_text
     name = Path(config.filename or 'config.py').name
     with log_file(work_dir / f'{stamp}.log', config.get('log_level', 'INFO')) as logger:
-        log_start(logger, text, options, seed)
+        log_start(logger, text, options, seed, precision.note)
         if is_main():
             with atomic_path(work_dir / name) as temporary:
                 temporary.write_text(text, encoding='utf-8')
             remove_leftovers(work_dir)
-        runner, loader = _prepare(config, options, seed, logger, resumed is not None)
+        runner, loader = _prepare(config, options, precision, seed, logger,
+                                  resuming=resumed is not None)
         run = describe_run(config, options, unwrap(runner.model))
         runner.stamp.update(config=text, run=run)
         runner.meta['exp_name'] = name
@@ -101,8 +112,8 @@ def train_model(config: Config, options: TrainOptions) -> nn.Module:
     return runner.model.module
 
 
-def _prepare(config: Config, options: TrainOptions, seed: int, logger: logging.Logger,
-             resuming: bool) -> tuple[TrainRunner, Any]:
+def _prepare(config: Config, options: TrainOptions, precision: Precision, seed: int,
+             logger: logging.Logger, resuming: bool) -> tuple[TrainRunner, Any]:
     """Everything a run consists of, before it starts."""
     _make_deterministic(options.deterministic)
     settle_batch(config, options.auto_scale_lr)
@@ -118,7 +129,7 @@ def _prepare(config: Config, options: TrainOptions, seed: int, logger: logging.L
         logger=logger, meta=_meta(options, seed), max_iters=config.runner.max_iters,
         accumulation=accumulation_of(config), amp=options.amp,
         stamp={'model': describe_model(config), 'CLASSES': model.CLASSES, 'PALETTE': model.PALETTE})
-    _register_hooks(runner, model, config, options, seed)
+    _register_hooks(runner, config, precision, NoiseHook(seed, options.diff_seed))
     if options.validate and config.get('evaluation') and 'val' in config.data:
         register_evaluation(runner, config)
     return runner, loader
@@ -185,30 +196,36 @@ def _meta(options: TrainOptions, seed: int) -> dict:
             'env_info': '\n'.join(f'{name}: {version}' for name, version in found.items())}
 
 
-def _register_hooks(runner: TrainRunner, model: nn.Module, config: Config,
-                    options: TrainOptions, seed: int) -> None:
+def _register_hooks(runner: TrainRunner, config: Config, precision: Precision,
+                    noise: NoiseHook) -> None:
     """mmcv's hooks in their usual order, and this project's own."""
-    settings = copy.deepcopy(dict(config.get('optimizer_config') or {}))
-    step: Hook | dict = settings
-    if settings.get('type', 'OptimizerHook') == 'OptimizerHook':
-        settings.pop('type', None)
-        scaler = grad_scaler() if options.amp == 'fp16' else None
-        if scaler:
-            runner.keep('scaler', scaler)
-        step = StepHook(scaler, **settings)
     with from_config('a hook'):
         runner.register_training_hooks(
-            copy.deepcopy(config.lr_config), step,
+            copy.deepcopy(config.lr_config), _step_hook(runner, config, precision),
             copy.deepcopy(config.get('checkpoint_config')),
             copy.deepcopy(usable_log_config(config)),
             copy.deepcopy(config.get('momentum_config')))
-        # Before any hook or layer that draws random numbers.
-        runner.register_hook(NoiseHook(seed, options.diff_seed), priority='VERY_HIGH')
+        runner.register_hook(noise, priority='VERY_HIGH')
         for settings in copy.deepcopy(config.get('custom_hooks') or []):
             priority = settings.pop('priority', 'NORMAL')
             runner.register_hook(build_from_cfg(settings, HOOKS), priority=priority)
+    model = unwrap(runner.model)
     if isinstance(model, MaskClipPlus) and model.labeller.used:
-        # The config of a user may name it already.
         if not any(isinstance(hook, IterationHook) for hook in runner.hooks):
             runner.register_hook(IterationHook())
         runner.register_hook(StageHook())
+
+
+def _step_hook(runner: TrainRunner, config: Config, precision: Precision) -> Hook | dict:
+    """What makes a step: this project's hook, or the one of another type that a config names."""
+    settings = copy.deepcopy(dict(config.get('optimizer_config') or {}))
+    if settings.get('type', 'OptimizerHook') not in ('OptimizerHook', FP16_HOOK):
+        return settings
+    # The rest of what mmcv's hook of fp16 takes is about its own way of exchanging gradients.
+    for key in ('type', 'loss_scale', 'coalesce', 'bucket_size_mb', 'distributed'):
+        settings.pop(key, None)
+    if precision.amp != 'fp16':
+        return StepHook(**settings)
+    scaler = grad_scaler(precision.loss_scale)
+    runner.keep('scaler', scaler)
+    return StepHook(scaler, fixed_scale(precision.loss_scale), **settings)
