@@ -269,7 +269,7 @@ def test_load_from_leaves_the_texts_to_this_run(full_run, config_path, tmp_path)
     backwards = list(load_vocabulary(names).class_names)[::-1]
     config = load_config(config_path, {
         'runner.max_iters': 1, 'model.decode_head.vocabulary': backwards,
-        'model.teacher.decode_head.vocabulary': backwards})
+        'model.teacher.decode_head.vocabulary': backwards, 'data.train.classes': backwards})
     train_model(config, TrainOptions(str(tmp_path), load_from=str(full_run / 'iter_6.pth'),
                                      validate=False))
     before, after = (state['decode_head.text.embeddings']
