@@ -12,13 +12,9 @@ from typing import Iterator, Mapping, Sequence
 from mmcv import Config
 
 from mmseg_maskclip.engine.border import from_config, last_line
+from mmseg_maskclip.engine.unread import READ, hint_for
 from mmseg_maskclip.utils import InputError, require_dir, require_file, require_number
 
-_OPTIONAL_ROOTS = ('work_dir', 'load_from', 'resume_from', 'cudnn_benchmark', 'fp16', 'seed',
-                   'mp_start_method', 'opencv_num_threads', 'evaluation', 'optimizer',
-                   'optimizer_config', 'lr_config', 'runner', 'checkpoint_config', 'log_config',
-                   'custom_hooks', 'custom_imports', 'dist_params', 'log_level', 'test_cfg',
-                   'train_cfg', 'total_batch_size', 'accumulative_counts', 'find_unused_parameters')
 _PACKAGE = Path(__file__).resolve().parents[1]
 AUG_RATIOS = [0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
 
@@ -91,13 +87,16 @@ def _check_roots(config: Config, path: Path, options: dict) -> None:
     if 'mmseg_maskclip' in ([imports] if isinstance(imports, str) else imports):
         raise InputError(f"custom_imports of config {path} names 'mmseg_maskclip', which registers "
                          "nothing with mmseg: write 'mmseg_maskclip.register'.")
-    known = {*config.keys(), *_OPTIONAL_ROOTS}
+    known = {*config.keys(), *READ}
     for key in options:
         root = key.split('.')[0]
         if root not in known:
             near = difflib.get_close_matches(root, known, n=1)
             hint = f', did you mean {near[0]!r}?' if near else '.'
             raise InputError(f'--cfg-options {key}: config {path} has no {root!r}{hint}')
+        if root not in READ:
+            raise InputError(f'--cfg-options {key} has no effect, nothing reads {root!r} any more '
+                             f'when {path} is read{hint_for(config, root)}')
 
 
 def transforms_of(pipeline: Sequence[dict], name: str) -> Iterator[dict]:

@@ -29,6 +29,7 @@ from mmseg_maskclip.engine.distributed import (
 from mmseg_maskclip.engine.inference import label_sample, picture_of, samples_of_process
 from mmseg_maskclip.engine.precision import inference_precision
 from mmseg_maskclip.engine.record import timestamp, unused_name, versions, write_json
+from mmseg_maskclip.engine.unread import warn_of_unread
 from mmseg_maskclip.evaluation import check_metrics
 from mmseg_maskclip.models.weights.files import locate_weights
 from mmseg_maskclip.models.weights.load import load_weights
@@ -103,6 +104,7 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
     Raises:
         InputError: If anything a user gave is wrong.
     """
+    warn_of_unread(config)
     checkpoint = str(locate_weights(checkpoint))
     _prepare(options)
     dataset = build_test_dataset(config, skip_unreadable=True)

@@ -47,6 +47,7 @@ from mmseg_maskclip.engine.train.resume import (
 )
 from mmseg_maskclip.engine.train.runner import TrainRunner, unwrap, wrap_model
 from mmseg_maskclip.engine.train.settings import accumulation_of, check_settings, settle_batch
+from mmseg_maskclip.engine.unread import warn_of_unread
 from mmseg_maskclip.models import MaskClipPlus
 from mmseg_maskclip.models.pseudo_labels.iteration_hook import IterationHook
 from mmseg_maskclip.models.weights.official import adapt_official
@@ -91,6 +92,7 @@ def train_model(config: Config, options: TrainOptions) -> nn.Module:
     name = Path(config.filename or 'config.py').name
     with log_file(work_dir / f'{stamp}.log', config.get('log_level', 'INFO')) as logger:
         log_start(logger, text, options, seed, precision.note)
+        warn_of_unread(config)
         if is_main():
             with atomic_path(work_dir / name) as temporary:
                 temporary.write_text(text, encoding='utf-8')
