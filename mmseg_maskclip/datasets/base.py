@@ -200,10 +200,14 @@ class OpenVocabularyMixin:
         if name is None:
             raise InputError(f'image {self.image_path(index)} has no label: the data set was '
                              'built without ann_dir, so it can be predicted but not evaluated.')
-        labels = read_label_map(self.file_client, self.label_path(index), self.PREPARE)
+        return self.to_class_ids(
+            read_label_map(self.file_client, self.label_path(index), self.PREPARE))
+
+    def to_class_ids(self, ids: np.ndarray) -> np.ndarray:
+        """Class ids of the ids in a label file, of any shape; 255 is ignored."""
         if self.reduce_zero_label:
-            labels = reduce_zero(labels, self.ignore_index)
-        return remap(labels, self.label_map, self.ignore_index) if self.label_map else labels
+            ids = reduce_zero(ids, self.ignore_index)
+        return remap(ids, self.label_map, self.ignore_index) if self.label_map else ids
 
     def label_path(self, index: int) -> str:
         """Path of a label map."""

@@ -17,6 +17,7 @@ from mmseg.datasets import CustomDataset
 from torch import Tensor, nn
 
 from mmseg_maskclip.datasets import UnreadableSample
+from mmseg_maskclip.datasets.checking import MORE, LabelCounts, parts_of, suspicion
 from mmseg_maskclip.engine.build import build_model, build_test_dataset
 from mmseg_maskclip.engine.class_names import check_classes, check_trained_classes
 from mmseg_maskclip.engine.distributed import (
@@ -31,6 +32,7 @@ from mmseg_maskclip.engine.precision import inference_precision
 from mmseg_maskclip.engine.record import timestamp, unused_name, versions, write_json
 from mmseg_maskclip.engine.unread import warn_of_unread
 from mmseg_maskclip.evaluation import check_metrics
+from mmseg_maskclip.evaluation.areas import AREAS
 from mmseg_maskclip.models.weights.files import locate_weights
 from mmseg_maskclip.models.weights.load import load_weights
 from mmseg_maskclip.utils import (
@@ -82,8 +84,10 @@ class _Totals:
         self.areas: Tensor | None = None
         self.maps: dict[int, np.ndarray] | None = {} if keep_maps else None
         self.unreadable: dict[str, str] = {}
+        self.seen = torch.zeros(2, dtype=torch.int64)
 
-    def add(self, per_image: list) -> None:
+    def add(self, per_image: list, pixels: int) -> None:
+        self.seen += torch.tensor([1, pixels])
         for areas in per_image:
             stacked = torch.stack([torch.as_tensor(area) for area in areas])
             self.areas = stacked if self.areas is None else self.areas + stacked
@@ -125,10 +129,12 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
         return None
     # Before all but the main process leave: every process has a part of the sum.
     areas = sum_over_processes(_areas(totals, dataset))
+    images, pixels = sum_over_processes(totals.seen).tolist()
     if not is_main():
         return None
     metrics = dataset.evaluate([tuple(areas)], metric=options.metrics, logger='mmseg',
                                **options.eval_options)
+    _warn_of_labels(areas[AREAS.index('label')], images, pixels, dataset)
     facts = {'fidelity': getattr(getattr(model, 'backbone', None), 'fidelity', None),
              'seconds': round(time.time() - started, 2), **options.facts}
     _write_record(metrics, config, checkpoint, totals, facts, options)
@@ -192,7 +198,7 @@ def _use(labels: np.ndarray, index: int, dataset: Any, sample: dict, totals: _To
          options: TestOptions) -> None:
     """Everything that is done with one label map."""
     if options.metrics:
-        totals.add(dataset.pre_eval([labels], [index]))
+        totals.add(dataset.pre_eval([labels], [index]), labels.size)
     if totals.maps is not None:
         # All maps stay in memory until the end: one byte a pixel, not the eight of mmseg's int64.
         totals.maps[index] = labels.astype(np.uint8 if len(dataset.CLASSES) <= 256 else np.int16)
@@ -234,6 +240,16 @@ def _areas(totals: _Totals, dataset: Any) -> Tensor:
         return totals.areas
     # With more processes than images one has nothing to add, but must take part in the sum.
     return torch.zeros(4, len(dataset.CLASSES), dtype=torch.int64)
+
+
+def _warn_of_labels(labelled: Tensor, images: int, pixels: int, dataset: Any) -> None:
+    """Say beside the metrics if the labels they come from can't be right."""
+    counts = LabelCounts(labelled.numpy().astype(np.int64), files=images, file_ids=None,
+                         ignored=pixels - int(labelled.sum()))
+    odd = suspicion(counts, dataset.CLASSES, reduce_zero_label=getattr(
+        next(parts_of(dataset)), 'reduce_zero_label', False))
+    if odd:
+        print_log(f'The metrics say little: {odd}. {MORE}', 'mmseg', level=30)
 
 
 def _write_maps(totals: _Totals, dataset: Any, options: TestOptions) -> None:

@@ -13,8 +13,10 @@ from mmcv.runner import LoggerHook, get_dist_info
 from mmseg.core import DistEvalHook, EvalHook
 from mmseg.datasets import build_dataset
 
+from mmseg_maskclip.datasets.checking import warn_of_labels
 from mmseg_maskclip.engine.border import from_config
 from mmseg_maskclip.engine.class_names import check_classes
+from mmseg_maskclip.engine.distributed import is_main
 from mmseg_maskclip.engine.record import write_json
 from mmseg_maskclip.engine.train.data import build_val_loader
 from mmseg_maskclip.engine.train.runner import TrainRunner, unwrap
@@ -125,6 +127,8 @@ def register_evaluation(runner: TrainRunner, config: Config) -> None:
     with from_config('data.val'):
         dataset = build_dataset(settings)
     check_classes(unwrap(runner.model), dataset, 'validation data')
+    if is_main():
+        warn_of_labels(dataset, 'data.val')
     arguments = {'pre_eval': True, **config.evaluation, 'by_epoch': False}
     hook = TrainDistEvalHook if get_dist_info()[1] > 1 else TrainEvalHook
     with from_config('evaluation'):

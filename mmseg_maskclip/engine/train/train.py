@@ -18,6 +18,7 @@ from mmseg.apis import set_random_seed
 from mmseg.datasets import build_dataset
 from torch import nn
 
+from mmseg_maskclip.datasets.checking import warn_of_labels
 from mmseg_maskclip.engine.border import from_config
 from mmseg_maskclip.engine.build import build_model
 from mmseg_maskclip.engine.class_names import check_classes
@@ -122,6 +123,8 @@ def _prepare(config: Config, options: TrainOptions, precision: Precision, seed: 
     set_random_seed(seed)
     with from_config('data.train'):
         dataset = build_dataset(copy.deepcopy(config.data.train))
+    if is_main():
+        warn_of_labels(dataset, 'data.train')
     model = _build_student(config, dataset, options, resuming)
     loader = build_train_loader(dataset, config, seed)
     wrapped = wrap_model(model, get_dist_info()[1] > 1,
