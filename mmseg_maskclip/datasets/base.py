@@ -162,7 +162,7 @@ class OpenVocabularyMixin:
                 # Looked at only after a failure, so that readable images cost
                 # nothing and a defect of the pipeline is not taken for one.
                 path = self.image_path(current)
-                reason = why_unreadable(self.file_client, path)
+                reason = why_unreadable(self.file_client, path, error, self._decoder())
                 if reason is None:
                     self._check_label(current)
                     raise
@@ -173,6 +173,11 @@ class OpenVocabularyMixin:
                 self._warn_unreadable(path, reason)
         raise InputError(f'none of the {len(self)} images in {self.img_dir} can be read. '
                          f'{self.PREPARE}')
+
+    def _decoder(self) -> str:
+        """What reads the images."""
+        return next((step.imdecode_backend for step in self.pipeline.transforms
+                     if hasattr(step, 'imdecode_backend')), 'cv2')
 
     def _check_label(self, index: int) -> None:
         """Raise the clear error if it was the label that made a training sample fail."""

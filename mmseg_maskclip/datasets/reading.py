@@ -77,12 +77,15 @@ def read_names(path: PathLike, what: str, fix: str = '') -> list[str]:
     return names
 
 
-def why_unreadable(client: mmcv.FileClient, path: str) -> str | None:
-    """Why an image can't be read; None if it can.
+def why_unreadable(client: mmcv.FileClient, path: str, error: Exception | None = None,
+                   decoder: str = 'cv2') -> str | None:
+    """Why an image can't be read or resized; None if it can.
 
     Args:
         client: Where files come from.
         path: The image file.
+        error: What its way through the pipeline ended with.
+        decoder: What reads it, ``imdecode_backend`` of ``LoadImageFromFile``.
     """
     try:
         content = client.get(path)
@@ -93,15 +96,28 @@ def why_unreadable(client: mmcv.FileClient, path: str) -> str | None:
     if not content:
         return 'it is empty'
     # OpenCV first, since pipelines read by it; PIL then says what is wrong.
-    if cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) is not None:
-        return None
+    known = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    if known is not None:
+        return _why_not_resized(known.shape, error)
     try:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
+            form = f'{image.format}, mode {image.mode}'
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return 'it is damaged or no image'
-    # PIL can read it: not the file but the pipeline is at fault, whose own error is clearer.
-    return None
+    if decoder != 'cv2':
+        # Not the file but the pipeline is at fault, whose own error is clearer.
+        return None
+    # Such a file may hold values of any range, which can't be guessed here.
+    return f'OpenCV does not read its form ({form}), convert it to PNG or JPEG of 8 bits'
+
+
+def _why_not_resized(shape: tuple[int, ...], error: Exception | None) -> str | None:
+    """What is wrong with the size of an image that can be read."""
+    if not isinstance(error, cv2.error) or getattr(error, 'func', '') != 'resize':
+        return None
+    return (f'its {shape[1]} x {shape[0]} pixels are too long and narrow, the short side is '
+            'resized to 0 pixels')
 
 
 def read_label_map(client: mmcv.FileClient, path: str, fix: str = '') -> np.ndarray:

@@ -17,6 +17,7 @@ from mmseg_maskclip import datasets, models  # noqa: F401  (registration)
 from mmseg_maskclip.datasets import OpenVocabularyMixin
 from mmseg_maskclip.engine.border import from_config
 from mmseg_maskclip.engine.config import dataset_class
+from mmseg_maskclip.engine.samples import require_test_pipeline
 from mmseg_maskclip.models.weights.pretrained import check_timm, settle_timm, timm_source
 
 
@@ -38,7 +39,9 @@ def build_test_dataset(config: Config, skip_unreadable: bool = False) -> CustomD
         # One bad file must not cost the metrics of all others: it is counted and named.
         settings.setdefault('on_unreadable', 'skip')
     with from_config('data.test'):
-        return build_mmseg_dataset(settings)
+        dataset = build_mmseg_dataset(settings)
+    require_test_pipeline(dataset, 'data.test')
+    return dataset
 
 
 def runs_sync_bn() -> bool:

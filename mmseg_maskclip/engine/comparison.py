@@ -15,6 +15,7 @@ from mmseg_maskclip.engine.class_names import check_classes, check_trained_class
 from mmseg_maskclip.engine.config import load_config
 from mmseg_maskclip.engine.distributed import device_of_process
 from mmseg_maskclip.engine.inference import label_sample, picture_of
+from mmseg_maskclip.engine.samples import NamedFailures
 from mmseg_maskclip.models.weights.load import load_weights
 from mmseg_maskclip.utils import InputError, require_number, write_image
 from mmseg_maskclip.visualization.overlay import add_legend, classes_present, overlay
@@ -47,7 +48,8 @@ def compare_models(models: Sequence[tuple[str, str, str]], out: str, count: int 
     configs = [load_config(config, options) for _, config, _ in models]
     dataset = build_test_dataset(configs[0])
     indices = range(min(count, len(dataset)))
-    samples = [dataset[index] for index in indices]
+    named = NamedFailures(dataset, 'data.test')
+    samples = [named[index] for index in indices]
     truths = [dataset.get_gt_seg_map_by_idx(index) for index in indices]
     maps = [_labels(config, checkpoint, samples, dataset)
             for config, (_, _, checkpoint) in zip(configs, models)]

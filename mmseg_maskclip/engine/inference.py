@@ -15,6 +15,7 @@ from mmcv.runner import get_dist_info
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
+from mmseg_maskclip.engine.samples import NamedFailures
 from mmseg_maskclip.utils import InputError, require_number, sentence_of
 
 
@@ -34,7 +35,8 @@ def samples_of_process(dataset: Any, config: Config) -> Iterator[tuple[int, Any]
         'workers_per_gpu', config.data.get('workers_per_gpu', 2))
     require_number(workers, 'data.workers_per_gpu', minimum=0, whole=True)
     workers = min(workers, os.cpu_count() or 1)
-    loader = DataLoader(Subset(dataset, indices), batch_size=None, shuffle=False,
+    named = NamedFailures(dataset, 'data.test', skip_unreadable=True)
+    loader = DataLoader(Subset(named, indices), batch_size=None, shuffle=False,
                         num_workers=workers, collate_fn=_keep)
     try:
         yield from zip(indices, loader)

@@ -30,6 +30,7 @@ from mmseg_maskclip.engine.distributed import (
 from mmseg_maskclip.engine.inference import label_sample, picture_of, samples_of_process
 from mmseg_maskclip.engine.precision import inference_precision
 from mmseg_maskclip.engine.record import timestamp, unused_name, versions, write_json
+from mmseg_maskclip.engine.samples import NamedFailures
 from mmseg_maskclip.engine.unread import warn_of_unread
 from mmseg_maskclip.evaluation import check_metrics
 from mmseg_maskclip.evaluation.areas import AREAS
@@ -198,7 +199,8 @@ def _use(labels: np.ndarray, index: int, dataset: Any, sample: dict, totals: _To
          options: TestOptions) -> None:
     """Everything that is done with one label map."""
     if options.metrics:
-        totals.add(dataset.pre_eval([labels], [index]), labels.size)
+        named = NamedFailures(dataset, 'data.test')
+        totals.add(named.pre_eval([labels], [index]), labels.size)
     if totals.maps is not None:
         # All maps stay in memory until the end: one byte a pixel, not the eight of mmseg's int64.
         totals.maps[index] = labels.astype(np.uint8 if len(dataset.CLASSES) <= 256 else np.int16)
@@ -231,8 +233,9 @@ def _report_unreadable(totals: _Totals, dataset: Any, folder: Path) -> None:
     print_log(f'{len(totals.unreadable)} of {len(dataset)} images could not be read and were '
               'left out of the metrics', 'mmseg', level=30)
     if len(totals.unreadable) == len(dataset):
+        filename, reason = list(totals.unreadable.items())[-1]
         raise InputError(f'none of the {len(dataset)} images could be read, the last one '
-                         f'{list(totals.unreadable)[-1]}.')
+                         f'{filename}: {reason}.')
 
 
 def _areas(totals: _Totals, dataset: Any) -> Tensor:

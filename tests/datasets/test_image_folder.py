@@ -57,6 +57,17 @@ def test_background_is_black_and_counts_as_classes(pictures):
     assert [tuple(color) == (0, 0, 0) for color in dataset.PALETTE] == [False, True]
 
 
+def test_picture_that_opencv_does_not_read_is_named(tmp_path):
+    from PIL import Image
+    Image.fromarray(np.full((6, 8), 0.5, np.float32)).save(tmp_path / 'float.tif')
+    with pytest.raises(InputError, match=r'float\.tif can not be read: OpenCV does not read its '
+                                         r'form \(TIFF, mode F\), convert it to PNG or JPEG'):
+        folder(tmp_path)[0]
+    # Read by Pillow it is a picture.
+    reader = [{**LOAD[0], 'imdecode_backend': 'pillow'}]
+    assert folder(tmp_path, pipeline=reader)[0]['img'].shape == (6, 8, 3)
+
+
 def test_training_mode_hands_over_a_missing_label(pictures):
     dataset = folder(pictures, test_mode=False)
     assert dataset[0]['ann_info'] == {'seg_map': None}

@@ -14,6 +14,7 @@ from mmcv.runner import get_dist_info
 from mmseg.datasets import build_dataloader
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from mmseg_maskclip.engine.samples import NamedFailures
 from mmseg_maskclip.ops import IGNORED
 from mmseg_maskclip.utils import require_number
 
@@ -57,6 +58,7 @@ class SeededSamples(Dataset):
     def __init__(self, dataset: Dataset, seed: int) -> None:
         self.dataset = dataset
         self.seed = seed
+        self._named = NamedFailures(dataset, 'data.train')
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -72,7 +74,7 @@ class SeededSamples(Dataset):
         _seed_python(words)
         # Not torch.manual_seed, which would queue a seeding of the GPU with every sample.
         torch.default_generator.manual_seed(int(words[2]))
-        return _ignore_padded_labels(self.dataset[index])
+        return _ignore_padded_labels(self._named[index])
 
 
 def _ignore_padded_labels(sample: Any) -> Any:
@@ -177,4 +179,5 @@ def build_val_loader(dataset: Dataset, config: Config) -> DataLoader:
     settings['persistent_workers'] = bool(settings.get('persistent_workers', True) and workers)
     settings.setdefault('pin_memory', torch.cuda.is_available())
     settings['shuffle'] = False
-    return build_dataloader(dataset, dist=get_dist_info()[1] > 1, seed=0, **settings)
+    return build_dataloader(NamedFailures(dataset, 'data.val'), dist=get_dist_info()[1] > 1,
+                            seed=0, **settings)

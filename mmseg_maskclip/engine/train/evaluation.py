@@ -18,6 +18,7 @@ from mmseg_maskclip.engine.border import from_config
 from mmseg_maskclip.engine.class_names import check_classes
 from mmseg_maskclip.engine.distributed import is_main
 from mmseg_maskclip.engine.record import write_json
+from mmseg_maskclip.engine.samples import require_test_pipeline
 from mmseg_maskclip.engine.train.data import build_val_loader
 from mmseg_maskclip.engine.train.runner import TrainRunner, unwrap
 from mmseg_maskclip.utils import to_plain
@@ -127,6 +128,7 @@ def register_evaluation(runner: TrainRunner, config: Config) -> None:
     with from_config('data.val'):
         dataset = build_dataset(settings)
     check_classes(unwrap(runner.model), dataset, 'validation data')
+    require_test_pipeline(dataset, 'data.val')
     if is_main():
         warn_of_labels(dataset, 'data.val')
     arguments = {'pre_eval': True, **config.evaluation, 'by_epoch': False}

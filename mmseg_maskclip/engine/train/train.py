@@ -31,6 +31,7 @@ from mmseg_maskclip.engine.precision import (
     grad_scaler,
 )
 from mmseg_maskclip.engine.record import timestamp, versions
+from mmseg_maskclip.engine.samples import settle_flip
 from mmseg_maskclip.engine.train import ema as ema_labeller  # noqa: F401  (registration)
 from mmseg_maskclip.engine.train.checkpoint import read_checkpoint, remove_leftovers
 from mmseg_maskclip.engine.train.data import build_train_loader
@@ -123,6 +124,7 @@ def _prepare(config: Config, options: TrainOptions, precision: Precision, seed: 
     set_random_seed(seed)
     with from_config('data.train'):
         dataset = build_dataset(copy.deepcopy(config.data.train))
+    settle_flip(dataset)
     if is_main():
         warn_of_labels(dataset, 'data.train')
     model = _build_student(config, dataset, options, resuming)
