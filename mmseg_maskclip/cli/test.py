@@ -38,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--opacity', type=float, default=0.5,
                         help='of the drawn labels, in (0, 1]')
     parser.add_argument('--format-only', action='store_true',
-                        help="write the label maps in the dataset's own submission format")
+                        help='write the label maps as index PNGs, or in the form that the '
+                             "benchmark of the data set asks for, to WORK_DIR/format_results or "
+                             '--eval-options imgfile_prefix=DIR')
     parser.add_argument('--work-dir', help='where metrics go (default: work_dirs/CONFIG_NAME)')
     parser.add_argument('--aug-test', action='store_true', help='six scales, with flips')
     parser.add_argument('--img-scale', type=int, nargs=2, metavar=('W', 'H'),

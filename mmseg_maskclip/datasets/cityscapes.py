@@ -45,7 +45,7 @@ class Cityscapes19Dataset(OpenVocabularyMixin, CityscapesDataset):
         ids = np.asarray(LABEL_IDS if to_label_id else range(len(LABEL_IDS)), dtype=np.uint8)
         palette = np.zeros((256, 3), dtype=np.uint8)
         # The palette is looked up by what is written, which may be the benchmark's ids.
-        palette[ids] = self.PALETTE
+        palette[ids] = type(self).PALETTE
         files = []
         for result, index in zip(results, range(len(self)) if indices is None else indices):
             name = Path(self.img_infos[index]['filename']).stem + '.png'

@@ -13,7 +13,6 @@ import torch
 from mmcv import Config
 from mmcv.runner import get_dist_info
 from mmcv.utils import print_log
-from mmseg.datasets import CustomDataset
 from torch import Tensor, nn
 
 from mmseg_maskclip.datasets import UnreadableSample
@@ -30,6 +29,7 @@ from mmseg_maskclip.engine.distributed import (
 from mmseg_maskclip.engine.inference import label_sample, picture_of, samples_of_process
 from mmseg_maskclip.engine.precision import inference_precision
 from mmseg_maskclip.engine.record import timestamp, unused_name, versions, write_json
+from mmseg_maskclip.engine.results.label_files import LabelFiles, check_folder, name_within
 from mmseg_maskclip.engine.samples import NamedFailures
 from mmseg_maskclip.engine.unread import warn_of_unread
 from mmseg_maskclip.evaluation import check_metrics
@@ -59,7 +59,7 @@ class TestOptions:
         out: Pickle file for all label maps.
         show_dir: Folder for pictures.
         opacity: Of the labels drawn over the pictures.
-        format_only: Write the label maps in the dataset's own format.
+        format_only: Write the label maps as files, see :class:`LabelFiles`.
         work_dir: Folder of the record of the metrics.
         gpu_collect: Merge label maps through the process group.
         facts: Further facts for the record (corruption, scale, command line).
@@ -81,8 +81,9 @@ class TestOptions:
 class _Totals:
     """What is kept of the images seen so far: sums, not maps."""
 
-    def __init__(self, keep_maps: bool) -> None:
+    def __init__(self, keep_maps: bool, files: LabelFiles | None = None) -> None:
         self.areas: Tensor | None = None
+        self.files = files
         self.maps: dict[int, np.ndarray] | None = {} if keep_maps else None
         self.unreadable: dict[str, str] = {}
         self.seen = torch.zeros(2, dtype=torch.int64)
@@ -114,6 +115,8 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
     _prepare(options)
     dataset = build_test_dataset(config, skip_unreadable=True)
     _check_wishes(dataset, options)
+    files = (LabelFiles(dataset, options.eval_options, options.work_dir) if options.format_only
+             else None)
     model = build_model(config)
     check_classes(model, dataset)
     device = device_of_process()
@@ -122,8 +125,11 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
     check_trained_classes(meta, dataset)
     model.CLASSES, model.PALETTE = dataset.CLASSES, dataset.PALETTE
     started = time.time()
+    totals = _Totals(keep_maps=bool(options.out), files=files)
     with inference_precision(config, device):
-        totals = _run(model.to(device).eval(), dataset, config, options)
+        _run(model.to(device).eval(), dataset, config, options, totals)
+    if files and is_main():
+        files.finish()
     if options.out:
         _write_maps(totals, dataset, options)
     if not options.metrics:
@@ -168,19 +174,13 @@ def _check_wishes(dataset: Any, options: TestOptions) -> None:
             raise InputError(f'--eval: {name} has no labels to compare with; use --show-dir or '
                              '--out.')
         check_metrics(options.metrics)
-    if options.format_only and type(dataset).format_results is CustomDataset.format_results:
-        raise InputError(f'--format-only: {name} has no format of its own to write; use --out or '
-                         '--show-dir.')
     if options.show_dir:
-        shown, images = Path(options.show_dir).resolve(), Path(dataset.img_dir).resolve()
-        if shown == images or images in shown.parents:
-            raise InputError(f'--show-dir {options.show_dir} lies in the image folder {images}, '
-                             'whose pictures it would overwrite or add to: name another folder.')
+        check_folder(options.show_dir, '--show-dir', dataset)
 
 
-def _run(model: nn.Module, dataset: Any, config: Config, options: TestOptions) -> _Totals:
+def _run(model: nn.Module, dataset: Any, config: Config, options: TestOptions,
+         totals: _Totals) -> None:
     device = next(model.parameters()).device
-    totals = _Totals(keep_maps=bool(options.out))
     world = get_dist_info()[1]
     with progress_bar(len(dataset), 'test', 'image', shown=is_main()) as bar:
         for index, sample in samples_of_process(dataset, config):
@@ -192,7 +192,6 @@ def _run(model: nn.Module, dataset: Any, config: Config, options: TestOptions) -
             # The bar counts all processes, of which the others are about as far.
             bar.update(min(world, len(dataset) - bar.n))
     _report_unreadable(totals, dataset, Path(options.work_dir))
-    return totals
 
 
 def _use(labels: np.ndarray, index: int, dataset: Any, sample: dict, totals: _Totals,
@@ -206,21 +205,16 @@ def _use(labels: np.ndarray, index: int, dataset: Any, sample: dict, totals: _To
         totals.maps[index] = labels.astype(np.uint8 if len(dataset.CLASSES) <= 256 else np.int16)
     if options.show_dir:
         _draw(labels, sample, dataset, options)
-    if options.format_only:
-        arguments = {'imgfile_prefix': str(Path(options.work_dir) / 'format_results'),
-                     **options.eval_options}
-        try:
-            dataset.format_results([labels], indices=[index], **arguments)
-        except (TypeError, OSError) as error:
-            raise InputError(f'--format-only with --eval-options {options.eval_options}: '
-                             f'{error}.') from error
+    if totals.files:
+        totals.files.write(labels, index)
 
 
 def _draw(labels: np.ndarray, sample: dict, dataset: Any, options: TestOptions) -> None:
     drawing = overlay(picture_of(sample, labels.shape), labels, dataset.PALETTE, options.opacity)
     drawing = add_legend(drawing, classes_present(labels, len(dataset.CLASSES)), dataset.CLASSES,
                          dataset.PALETTE)
-    write_image(Path(options.show_dir) / sample['img_metas'][0].data['ori_filename'], drawing)
+    filename = sample['img_metas'][0].data['ori_filename']
+    write_image(Path(options.show_dir) / name_within(filename), drawing)
 
 
 def _report_unreadable(totals: _Totals, dataset: Any, folder: Path) -> None:

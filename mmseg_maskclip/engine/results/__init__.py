@@ -1,0 +1,1 @@
+"""What a test run leaves beside its metrics."""

@@ -1,0 +1,158 @@
+"""Where a test run writes pictures and label files, and in which form."""
+
+from __future__ import annotations
+
+import inspect
+import os.path as osp
+from collections import Counter
+from pathlib import Path, PurePath
+from typing import Any, Sequence
+
+import numpy as np
+from mmcv.utils import print_log
+from mmseg.datasets import CustomDataset
+
+from mmseg_maskclip.datasets.splits import file_ids
+from mmseg_maskclip.formats import IndexPng
+from mmseg_maskclip.utils import InputError, atomic_path, writable_dir
+
+_PREFIX = 'imgfile_prefix'
+
+
+def parts_of(dataset: Any) -> list[Any]:
+    """The data sets that a test set joins, or itself.
+
+    Args:
+        dataset: A data set, or mmseg's ``ConcatDataset``.
+    """
+    return list(getattr(dataset, 'datasets', [dataset]))
+
+
+def name_within(filename: str) -> Path:
+    """An image's file name as a path that stays within whatever folder it is put in.
+
+    Args:
+        filename: As a data set gives it: relative to the images, or where a
+            list of images says so absolute, or in a folder beside.
+    """
+    path = PurePath(filename)
+    return Path(*(part for part in path.parts if part not in (path.anchor, '..')))
+
+
+def check_folder(folder: str, flag: str, dataset: Any) -> None:
+    """Refuse to write among the images or the labels of a test set.
+
+    Args:
+        folder: Where a run is to write.
+        flag: What named the folder, used in errors.
+        dataset: The test set.
+
+    Raises:
+        InputError: If it is a folder of images or labels, or lies in one.
+    """
+    wanted = Path(folder).resolve()
+    for part in parts_of(dataset):
+        for what, used in (('image', part.img_dir), ('label', part.ann_dir)):
+            taken = Path(used).resolve() if used else None
+            if taken is not None and (wanted == taken or taken in wanted.parents):
+                raise InputError(f'{flag} {folder} lies in the {what} folder {taken}, whose '
+                                 'files it would overwrite or add to: name another folder.')
+
+
+class LabelFiles:
+    """Writes label maps as files: in the data set's own form, else as index PNGs.
+
+    Args:
+        dataset: The test set.
+        options: ``imgfile_prefix``, the folder, and what the ``format_results``
+            of a data set with a form of its own takes.
+        work_dir: The files go to its ``format_results`` by default.
+
+    Raises:
+        InputError: For an option that nothing reads, or a folder that can't be
+            written or holds the data set itself.
+    """
+
+    def __init__(self, dataset: Any, options: dict, work_dir: str) -> None:
+        self._dataset = dataset
+        parts = parts_of(dataset)
+        self._own = [type(part).format_results is not CustomDataset.format_results
+                     for part in parts]
+        self._check_options(options, parts)
+        self._options = {key: value for key, value in options.items() if key != _PREFIX}
+        self.folder = options.get(_PREFIX, str(Path(work_dir) / 'format_results'))
+        if not isinstance(self.folder, str) or not self.folder:
+            raise InputError(f'--eval-options {_PREFIX} is {self.folder!r}, expected a folder.')
+        check_folder(self.folder, f'--eval-options {_PREFIX}', dataset)
+        writable_dir(self.folder, 'folder of label files')
+        self._names = [_names(part) for part in parts]
+        self._index = [_index_png(part) for part in parts]
+
+    def _check_options(self, options: dict, parts: Sequence[Any]) -> None:
+        known = {_PREFIX}
+        for part, own in zip(parts, self._own):
+            if own:
+                known |= {*inspect.signature(part.format_results).parameters}
+        known -= {'results', 'indices', 'kwargs'}
+        for key in options:
+            if key not in known:
+                raise InputError(f'--format-only with --eval-options {key}: expected some of '
+                                 f'{", ".join(sorted(known))}.')
+
+    def write(self, labels: np.ndarray, index: int) -> None:
+        """Write one label map.
+
+        Args:
+            labels: Class ids, (H, W).
+            index: Of the image in the test set.
+
+        Raises:
+            InputError: If it can't be written.
+        """
+        number, index = _place(self._dataset, index)
+        part = parts_of(self._dataset)[number]
+        # As mmseg does, each of several data sets has a folder of its own.
+        joined = len(self._own) > 1
+        folder = osp.join(self.folder, str(number)) if joined else self.folder
+        if not self._own[number]:
+            self._index[number].write(osp.join(folder, self._names[number][index]), labels)
+            return
+        # A form of its own is written for all of the data set's classes.
+        labels = file_ids(len(part.CLASSES), part.label_map)[labels]
+        try:
+            part.format_results([labels], indices=[index], **{_PREFIX: folder}, **self._options)
+        except (TypeError, OSError, ImportError) as error:
+            raise InputError(f'the label files of {type(part).__name__} can not be written to '
+                             f'{folder}: {error}.') from error
+
+    def finish(self) -> None:
+        """Say where the files are, and which class each id is (in the main process)."""
+        for number, (own, part) in enumerate(zip(self._own, parts_of(self._dataset))):
+            if own:
+                continue
+            folder = Path(self.folder, str(number)) if len(self._own) > 1 else Path(self.folder)
+            listed = self._index[number].class_list(part.CLASSES)
+            with atomic_path(folder / 'classes.txt') as name:
+                name.write_text('\n'.join(listed) + '\n', encoding='utf-8')
+        print_log(f'Label files: {self.folder}', 'mmseg')
+
+
+def _place(dataset: Any, index: int) -> tuple[int, int]:
+    """Which of the joined data sets an image is of, and its index there."""
+    if hasattr(dataset, 'datasets'):
+        return dataset.get_dataset_idx_and_sample_idx(index)
+    return 0, index
+
+
+def _names(part: Any) -> list[str]:
+    """Name of each image's label file; two images may differ in their suffix alone."""
+    images = [name_within(info['filename']) for info in part.img_infos]
+    counts = Counter(path.with_suffix('') for path in images)
+    names = [str(path.with_suffix('.png') if counts[path.with_suffix('')] == 1
+                 else path.with_name(f'{path.name}.png')) for path in images]
+    return names
+
+
+def _index_png(part: Any) -> IndexPng:
+    ids = file_ids(len(part.CLASSES), part.label_map, bool(part.reduce_zero_label))
+    return IndexPng(ids, part.PALETTE)
