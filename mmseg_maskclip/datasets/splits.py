@@ -107,23 +107,3 @@ def raw_label_map(label_map: dict[int, int], reduce_zero_label: bool,
     shift = int(reduce_zero_label)
     return {old + shift: new + shift if new >= 0 else ignore_index
             for old, new in label_map.items()}
-
-
-def file_ids(num_classes: int, label_map: dict[int, int] | None,
-             reduce_zero_label: bool = False) -> np.ndarray:
-    """The id that stands for each class in a data set's label files.
-
-    Args:
-        num_classes: Number of classes K.
-        label_map: Id of the data set -> class id, negative for none, where it
-            was built with some of its classes; else None.
-        reduce_zero_label: Whether file ids are shifted down while they are read.
-
-    Returns:
-        Ids, (K,) int64; the lowest one where several are read as one class.
-    """
-    ids = np.arange(num_classes)
-    for old, new in sorted((label_map or {}).items(), reverse=True):
-        if 0 <= new < num_classes:
-            ids[new] = old
-    return ids + int(reduce_zero_label)

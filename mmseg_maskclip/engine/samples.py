@@ -55,7 +55,7 @@ class NamedFailures(Dataset):
         except InputError:
             raise
         except Exception as error:
-            part, place = _located(self.dataset, index)
+            part, place = located(self.dataset, index)
             path = _image_path(part, place)
             reason = why_unreadable(part.file_client, path, error) if path else None
             if reason and self.skip_unreadable:
@@ -77,20 +77,25 @@ class NamedFailures(Dataset):
             raise
         except Exception as error:
             index = indices[0] if isinstance(indices, list) else indices
-            part, place = _located(self.dataset, index)
+            part, place = located(self.dataset, index)
             raise InputError(
                 f'{self.where}: the label of image {_image_path(part, place) or index} can not be '
                 f'compared with the prediction {np.shape(preds)}: {last_line(error)}. '
                 '(tools/check_dataset.py CONFIG looks at all files.)') from error
 
 
-def _located(dataset: Any, index: int) -> tuple[Any, int]:
-    """The data set with files of its own that gives a sample, and the index there."""
+def located(dataset: Any, index: int) -> tuple[Any, int]:
+    """The data set with files of its own that gives a sample, and the index there.
+
+    Args:
+        dataset: A data set, perhaps several that are joined.
+        index: Of the sample in it.
+    """
     if hasattr(dataset, 'datasets'):
         number, place = dataset.get_dataset_idx_and_sample_idx(index)
-        return _located(dataset.datasets[number], place)
+        return located(dataset.datasets[number], place)
     if hasattr(dataset, 'dataset'):
-        return _located(dataset.dataset, index % len(dataset.dataset))
+        return located(dataset.dataset, index % len(dataset.dataset))
     return dataset, index
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import mmcv
 import numpy as np
 import torch
 from mmcv import Config
@@ -26,10 +25,10 @@ from mmseg_maskclip.engine.distributed import (
     merge_dicts,
     sum_over_processes,
 )
-from mmseg_maskclip.engine.inference import label_sample, picture_of, samples_of_process
+from mmseg_maskclip.engine.inference import label_sample, samples_of_process
 from mmseg_maskclip.engine.precision import inference_precision
 from mmseg_maskclip.engine.record import timestamp, unused_name, versions, write_json
-from mmseg_maskclip.engine.results.label_files import LabelFiles, check_folder, name_within
+from mmseg_maskclip.engine.results.outputs import Outputs
 from mmseg_maskclip.engine.samples import NamedFailures
 from mmseg_maskclip.engine.unread import warn_of_unread
 from mmseg_maskclip.evaluation import check_metrics
@@ -38,14 +37,11 @@ from mmseg_maskclip.models.weights.files import locate_weights
 from mmseg_maskclip.models.weights.load import load_weights
 from mmseg_maskclip.utils import (
     InputError,
-    atomic_path,
     progress_bar,
     require_number,
     sha256_of,
     writable_dir,
-    write_image,
 )
-from mmseg_maskclip.visualization.overlay import add_legend, classes_present, overlay
 
 
 @dataclass
@@ -54,8 +50,9 @@ class TestOptions:
 
     Attributes:
         metrics: Metrics to evaluate, empty for none.
-        eval_options: Keyword arguments for the dataset's ``evaluate`` or
-            ``format_results``.
+        eval_options: Keyword arguments for the dataset's ``evaluate``, or what
+            :class:`LabelFiles` takes; ``confusion`` names the files of a
+            confusion matrix, see :class:`ConfusionFiles`.
         out: Pickle file for all label maps.
         show_dir: Folder for pictures.
         opacity: Of the labels drawn over the pictures.
@@ -81,10 +78,8 @@ class TestOptions:
 class _Totals:
     """What is kept of the images seen so far: sums, not maps."""
 
-    def __init__(self, keep_maps: bool, files: LabelFiles | None = None) -> None:
+    def __init__(self) -> None:
         self.areas: Tensor | None = None
-        self.files = files
-        self.maps: dict[int, np.ndarray] | None = {} if keep_maps else None
         self.unreadable: dict[str, str] = {}
         self.seen = torch.zeros(2, dtype=torch.int64)
 
@@ -115,8 +110,7 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
     _prepare(options)
     dataset = build_test_dataset(config, skip_unreadable=True)
     _check_wishes(dataset, options)
-    files = (LabelFiles(dataset, options.eval_options, options.work_dir) if options.format_only
-             else None)
+    outputs = Outputs(dataset, options)
     model = build_model(config)
     check_classes(model, dataset)
     device = device_of_process()
@@ -125,13 +119,9 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
     check_trained_classes(meta, dataset)
     model.CLASSES, model.PALETTE = dataset.CLASSES, dataset.PALETTE
     started = time.time()
-    totals = _Totals(keep_maps=bool(options.out), files=files)
     with inference_precision(config, device):
-        _run(model.to(device).eval(), dataset, config, options, totals)
-    if files and is_main():
-        files.finish()
-    if options.out:
-        _write_maps(totals, dataset, options)
+        totals = _run(model.to(device).eval(), dataset, config, options, outputs)
+    outputs.finish()
     if not options.metrics:
         return None
     # Before all but the main process leave: every process has a part of the sum.
@@ -140,7 +130,7 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
     if not is_main():
         return None
     metrics = dataset.evaluate([tuple(areas)], metric=options.metrics, logger='mmseg',
-                               **options.eval_options)
+                               **outputs.eval_options)
     _warn_of_labels(areas[AREAS.index('label')], images, pixels, dataset)
     facts = {'fidelity': getattr(getattr(model, 'backbone', None), 'fidelity', None),
              'seconds': round(time.time() - started, 2), **options.facts}
@@ -174,13 +164,13 @@ def _check_wishes(dataset: Any, options: TestOptions) -> None:
             raise InputError(f'--eval: {name} has no labels to compare with; use --show-dir or '
                              '--out.')
         check_metrics(options.metrics)
-    if options.show_dir:
-        check_folder(options.show_dir, '--show-dir', dataset)
 
 
 def _run(model: nn.Module, dataset: Any, config: Config, options: TestOptions,
-         totals: _Totals) -> None:
+         outputs: Outputs) -> _Totals:
     device = next(model.parameters()).device
+    totals = _Totals()
+    named = NamedFailures(dataset, 'data.test')
     world = get_dist_info()[1]
     with progress_bar(len(dataset), 'test', 'image', shown=is_main()) as bar:
         for index, sample in samples_of_process(dataset, config):
@@ -188,33 +178,13 @@ def _run(model: nn.Module, dataset: Any, config: Config, options: TestOptions,
                 totals.unreadable[sample.filename] = sample.reason
             else:
                 labels = label_sample(model, sample, device)
-                _use(labels, index, dataset, sample, totals, options)
+                if options.metrics:
+                    totals.add(named.pre_eval([labels], [index]), labels.size)
+                outputs.add(labels, index, sample)
             # The bar counts all processes, of which the others are about as far.
             bar.update(min(world, len(dataset) - bar.n))
     _report_unreadable(totals, dataset, Path(options.work_dir))
-
-
-def _use(labels: np.ndarray, index: int, dataset: Any, sample: dict, totals: _Totals,
-         options: TestOptions) -> None:
-    """Everything that is done with one label map."""
-    if options.metrics:
-        named = NamedFailures(dataset, 'data.test')
-        totals.add(named.pre_eval([labels], [index]), labels.size)
-    if totals.maps is not None:
-        # All maps stay in memory until the end: one byte a pixel, not the eight of mmseg's int64.
-        totals.maps[index] = labels.astype(np.uint8 if len(dataset.CLASSES) <= 256 else np.int16)
-    if options.show_dir:
-        _draw(labels, sample, dataset, options)
-    if totals.files:
-        totals.files.write(labels, index)
-
-
-def _draw(labels: np.ndarray, sample: dict, dataset: Any, options: TestOptions) -> None:
-    drawing = overlay(picture_of(sample, labels.shape), labels, dataset.PALETTE, options.opacity)
-    drawing = add_legend(drawing, classes_present(labels, len(dataset.CLASSES)), dataset.CLASSES,
-                         dataset.PALETTE)
-    filename = sample['img_metas'][0].data['ori_filename']
-    write_image(Path(options.show_dir) / name_within(filename), drawing)
+    return totals
 
 
 def _report_unreadable(totals: _Totals, dataset: Any, folder: Path) -> None:
@@ -247,15 +217,6 @@ def _warn_of_labels(labelled: Tensor, images: int, pixels: int, dataset: Any) ->
         next(parts_of(dataset)), 'reduce_zero_label', False))
     if odd:
         print_log(f'The metrics say little: {odd}. {MORE}', 'mmseg', level=30)
-
-
-def _write_maps(totals: _Totals, dataset: Any, options: TestOptions) -> None:
-    merged = merge_dicts(totals.maps, Path(options.work_dir), options.gpu_collect)
-    if merged is None:
-        return
-    with atomic_path(options.out) as name:
-        mmcv.dump([merged.get(index) for index in range(len(dataset))], str(name))
-    print_log(f'Label maps of {len(merged)} images: {options.out}', 'mmseg')
 
 
 def _write_record(metrics: dict, config: Config, checkpoint: str, totals: _Totals, facts: dict,

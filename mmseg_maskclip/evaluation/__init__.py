@@ -1,6 +1,7 @@
 """Metrics over all, seen and unseen classes from pixel counts, and their tables."""
 
 from mmseg_maskclip.evaluation.areas import count_areas, sum_areas
+from mmseg_maskclip.evaluation.confusion import count_confusion
 from mmseg_maskclip.evaluation.metrics import (
     METRICS,
     SegmentationMetrics,
@@ -11,4 +12,5 @@ from mmseg_maskclip.evaluation.metrics import (
 from mmseg_maskclip.evaluation.tables import class_table, percent, summary_table
 
 __all__ = ['METRICS', 'SegmentationMetrics', 'check_metrics', 'class_table', 'count_areas',
-           'harmonic_mean', 'percent', 'segmentation_metrics', 'sum_areas', 'summary_table']
+           'count_confusion', 'harmonic_mean', 'percent', 'segmentation_metrics', 'sum_areas',
+           'summary_table']

@@ -32,6 +32,31 @@ def count_areas(prediction: LabelMap, label: LabelMap, num_classes: int,
     Raises:
         InputError: If the two differ in shape, or an id is outside 0..K-1.
     """
+    found, truth = labelled_pixels(prediction, label, num_classes, ignore_index, name)
+    intersect = np.bincount(truth[found == truth], minlength=num_classes)
+    predicted = np.bincount(found, minlength=num_classes)
+    labelled = np.bincount(truth, minlength=num_classes)
+    counts = (intersect, predicted + labelled - intersect, predicted, labelled)
+    return tuple(torch.from_numpy(area.astype(np.int64)) for area in counts)
+
+
+def labelled_pixels(prediction: LabelMap, label: LabelMap, num_classes: int, ignore_index: int,
+                    name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The pixels of one image that count, once they are checked.
+
+    Args:
+        prediction: Predicted class ids, (H, W), any integer type.
+        label: Ground-truth class ids, (H, W).
+        num_classes: Number of classes K.
+        ignore_index: The id of pixels that are left out.
+        name: What to call the label in an error.
+
+    Returns:
+        Predicted and labelled ids of the N pixels that have a label, each (N,) int64.
+
+    Raises:
+        InputError: If the two differ in shape, or an id is outside 0..K-1.
+    """
     found, truth = _as_int64(prediction), _as_int64(label)
     if found.shape != truth.shape:
         raise InputError(f'{name} has shape {truth.shape} but the prediction has shape '
@@ -42,11 +67,7 @@ def count_areas(prediction: LabelMap, label: LabelMap, num_classes: int,
                'and reduce_zero_label')
     _check_ids(found, num_classes, f'the prediction for {name} holds class id',
                "the model's num_classes must equal the data set's number of classes")
-    intersect = np.bincount(truth[found == truth], minlength=num_classes)
-    predicted = np.bincount(found, minlength=num_classes)
-    labelled = np.bincount(truth, minlength=num_classes)
-    counts = (intersect, predicted + labelled - intersect, predicted, labelled)
-    return tuple(torch.from_numpy(area.astype(np.int64)) for area in counts)
+    return found, truth
 
 
 def _as_int64(ids: LabelMap) -> np.ndarray:

@@ -6,26 +6,20 @@ import inspect
 import os.path as osp
 from collections import Counter
 from pathlib import Path, PurePath
-from typing import Any, Sequence
+from typing import Any
 
 import numpy as np
 from mmcv.utils import print_log
 from mmseg.datasets import CustomDataset
 
-from mmseg_maskclip.datasets.splits import file_ids
+from mmseg_maskclip.datasets.checking import parts_of
+from mmseg_maskclip.datasets.checking.labels import class_ids
+from mmseg_maskclip.engine.samples import located
 from mmseg_maskclip.formats import IndexPng
+from mmseg_maskclip.formats.index_png import IGNORED_16
 from mmseg_maskclip.utils import InputError, atomic_path, writable_dir
 
 _PREFIX = 'imgfile_prefix'
-
-
-def parts_of(dataset: Any) -> list[Any]:
-    """The data sets that a test set joins, or itself.
-
-    Args:
-        dataset: A data set, or mmseg's ``ConcatDataset``.
-    """
-    return list(getattr(dataset, 'datasets', [dataset]))
 
 
 def name_within(filename: str) -> Path:
@@ -75,22 +69,22 @@ class LabelFiles:
 
     def __init__(self, dataset: Any, options: dict, work_dir: str) -> None:
         self._dataset = dataset
-        parts = parts_of(dataset)
+        self._parts = list(parts_of(dataset))
         self._own = [type(part).format_results is not CustomDataset.format_results
-                     for part in parts]
-        self._check_options(options, parts)
+                     for part in self._parts]
+        self._check_options(options)
         self._options = {key: value for key, value in options.items() if key != _PREFIX}
         self.folder = options.get(_PREFIX, str(Path(work_dir) / 'format_results'))
         if not isinstance(self.folder, str) or not self.folder:
             raise InputError(f'--eval-options {_PREFIX} is {self.folder!r}, expected a folder.')
         check_folder(self.folder, f'--eval-options {_PREFIX}', dataset)
         writable_dir(self.folder, 'folder of label files')
-        self._names = [_names(part) for part in parts]
-        self._index = [_index_png(part) for part in parts]
+        self._names = [_names(part) for part in self._parts]
+        self._index = [_index_png(part) for part in self._parts]
 
-    def _check_options(self, options: dict, parts: Sequence[Any]) -> None:
+    def _check_options(self, options: dict) -> None:
         known = {_PREFIX}
-        for part, own in zip(parts, self._own):
+        for part, own in zip(self._parts, self._own):
             if own:
                 known |= {*inspect.signature(part.format_results).parameters}
         known -= {'results', 'indices', 'kwargs'}
@@ -109,8 +103,8 @@ class LabelFiles:
         Raises:
             InputError: If it can't be written.
         """
-        number, index = _place(self._dataset, index)
-        part = parts_of(self._dataset)[number]
+        part, index = located(self._dataset, index)
+        number = self._parts.index(part)
         # As mmseg does, each of several data sets has a folder of its own.
         joined = len(self._own) > 1
         folder = osp.join(self.folder, str(number)) if joined else self.folder
@@ -118,7 +112,7 @@ class LabelFiles:
             self._index[number].write(osp.join(folder, self._names[number][index]), labels)
             return
         # A form of its own is written for all of the data set's classes.
-        labels = file_ids(len(part.CLASSES), part.label_map)[labels]
+        labels = self._index[number].ids[labels] - int(bool(part.reduce_zero_label))
         try:
             part.format_results([labels], indices=[index], **{_PREFIX: folder}, **self._options)
         except (TypeError, OSError, ImportError) as error:
@@ -127,7 +121,7 @@ class LabelFiles:
 
     def finish(self) -> None:
         """Say where the files are, and which class each id is (in the main process)."""
-        for number, (own, part) in enumerate(zip(self._own, parts_of(self._dataset))):
+        for number, (own, part) in enumerate(zip(self._own, self._parts)):
             if own:
                 continue
             folder = Path(self.folder, str(number)) if len(self._own) > 1 else Path(self.folder)
@@ -135,13 +129,6 @@ class LabelFiles:
             with atomic_path(folder / 'classes.txt') as name:
                 name.write_text('\n'.join(listed) + '\n', encoding='utf-8')
         print_log(f'Label files: {self.folder}', 'mmseg')
-
-
-def _place(dataset: Any, index: int) -> tuple[int, int]:
-    """Which of the joined data sets an image is of, and its index there."""
-    if hasattr(dataset, 'datasets'):
-        return dataset.get_dataset_idx_and_sample_idx(index)
-    return 0, index
 
 
 def _names(part: Any) -> list[str]:
@@ -154,5 +141,19 @@ def _names(part: Any) -> list[str]:
 
 
 def _index_png(part: Any) -> IndexPng:
-    ids = file_ids(len(part.CLASSES), part.label_map, bool(part.reduce_zero_label))
-    return IndexPng(ids, part.PALETTE)
+    return IndexPng(_file_ids(part), part.PALETTE)
+
+
+def _file_ids(part: Any) -> np.ndarray:
+    """The id of each class in a data set's label files, (K,); the lowest of several."""
+    values = np.arange(IGNORED_16)
+    classes = class_ids(part, values)
+    known = (classes >= 0) & (classes < len(part.CLASSES))
+    ids = np.full(len(part.CLASSES), -1)
+    # Of equal indices the last one assigned stays.
+    ids[classes[known][::-1]] = values[known][::-1]
+    if (ids < 0).any():
+        raise InputError(f'no id of the label files is read as class '
+                         f'{part.CLASSES[int(np.argmin(ids))]!r} of {type(part).__name__}: its '
+                         'label maps can not be written.')
+    return ids

@@ -174,6 +174,18 @@ def test_what_can_not_be_is_refused_at_once(root, tmp_path):
             LabelFiles(dataset, options, str(tmp_path))
 
 
+def test_ids_that_are_read_as_one_class(root, tmp_path):
+    dataset = _set(root, 'CustomDataset', classes=['a', 'b'])
+    dataset.label_map = {0: -1, 1: 1, 2: 1, 3: 0, 4: 0}
+    files = LabelFiles(dataset, {}, str(tmp_path))
+    files.write(np.array([[0, 1]]), 0)
+    name = dataset.img_infos[0]['filename'].replace('.jpg', '.png')
+    assert ids(tmp_path / 'format_results' / name).tolist() == [[3, 1]]
+    dataset.label_map = {0: 0, 1: 0}
+    with pytest.raises(InputError, match="read as class 'b' of CustomDataset"):
+        LabelFiles(dataset, {}, str(tmp_path))
+
+
 def test_a_name_stays_in_the_folder():
     for given, expected in (('a/b.jpg', 'a/b.jpg'), ('/data/b.jpg', 'data/b.jpg'),
                             ('../other/b.jpg', 'other/b.jpg'), ('./b.jpg', 'b.jpg')):

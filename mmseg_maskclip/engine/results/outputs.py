@@ -1,0 +1,105 @@
+"""Everything a test run makes of label maps beside metrics."""
+
+from __future__ import annotations
+
+from inspect import signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mmcv
+import numpy as np
+from mmcv.utils import print_log
+
+from mmseg_maskclip.engine.distributed import is_main, merge_dicts
+from mmseg_maskclip.engine.inference import picture_of
+from mmseg_maskclip.engine.results.confusion import ConfusionFiles
+from mmseg_maskclip.engine.results.label_files import LabelFiles, check_folder, name_within
+from mmseg_maskclip.utils import InputError, atomic_path, write_image
+from mmseg_maskclip.visualization.overlay import add_legend, classes_present, overlay
+
+if TYPE_CHECKING:
+    from mmseg_maskclip.engine.test import TestOptions
+
+_CONFUSION = 'confusion'
+
+
+class Outputs:
+    """Label maps in one file, pictures, label files, a confusion matrix: what options name.
+
+    Args:
+        dataset: The test set.
+        options: What is wanted.
+
+    Raises:
+        InputError: If something can't be written, or does not go together.
+    """
+
+    def __init__(self, dataset: Any, options: TestOptions) -> None:
+        self._dataset = dataset
+        self._options = options
+        self._maps: dict[int, np.ndarray] = {}
+        self._label_files: LabelFiles | None = None
+        self._confusion: ConfusionFiles | None = None
+        #: What is left of the options for the data set's ``evaluate``.
+        self.eval_options = {key: value for key, value in options.eval_options.items()
+                             if key != _CONFUSION}
+        if options.show_dir:
+            check_folder(options.show_dir, '--show-dir', dataset)
+        if options.format_only:
+            self._label_files = LabelFiles(dataset, options.eval_options, options.work_dir)
+            return
+        if _CONFUSION in options.eval_options:
+            if not options.metrics:
+                raise InputError(f'--eval-options {_CONFUSION} needs --eval mIoU: it compares '
+                                 'with labels.')
+            self._confusion = ConfusionFiles(options.eval_options[_CONFUSION], dataset)
+        known = signature(dataset.evaluate).parameters if options.metrics else ()
+        unread = [key for key in self.eval_options if key not in known]
+        if unread:
+            print_log(f'--eval-options {", ".join(unread)}: nothing reads that.', 'mmseg', level=30)
+
+    def add(self, labels: np.ndarray, index: int, sample: dict) -> None:
+        """Use one label map.
+
+        Args:
+            labels: Class ids, (H, W).
+            index: Of the image in the test set.
+            sample: What the pipeline made of the image.
+
+        Raises:
+            InputError: If it can't be written, or its label doesn't fit.
+        """
+        if self._options.out:
+            # All maps stay in memory until the end: one byte a pixel, not the eight of int64.
+            narrow = len(self._dataset.CLASSES) <= 256
+            self._maps[index] = labels.astype(np.uint8 if narrow else np.int16)
+        if self._options.show_dir:
+            self._draw(labels, sample)
+        if self._label_files:
+            self._label_files.write(labels, index)
+        if self._confusion:
+            self._confusion.add(labels, index)
+
+    def _draw(self, labels: np.ndarray, sample: dict) -> None:
+        names, palette = self._dataset.CLASSES, self._dataset.PALETTE
+        drawing = overlay(picture_of(sample, labels.shape), labels, palette, self._options.opacity)
+        drawing = add_legend(drawing, classes_present(labels, len(names)), names, palette)
+        filename = sample['img_metas'][0].data['ori_filename']
+        write_image(Path(self._options.show_dir or '') / name_within(filename), drawing)
+
+    def finish(self) -> None:
+        """Write what is made of all images together; every process must call it."""
+        if self._label_files and is_main():
+            self._label_files.finish()
+        if self._confusion:
+            self._confusion.finish()
+        if self._options.out:
+            self._write_maps(self._options.out)
+
+    def _write_maps(self, out: str) -> None:
+        merged = merge_dicts(self._maps, Path(self._options.work_dir), self._options.gpu_collect)
+        if merged is None:
+            return
+        with atomic_path(out) as name:
+            mmcv.dump([merged.get(index) for index in range(len(self._dataset))], str(name))
+        print_log(f'Label maps of {len(merged)} images: {out}', 'mmseg')
