@@ -20,6 +20,10 @@ from mmseg_maskclip.clip.checkpoints.content import (
 )
 from mmseg_maskclip.clip.checkpoints.inspect import TowerSizes, text_sizes, visual_sizes
 from mmseg_maskclip.clip.checkpoints.keys import as_matrix, openai_to_backbone
+from mmseg_maskclip.clip.checkpoints.transformers_keys import (
+    is_transformers,
+    transformers_to_openai,
+)
 from mmseg_maskclip.clip.spec import ClipSpec
 from mmseg_maskclip.clip.zoo import OPENAI_MODELS, get_spec, list_models
 from mmseg_maskclip.utils import InputError, sha256_of
@@ -137,8 +141,8 @@ def read_clip_checkpoint(path: str | Path, fix: str = _MAKE) -> ClipCheckpoint:
 def clip_checkpoint_from(content: CheckpointContent, fix: str = _MAKE) -> ClipCheckpoint:
     """The CLIP weights in a checkpoint that was read already.
 
-    Known are OpenAI's TorchScript archives; state dicts of OpenAI's and
-    open_clip's models (``.pt``, ``.bin``, ``.safetensors``; plain or wrapped);
+    Known are OpenAI's TorchScript archives; state dicts of OpenAI's, open_clip's
+    and transformers' models (``.pt``, ``.bin``, ``.safetensors``; plain or wrapped);
     the earlier ``{MODEL}_clip_backbone.pth`` and ``{MODEL}_clip_weights.pth``;
     the frozen teacher inside a MaskCLIP+ checkpoint of the official code; and
     the embedded tiny files, which keep the token rows in use alone.
@@ -161,9 +165,11 @@ def clip_checkpoint_from(content: CheckpointContent, fix: str = _MAKE) -> ClipCh
     token_ids = state.pop('token_ids', None)
     text: dict[str, Tensor]
     if any(key.startswith('backbone.') for key in state):
-        form, visual, text = 'earlier backbone file', strip_prefix(state, 'backbone.'), {}
+        form, visual = 'earlier backbone file', strip_prefix(state, 'backbone.')
+        text: dict[str, Tensor] = {}
     else:
-        form = 'TorchScript archive' if content.torchscript else 'state dict'
+        form = ('TorchScript archive' if content.torchscript else
+                'state dict of transformers' if is_transformers(state) else 'state dict')
         visual, text = _split_towers(path, state)
     if token_ids is not None:
         form = 'embedded file'
@@ -176,27 +182,24 @@ def _refuse_other_models(content: CheckpointContent, fix: str) -> None:
         raise InputError(
             f'{path} is the checkpoint of a trained segmentor, not of a CLIP model: test it with '
             f'the config it was trained with. For a CLIP model, {fix[:1].lower() + fix[1:]}')
-    if any(key.startswith(('vision_model.', 'text_model.')) for key in content.state):
-        raise InputError(f"{path} holds a transformers CLIPModel, expected OpenAI's or "
-                         f"open_clip's names: get the same model from there. {fix}")
 
 
 def _split_towers(path: Path, state: Mapping[str, Tensor]) -> tuple[dict, dict]:
-    """OpenAI's and open_clip's names to (image tower, text tower)."""
-    visual = strip_prefix(state, 'visual.')
-    if any(key.startswith('trunk.') for key in visual):
-        raise InputError(f'{path} has a timm image tower (visual.trunk.*), which is not a '
-                         'plain ViT or ModifiedResNet.')
+    """OpenAI's, open_clip's and transformers' names to (image tower, text tower)."""
+    try:
+        if is_transformers(state):
+            state = transformers_to_openai(state)
+        visual = strip_prefix(state, 'visual.')
+        if any(key.startswith('trunk.') for key in visual):
+            raise InputError('it has a timm image tower (visual.trunk.*), which is not a plain ViT '
+                             'or ModifiedResNet.')
+        if visual:
+            visual = openai_to_backbone(visual, 'vit' if 'class_embedding' in visual else 'resnet')
+    except InputError as error:
+        raise InputError(f'CLIP checkpoint {path} can not be used: {error}') from error
     text = strip_prefix(state, 'text.') or {
         key: value for key, value in state.items() if key.startswith(_TEXT)}
-    text = {key: value for key, value in text.items() if key not in _NO_WEIGHTS}
-    if visual:
-        kind = 'vit' if 'class_embedding' in visual else 'resnet'
-        try:
-            visual = openai_to_backbone(visual, kind)
-        except InputError as error:
-            raise InputError(f'CLIP checkpoint {path} can not be used: {error}') from error
-    return visual, text
+    return visual, {key: value for key, value in text.items() if key not in _NO_WEIGHTS}
 
 
 def _is_weights_file(raw: Mapping[str, Any]) -> bool:
