@@ -83,8 +83,7 @@ class _Totals:
         self.unreadable: dict[str, str] = {}
         self.seen = torch.zeros(2, dtype=torch.int64)
 
-    def add(self, per_image: list, pixels: int) -> None:
-        self.seen += torch.tensor([1, pixels])
+    def add(self, per_image: list) -> None:
         for areas in per_image:
             stacked = torch.stack([torch.as_tensor(area) for area in areas])
             self.areas = stacked if self.areas is None else self.areas + stacked
@@ -179,7 +178,8 @@ def _run(model: nn.Module, dataset: Any, config: Config, options: TestOptions,
             else:
                 labels = label_sample(model, sample, device)
                 if options.metrics:
-                    totals.add(named.pre_eval([labels], [index]), labels.size)
+                    totals.add(named.pre_eval([labels], [index]))
+                    totals.seen += torch.tensor([1, labels.size])
                 outputs.add(labels, index, sample)
             # The bar counts all processes, of which the others are about as far.
             bar.update(min(world, len(dataset) - bar.n))
