@@ -84,8 +84,10 @@ def _check(config: Config, part: str) -> int:
 def _build(config: Config, part: str) -> Any:
     from mmseg.datasets import build_dataset
 
+    from mmseg_maskclip.datasets.joined import build_evaluated
     from mmseg_maskclip.engine import build  # noqa: F401  (registration)
     from mmseg_maskclip.engine.border import from_config
 
     with from_config(f'data.{part}'):
-        return build_dataset(copy.deepcopy(config.data[part]))
+        settings = copy.deepcopy(config.data[part])
+        return build_dataset(settings) if part == 'train' else build_evaluated(settings)

@@ -14,11 +14,11 @@ from mmseg.models import build_segmentor
 from torch import nn
 
 from mmseg_maskclip import datasets, models  # noqa: F401  (registration)
-from mmseg_maskclip.datasets import OpenVocabularyMixin
+from mmseg_maskclip.datasets.joined import build_evaluated
 from mmseg_maskclip.engine.border import from_config
-from mmseg_maskclip.engine.config import dataset_class
 from mmseg_maskclip.engine.samples import require_test_pipeline
 from mmseg_maskclip.models.weights.pretrained import check_timm, settle_timm, timm_source
+from mmseg_maskclip.utils import InputError
 
 
 def build_test_dataset(config: Config, skip_unreadable: bool = False) -> CustomDataset:
@@ -32,15 +32,32 @@ def build_test_dataset(config: Config, skip_unreadable: bool = False) -> CustomD
     Raises:
         InputError: If a folder, a file or a setting is wrong.
     """
-    # mmseg's builders take keys out of what they are given.
-    settings = copy.deepcopy(config.data.test)
-    settings.test_mode = True
-    if skip_unreadable and issubclass(dataset_class(settings), OpenVocabularyMixin):
-        # One bad file must not cost the metrics of all others: it is counted and named.
-        settings.setdefault('on_unreadable', 'skip')
     with from_config('data.test'):
-        dataset = build_mmseg_dataset(settings)
+        if isinstance(config.data.test, dict) and config.data.test.get('separate_eval'):
+            raise InputError('separate_eval=True is not possible in tools/test.py, which '
+                             'evaluates several folders as one: test them one by one.')
+        dataset = build_evaluated(config.data.test, skip_unreadable)
     require_test_pipeline(dataset, 'data.test')
+    return dataset
+
+
+def build_validation_dataset(config: Config) -> CustomDataset:
+    """The dataset of ``data.val``, in test mode.
+
+    Args:
+        config: With ``data.val``.
+
+    Raises:
+        InputError: If a folder, a file or a setting is wrong.
+    """
+    settings = config.data.val
+    with from_config('data.val'):
+        if isinstance(settings, dict) and settings.get('separate_eval'):
+            # Asked for by name, metrics are those of each folder, as mmseg calls them.
+            dataset = build_mmseg_dataset({**copy.deepcopy(settings), 'test_mode': True})
+        else:
+            dataset = build_evaluated(settings)
+    require_test_pipeline(dataset, 'data.val')
     return dataset
 
 

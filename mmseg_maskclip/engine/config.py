@@ -112,8 +112,15 @@ def transforms_of(pipeline: Sequence[dict], name: str) -> Iterator[dict]:
         yield from transforms_of(transform.get('transforms', ()), name)
 
 
+def test_settings(config: Config) -> list[dict]:
+    """The settings of each data set that ``data.test`` names, one or a list."""
+    found = config.data.test
+    return list(found) if isinstance(found, (list, tuple)) else [found]
+
+
 def _multi_scale(config: Config) -> list[dict]:
-    found = list(transforms_of(config.data.test.pipeline, 'MultiScaleFlipAug'))
+    found = [transform for settings in test_settings(config)
+             for transform in transforms_of(settings.pipeline, 'MultiScaleFlipAug')]
     if not found:
         raise InputError("data.test.pipeline has no 'MultiScaleFlipAug' transform, which "
                          '--img-scale and --aug-test change.')
@@ -137,10 +144,11 @@ def set_aug_test(config: Config) -> None:
 
 def set_corruption(config: Config, name: str, severity: int) -> None:
     """Corrupt each test image right after it is read."""
-    pipeline = list(config.data.test.pipeline)
-    # Behind LoadImageFromFile: corruptions are defined at the original resolution.
-    pipeline.insert(1, {'type': 'Corrupt', 'name': name, 'severity': severity})
-    config.data.test.pipeline = pipeline
+    for settings in test_settings(config):
+        pipeline = list(settings.pipeline)
+        # Behind LoadImageFromFile: corruptions are defined at the original resolution.
+        pipeline.insert(1, {'type': 'Corrupt', 'name': name, 'severity': severity})
+        settings.pipeline = pipeline
     weight = config.model.get('class_weight')
     if isinstance(weight, dict) and weight.get('source') != 'class_token':
         # The file is not corrupted: a prior from there would see what the model must not.
@@ -152,7 +160,7 @@ def set_images(config: Config, folder: str) -> None:
     require_dir(folder, 'image folder')
     if not _takes_class_names(config):
         raise InputError(f'--img-dir needs a config on a folder of images, not on '
-                         f'{config.data.test.type}: use '
+                         f'{test_settings(config)[0].type}: use '
                          'configs/maskclip/maskclip_vit16_512x512_demo.py.')
     config.data.test.img_dir = str(Path(folder).resolve())
     config.data.test.data_root = None
@@ -175,7 +183,7 @@ def set_classes(config: Config, classes: Sequence[str], background: Sequence[str
 
     if not _takes_class_names(config):
         raise InputError(f'--classes needs a config on a folder of images, '
-                         f'{config.data.test.type} has its own classes: use '
+                         f'{test_settings(config)[0].type} has its own classes: use '
                          'configs/maskclip/maskclip_vit16_512x512_demo.py.')
     vocabulary = vocabulary_of_words(classes)
     extra = vocabulary_of_words(background).entries if background else ()
@@ -205,4 +213,5 @@ def dataset_class(settings: Mapping) -> type:
 
 def _takes_class_names(config: Config) -> bool:
     """Whether the test set is pictures and class names of the user's own."""
-    return getattr(dataset_class(config.data.test), 'TAKES_CLASS_NAMES', False)
+    found = config.data.test
+    return isinstance(found, dict) and getattr(dataset_class(found), 'TAKES_CLASS_NAMES', False)

@@ -74,18 +74,22 @@ class Outputs:
             narrow = len(self._dataset.CLASSES) <= 256
             self._maps[index] = labels.astype(np.uint8 if narrow else np.int16)
         if self._options.show_dir:
-            self._draw(labels, sample)
+            self._draw(labels, index, sample)
         if self._label_files:
             self._label_files.write(labels, index)
         if self._confusion:
             self._confusion.add(labels, index)
 
-    def _draw(self, labels: np.ndarray, sample: dict) -> None:
+    def _draw(self, labels: np.ndarray, index: int, sample: dict) -> None:
         names, palette = self._dataset.CLASSES, self._dataset.PALETTE
         drawing = overlay(picture_of(sample, labels.shape), labels, palette, self._options.opacity)
         drawing = add_legend(drawing, classes_present(labels, len(names)), names, palette)
         filename = sample['img_metas'][0].data['ori_filename']
-        write_image(Path(self._options.show_dir or '') / name_within(filename), drawing)
+        folder = Path(self._options.show_dir or '')
+        if hasattr(self._dataset, 'datasets'):
+            # Files of several folders may have one name.
+            folder /= str(self._dataset.get_dataset_idx_and_sample_idx(index)[0])
+        write_image(folder / name_within(filename), drawing)
 
     def finish(self) -> None:
         """Write what is made of all images together; every process must call it."""

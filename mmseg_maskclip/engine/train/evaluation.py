@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 from pathlib import Path
@@ -11,14 +10,13 @@ from typing import Any
 from mmcv import Config
 from mmcv.runner import LoggerHook, get_dist_info
 from mmseg.core import DistEvalHook, EvalHook
-from mmseg.datasets import build_dataset
 
 from mmseg_maskclip.datasets.checking import warn_of_labels
 from mmseg_maskclip.engine.border import from_config
+from mmseg_maskclip.engine.build import build_validation_dataset
 from mmseg_maskclip.engine.class_names import check_classes
 from mmseg_maskclip.engine.distributed import is_main
 from mmseg_maskclip.engine.record import write_json
-from mmseg_maskclip.engine.samples import require_test_pipeline
 from mmseg_maskclip.engine.train.data import build_val_loader
 from mmseg_maskclip.engine.train.runner import TrainRunner, unwrap
 from mmseg_maskclip.utils import to_plain
@@ -123,12 +121,8 @@ def register_evaluation(runner: TrainRunner, config: Config) -> None:
     Raises:
         InputError: If the data or the settings are wrong.
     """
-    settings = copy.deepcopy(config.data.val)
-    settings.test_mode = True
-    with from_config('data.val'):
-        dataset = build_dataset(settings)
+    dataset = build_validation_dataset(config)
     check_classes(unwrap(runner.model), dataset, 'validation data')
-    require_test_pipeline(dataset, 'data.val')
     if is_main():
         warn_of_labels(dataset, 'data.val')
     arguments = {'pre_eval': True, **config.evaluation, 'by_epoch': False}
