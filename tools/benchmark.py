@@ -95,7 +95,7 @@ def main(args: argparse.Namespace) -> None:
     parts = args.parts or PARTS
     rows = []
     if 'memory' in parts:
-        # First: what other parts leave in the allocator would hide what this one takes.
+        # First: memory kept by the allocator for other parts would hide what this one needs.
         rows.append(benchmark.large_vocabulary())
     if 'labels' in parts:
         for dtype in args.dtypes or (['fp32', 'bf16'] if on_gpu else ['fp32']):

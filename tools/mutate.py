@@ -8,7 +8,7 @@
 Each drawn statement is changed in a copy of the working tree: a comparison, an operator or a number
 becomes another, a condition is negated, a statement is deleted. Then the tests beside the module
 run (tests/ mirrors the package; for models and ops also tests/parity) until one fails. Survivors
-are what the tests don't see: add a test, or find out why the change can't matter. Docstrings,
+are what no test notices: add a test, or find out why the change can't matter. Docstrings,
 annotations, logs and the messages of errors stay as they are.
 """
 
@@ -67,12 +67,12 @@ def main(args: argparse.Namespace) -> None:
             raise InputError(f'without any change {sound.noticed_by} fails: expected tests that '
                              'pass; fix it, or choose others with --tests.')
 
-        def tell(mutant, outcome) -> None:
+        def show(mutant, outcome) -> None:
             print(f'{outcome.result:9}{mutant.file}:{mutant.line}  {mutant.change}',
                   file=sys.stderr, flush=True)
 
         outcomes = run_mutants(root, mutants, selections, args.timeout, Path(folder), args.jobs,
-                               tell)
+                               show)
     print(table(mutants, outcomes))
     if args.out:
         rows = [{'file': mutant.file, 'line': mutant.line, 'what': mutant.what,

@@ -1,7 +1,7 @@
 """Make the tables of published and measured metrics from configs/*/metafile.yml.
 
     python tools/update_tables.py           rewrite them in README.md, docs/ and configs/*/README.md
-    python tools/update_tables.py --check   only say which are out of date (exit code 1)
+    python tools/update_tables.py --check   only print which are out of date (exit code 1)
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Download CLIP checkpoints, check their SHA-256, convert them and build text banks.
 
 The banks are those of voc, context and stuff, for ViT-B/16 also the text
-features of the class weight. What is there already is kept; an interrupted
-download is taken up again. MASKCLIP_BASE_URL names a mirror with the files at
+features of the class weight. Existing files are kept; an interrupted
+download is resumed. MASKCLIP_BASE_URL names a mirror with the files at
 {base}/{sha256}/{filename}.
 """
 

@@ -30,7 +30,7 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """Run ``maskclip COMMAND ...`` and leave the process with its exit code.
+    """Run ``maskclip COMMAND ...`` and exit with its exit code.
 
     Args:
         argv: The command line without the program; None takes the process's.
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def run_command(name: str, argv: Sequence[str] | None = None, prog: str | None = None) -> NoReturn:
-    """Run one command and leave the process with its exit code.
+    """Run one command and exit with its exit code.
 
     Args:
         name: One of :data:`COMMANDS`.
@@ -61,7 +61,7 @@ def run_command(name: str, argv: Sequence[str] | None = None, prog: str | None =
     parser = argparse.ArgumentParser(prog=prog, description=module.__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     module.add_arguments(parser)
-    # Where a positional argument may stand behind the options, the command says so.
+    # Set by commands whose positional arguments may follow the options.
     intermixed = getattr(module, 'INTERMIXED', False)
     args = (parser.parse_intermixed_args if intermixed else parser.parse_args)(argv)
     run_tool(module.run, args)

@@ -21,7 +21,7 @@ def add_cfg_options(parser: argparse.ArgumentParser, of: str = 'the config') -> 
 
 
 def add_process_flags(parser: argparse.ArgumentParser) -> None:
-    """Add what says on which GPU, and in how many processes, a command runs."""
+    """Add the flags for the GPU and the processes of a command."""
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--gpu-id', type=int, default=0, help='GPU of a run of one process')
     # What torch.distributed.launch adds to the command line.
@@ -51,7 +51,7 @@ def parse_options(pairs: list[str]) -> dict:
         try:
             options[key.strip()] = _parse_value(text)
         except ValueError as error:
-            raise InputError(f'option {pair!r} can not be read: {error}.') from error
+            raise InputError(f'option {pair!r} cannot be read: {error}.') from error
     return options
 
 

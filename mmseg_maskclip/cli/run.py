@@ -18,7 +18,7 @@ Main = Callable[[argparse.Namespace], Optional[int]]
 
 
 def run_tool(main: Main, args: argparse.Namespace) -> NoReturn:
-    """Run a tool's ``main`` and leave the process with its exit code.
+    """Run a tool's ``main`` and exit with its exit code.
 
     :class:`~mmseg_maskclip.utils.InputError` becomes ``error: sentence`` on
     stderr and exit code 2, and so does a lack of memory; an interrupt becomes
@@ -31,7 +31,7 @@ def run_tool(main: Main, args: argparse.Namespace) -> NoReturn:
     """
     launched = LAUNCHER in os.environ
     try:
-        code = _recorded(main, args) if launched else _memory_told(main, args)
+        code = _recorded(main, args) if launched else _with_memory_check(main, args)
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         sys.exit(INTERRUPTED)
@@ -50,27 +50,27 @@ def run_tool(main: Main, args: argparse.Namespace) -> NoReturn:
 
 
 def _recorded(main: Main, args: argparse.Namespace) -> int | None:
-    """Leave a failure where tools/maskclip_utils/launch.py finds it.
+    """Store a failure for tools/maskclip_utils/launch.py.
 
-    It prints the first one of all processes, so that they don't all speak at
-    once, and the others don't complain of the one that is gone.
+    It prints each message once for all processes, and leaves out those of
+    processes that failed only because another one had.
     """
     from torch.distributed.elastic.multiprocessing.errors import record
 
-    return record(_memory_told)(main, args)
+    return record(_with_memory_check)(main, args)
 
 
-def _memory_told(main: Main, args: argparse.Namespace) -> int | None:
-    """Run ``main``; a lack of memory is bad input, since the user can ask for less."""
+def _with_memory_check(main: Main, args: argparse.Namespace) -> int | None:
+    """Run ``main``; a lack of memory is bad input, since the user can reduce what is needed."""
     try:
         return main(args)
     except Exception as error:
-        # torch has a class for the GPU alone, and its own words for the CPU.
-        said = str(error)
+        # torch has an exception class for the GPU alone; on the CPU its message must do.
+        text = str(error)
         if not (isinstance(error, MemoryError) or type(error).__name__ == 'OutOfMemoryError'
-                or 'DefaultCPUAllocator' in said):
+                or 'DefaultCPUAllocator' in text):
             raise
         raise InputError(
-            f"out of memory ({said.splitlines()[0] if said else 'nothing more is known'}): take a "
+            f"out of memory ({text.splitlines()[0] if text else 'no message'}): take a "
             'smaller --img-scale, crop or data.samples_per_gpu, --amp in training, or sliding '
             'windows in testing (model.test_cfg.mode=slide).') from error

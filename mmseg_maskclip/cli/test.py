@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
         args: Its command line.
 
     Raises:
-        InputError: If anything a user gave is wrong.
+        InputError: If any user input is wrong.
     """
     _check_flags(args)
     # torch.distributed.launch gives a flag, mmcv reads the environment.
@@ -82,13 +82,13 @@ def run(args: argparse.Namespace) -> None:
     choose_gpu(args)
     work_dir = args.work_dir or config.get('work_dir') or os.path.join(
         'work_dirs', Path(args.config).stem)
-    facts = {'aug_test': args.aug_test, 'corruption': args.corruption,
+    extra = {'aug_test': args.aug_test, 'corruption': args.corruption,
              'severity': (args.severity or 1) if args.corruption else None,
              'cfg_options': args.cfg_options}
     options = TestOptions(
         metrics=args.eval, eval_options=parse_options(args.eval_options), out=args.out,
         show_dir=args.show_dir, opacity=args.opacity, format_only=args.format_only,
-        work_dir=work_dir, gpu_collect=args.gpu_collect, facts=facts)
+        work_dir=work_dir, gpu_collect=args.gpu_collect, extra=extra)
     with processes(args.launcher):
         test_model(config, args.checkpoint, options)
 

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def choose_templates(args: argparse.Namespace, synonyms: str) -> tuple[str, str]:
-    """The template set, and how the file name tells it.
+    """The template set, and its part of the file name.
 
     Args:
         args: The command line.
@@ -54,7 +54,7 @@ def choose_templates(args: argparse.Namespace, synonyms: str) -> tuple[str, str]
     elif args.templates:
         templates, variant = args.templates, '' if args.templates == DEFAULT else args.templates
     else:
-        # An adjective of the blur set would be lost among templates that have their own.
+        # The adjectives of the blur set would be lost among templates that have adjectives.
         templates, variant = SINGLE if 'blur' in args.class_set else DEFAULT, ''
     if synonyms == 'separate':
         variant = f'{variant}_synonyms'.lstrip('_')
@@ -70,7 +70,7 @@ def write_bank(args: argparse.Namespace, synonyms: str, normalize: bool) -> None
         normalize: Whether the mean over the prompts of a class is L2-normalised.
 
     Raises:
-        InputError: If anything a user gave is wrong.
+        InputError: If any user input is wrong.
     """
     from mmseg_maskclip.clip import (
         bank_path,

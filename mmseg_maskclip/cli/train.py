@@ -4,8 +4,8 @@
     python tools/train.py CONFIG --work-dir work_dirs/mine --auto-resume
 
 With several processes: bash tools/dist_train.sh CONFIG N. Checkpoints, logs
-and the config go to the work dir. An interrupted run goes on with
---auto-resume and ends as it would have ended.
+and the config go to the work dir. An interrupted run is resumed
+with --auto-resume, and ends as it would have ended without the interruption.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--work-dir', help='default: work_dirs/CONFIG_NAME')
     parser.add_argument('--load-from', metavar='FILE',
                         help='start a new run from the weights of this checkpoint')
-    parser.add_argument('--resume-from', metavar='FILE', help='go on with this checkpoint')
+    parser.add_argument('--resume-from', metavar='FILE', help='resume from this checkpoint')
     parser.add_argument('--auto-resume', action='store_true',
-                        help='go on with the newest intact checkpoint of the work dir, if any')
-    parser.add_argument('--no-validate', action='store_true', help='do not evaluate meanwhile')
+                        help='resume from the newest intact checkpoint of the work dir, if any')
+    parser.add_argument('--no-validate', action='store_true',
+                        help='do not evaluate during training')
     parser.add_argument('--seed', type=int, help='of everything random (default: drawn)')
     parser.add_argument('--diff-seed', '--diff_seed', action='store_true',
                         help='different dropout in every process')
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
         args: Its command line.
 
     Raises:
-        InputError: If anything a user gave is wrong.
+        InputError: If any user input is wrong.
     """
     # torch.distributed.launch gives a flag, mmcv reads the environment.
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))

@@ -23,5 +23,5 @@ def pick_device(name: str | None = None) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         cuda = ' or cuda' if torch.cuda.is_available() else ''
-        raise InputError(f"device '{name}' can not be used here, expected cpu{cuda}.") from error
+        raise InputError(f"device '{name}' cannot be used here, expected cpu{cuda}.") from error
     return device

@@ -38,7 +38,7 @@ def spec_from_config(name: str, config: Mapping[str, Any],
 
     reason = why_not_plain(config)
     if reason:
-        raise InputError(f'open_clip model {name} can not be used: {reason}. Expected a plain '
+        raise InputError(f'open_clip model {name} cannot be used: {reason}. Expected a plain '
                          "ViT with a class token or a ModifiedResNet, and CLIP's own text tower.")
     vision = open_clip.CLIPVisionCfg(**config['vision_cfg'])
     resnet = isinstance(vision.layers, (list, tuple))

@@ -172,7 +172,7 @@ def _check(spec: ClipSpec) -> None:
         require_number(count, f'layers of a CLIP {spec.kind}', minimum=1, whole=True)
     channels = spec.width * (32 if resnet else 1)
     if channels % spec.heads:
-        raise InputError(f'{channels} channels of a CLIP {spec.kind} can not be split '
+        raise InputError(f'{channels} channels of a CLIP {spec.kind} cannot be split '
                          f'into {spec.heads} heads.')
     if not resnet:
         require_number(spec.patch_size, 'patch_size of a CLIP vit', minimum=1, whole=True)

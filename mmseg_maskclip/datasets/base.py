@@ -41,13 +41,13 @@ ON_UNREADABLE = ('raise', 'skip')
 
 
 class OpenVocabularyMixin:
-    """Goes before an mmseg data set class: ``class X(OpenVocabularyMixin, CustomDataset)``.
+    """Mixin for an mmseg data set class: ``class X(OpenVocabularyMixin, CustomDataset)``.
 
     Args:
         unseen: Names or ids of the classes without annotation in training;
             None takes the class's own ``UNSEEN``, an empty list means none.
-        on_unreadable: What test mode gives for an image that can't be read:
-            'raise' an :class:`InputError`, or 'skip' for an
+        on_unreadable: What test mode does about an image that can't be read:
+            'raise' an :class:`InputError`, or 'skip', i.e. return an
             :class:`UnreadableSample` in place of the sample. In training such
             an image is replaced by the next one, with a warning.
         unlabelled: Classes whose labels training does not see: 'all' (the
@@ -55,7 +55,7 @@ class OpenVocabularyMixin:
             Their pixels are -1; needs ``LoadLabels`` in the pipeline.
         unlabel_ignored: Whether training does not see which pixels are
             ignored either, such as background and void; -1 too.
-        **kwargs: What the mmseg class takes.
+        **kwargs: Arguments of the mmseg class.
 
     Raises:
         InputError: For missing folders or lists, no images, wrong classes.
@@ -69,7 +69,7 @@ class OpenVocabularyMixin:
     TAKES_CLASS_NAMES = False
     #: Whether the image folder holds more than the labelled images.
     NEEDS_SPLIT = False
-    #: One sentence that says how to prepare the data.
+    #: How to prepare the data, one sentence.
     PREPARE = 'See docs/datasets.md for the layout of the data.'
 
     def __init__(self, *, unseen: Sequence[str | int] | None = None,
@@ -95,12 +95,12 @@ class OpenVocabularyMixin:
         self._check_loader()
 
     def _check_loader(self) -> None:
-        """Labels that are to be withheld must be loaded by a step that does so."""
+        """Refuse withheld labels where the pipeline would load them all the same."""
         withholds = self.unlabelled_ids or self.unlabel_ignored
         steps = [type(step).__name__ for step in self.pipeline.transforms]
         if withholds and not self.test_mode and 'LoadAnnotations' in steps:
-            raise InputError("unlabelled and unlabel_ignored are not known to 'LoadAnnotations': "
-                             "use 'LoadLabels' in the training pipeline in its place.")
+            raise InputError("'LoadAnnotations' knows neither unlabelled nor unlabel_ignored: use "
+                             "'LoadLabels' in the training pipeline instead.")
 
     def _checked_classes(self, classes: str | Sequence[str] | None) -> list[str] | None:
         if classes is None:
@@ -169,7 +169,7 @@ class OpenVocabularyMixin:
                 if self.test_mode and self.on_unreadable == 'skip':
                     return UnreadableSample(path, reason, current)
                 if self.test_mode:
-                    raise InputError(f'image {path} can not be read: {reason}.') from error
+                    raise InputError(f'image {path} cannot be read: {reason}.') from error
                 self._warn_unreadable(path, reason)
         raise InputError(f'none of the {len(self)} images in {self.img_dir} can be read. '
                          f'{self.PREPARE}')
@@ -180,7 +180,7 @@ class OpenVocabularyMixin:
                      if hasattr(step, 'imdecode_backend')), 'cv2')
 
     def _check_label(self, index: int) -> None:
-        """Raise the clear error if it was the label that made a training sample fail."""
+        """Raise a clear error if a training sample has failed because of its label."""
         if not self.test_mode and self.get_ann_info(index)['seg_map'] is not None:
             read_label_map(self.file_client, self.label_path(index), self.PREPARE)
 
@@ -188,7 +188,7 @@ class OpenVocabularyMixin:
         if path in self._unreadable:
             return
         self._unreadable.add(path)
-        print_log(f'image {path} can not be read ({reason}); the next one is used in its place '
+        print_log(f'image {path} cannot be read ({reason}); the next one is used in its place '
                   f'({len(self._unreadable)} of {len(self)} so far in this process)',
                   logger=get_root_logger(), level=logging.WARNING)
 
@@ -219,7 +219,7 @@ class OpenVocabularyMixin:
         return osp.join(self.ann_dir or '', self.get_ann_info(index)['seg_map'])
 
     def get_gt_seg_maps(self, efficient_test: bool | None = None) -> Iterator[np.ndarray]:
-        """Ground truth of all images in turn, as :meth:`get_gt_seg_map_by_idx` gives it."""
+        """Ground truth of all images in turn, as :meth:`get_gt_seg_map_by_idx` returns it."""
         return (self.get_gt_seg_map_by_idx(index) for index in range(len(self)))
 
     def pre_eval(self, preds: np.ndarray | list, indices: int | list[int]) -> list[tuple]:
@@ -264,11 +264,11 @@ class OpenVocabularyMixin:
         """Score results, and log a table per class and a summary.
 
         Args:
-            results: What :meth:`pre_eval` returned for all images, one such
+            results: Outputs of :meth:`pre_eval` for all images, one such
                 tuple summed over them, or the predictions themselves.
             metric: Among 'mIoU', 'mDice', 'mFscore'.
             logger: Where the tables go; None prints them.
-            **kwargs: Taken for the sake of mmseg's hooks, unused.
+            **kwargs: Accepted for mmseg's hooks, unused.
 
         Returns:
             Fractions: 'aAcc', 'mIoU', 'IoU.cat' and so on. NaN for a class

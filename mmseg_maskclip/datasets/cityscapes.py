@@ -70,7 +70,7 @@ class Cityscapes19Dataset(OpenVocabularyMixin, CityscapesDataset):
             **kwargs: Passed on.
 
         Raises:
-            InputError: If 'cityscapes' is asked for without package or folder.
+            InputError: If 'cityscapes' is requested without package or folder.
         """
         names = [metric] if isinstance(metric, str) else list(metric)
         metrics: dict[str, float] = {}

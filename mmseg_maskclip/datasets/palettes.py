@@ -1,4 +1,4 @@
-"""Colours for classes that bring none."""
+"""Colours for classes without a palette."""
 
 from __future__ import annotations
 

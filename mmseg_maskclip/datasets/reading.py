@@ -20,7 +20,7 @@ PathLike = Union[str, 'os.PathLike[str]']
 
 @dataclasses.dataclass(frozen=True)
 class UnreadableSample:
-    """Stands in a test loader for an image that could not be read.
+    """Placeholder in a test loader for an image that could not be read.
 
     Attributes:
         filename: The image file.
@@ -34,7 +34,7 @@ class UnreadableSample:
 
 
 def check_paths(settings: dict, kind: str, needs_split: bool, fix: str) -> None:
-    """Turn what mmseg would assert or trip over into an error with a remedy.
+    """Check paths that mmseg would only assert, with errors that contain the fix.
 
     Args:
         settings: Arguments of the data set.
@@ -92,7 +92,7 @@ def why_unreadable(client: mmcv.FileClient, path: str, error: Exception | None =
     except FileNotFoundError:
         return 'it does not exist'
     except OSError as error:
-        return f'it can not be opened ({error.strerror or error})'
+        return f'it cannot be opened ({error.strerror or error})'
     if not content:
         return 'it is empty'
     # OpenCV first, since pipelines read by it; PIL then says what is wrong.
@@ -104,7 +104,7 @@ def why_unreadable(client: mmcv.FileClient, path: str, error: Exception | None =
             image.load()
             form = f'{image.format}, mode {image.mode}'
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return 'it is damaged or no image'
+        return 'it is damaged or not an image'
     if decoder != 'cv2':
         # Not the file but the pipeline is at fault, whose own error is clearer.
         return None
@@ -124,7 +124,7 @@ def read_label_map(client: mmcv.FileClient, path: str, fix: str = '') -> np.ndar
     """Label ids as the file holds them, of any bit depth.
 
     mmseg casts to 8 bits while reading, which turns id 256 into 0; here every
-    id arrives as it is, so that one outside the classes can be told.
+    id is kept, so that one outside the classes is noticed.
 
     Args:
         client: Where files come from.
@@ -141,14 +141,14 @@ def read_label_map(client: mmcv.FileClient, path: str, fix: str = '') -> np.ndar
     try:
         content = client.get(path)
     except OSError as error:
-        raise InputError(f'label file {path} can not be read: '
+        raise InputError(f'label file {path} cannot be read: '
                          f'{error.strerror or error}.{hint}') from error
     try:
         with Image.open(io.BytesIO(content)) as image:
             # Palette pictures keep their indices: no conversion.
             labels = np.array(image)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise InputError(f'label file {path} is damaged or no image: {error}.') from error
+        raise InputError(f'label file {path} is damaged or not an image: {error}.') from error
     if labels.ndim == 3 and labels.shape[2] == 1:
         labels = labels[:, :, 0]
     if labels.ndim != 2:

@@ -1,4 +1,4 @@
-"""The border between what a user writes in a config and this code."""
+"""Errors in a config, as one sentence each."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from mmseg_maskclip.utils import InputError
 def from_config(where: str) -> Iterator[None]:
     """Turn whatever is raised while something of a config is built into one sentence.
 
-    mmcv, mmseg, timm and torch check a config in their own words and with any
-    kind of exception; which of them is a defect can't be told from the type.
+    mmcv, mmseg, timm and torch report an error in a config by any type of
+    exception, so that its type does not distinguish it from a defect.
     ``MASKCLIP_DEBUG=1`` shows the traceback.
 
     Args:
         where: The part of the config, e.g. ``'model'`` or ``'data.test'``.
 
     Raises:
-        InputError: Where it stands in the config, and the last line of the
+        InputError: With the part of the config and the last line of the
             original error; an :class:`InputError` is passed on as it is.
     """
     try:
@@ -29,22 +29,22 @@ def from_config(where: str) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f'{where} can not be built from the config: {last_line(error)}. '
+        raise InputError(f'{where} cannot be built from the config: {last_line(error)}. '
                          '(MASKCLIP_DEBUG=1 shows where.)') from error
 
 
 def last_line(error: BaseException) -> str:
     """Type and last line of an error, as Python prints them under a traceback.
 
-    mmcv and mmseg raise many an error again under another's name, and check
-    their arguments by assertions without a word: there the code tells more.
+    mmcv and mmseg raise errors again as another type, and check arguments by
+    assertions without a message: for these the failed line of code is added.
     """
     # A KeyError's text is the repr of its argument.
-    said = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    lines = said.strip(' :\n').splitlines()
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    lines = text.strip(' :\n').splitlines()
     if not lines and error.__context__ is not None:
         return last_line(error.__context__)
-    shown = lines[-1].strip().rstrip('.') if lines else 'no more is known'
+    shown = lines[-1].strip().rstrip('.') if lines else 'no message'
     if isinstance(error, AssertionError):
         first: BaseException = error
         while first.__context__ is not None:

@@ -69,7 +69,7 @@ def runs_sync_bn() -> bool:
 def build_model(config: Config, training: bool = False, pretrained: bool = True) -> nn.Module:
     """The segmentor of a config; the config itself is left as it is.
 
-    Nothing is read from disk but by timm. SyncBN becomes BN where it can't run.
+    Only timm reads from disk. SyncBN becomes BN where it can't run.
 
     Args:
         config: With ``model``, optionally ``train_cfg`` and ``test_cfg``.
@@ -85,7 +85,7 @@ def build_model(config: Config, training: bool = False, pretrained: bool = True)
     """
     settings = copy.deepcopy(config.model)
     if not training:
-        # A teacher is not built without them; what it says of CLIP the class weight reads.
+        # Without them no teacher is built; its config stays, which the class weight reads.
         for key in ('pretrained', 'labelling', 'distill'):
             settings.pop(key, None)
     with from_config('model'):

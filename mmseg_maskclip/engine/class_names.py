@@ -81,14 +81,14 @@ def _compare(found: Sequence[Sequence[str]], expected: Sequence[Sequence[str]], 
         moved = [name for name in names if name in places]
         if moved:
             raise InputError(f'{moved[0]!r} is class {index} in {one} and class '
-                             f'{places[moved[0]]} in {other}: give both in one order.')
+                             f'{places[moved[0]]} in {other}: give both in the same order.')
         unknown.append(f'{min(names)!r} ({min(own)!r})')
-    said = (f'{len(unknown)} of {len(found)} classes have other names in {one} than in {other}: '
-            f'{", ".join(unknown[:_SHOWN])}{", ..." * (len(unknown) > _SHOWN)}')
+    message = (f'{len(unknown)} of {len(found)} classes have other names in {one} than in {other}: '
+               f'{", ".join(unknown[:_SHOWN])}{", ..." * (len(unknown) > _SHOWN)}')
     if unknown and strict:
-        raise InputError(f'{said}: give both the same list, or use --classes.')
+        raise InputError(f'{message}: give both the same list, or use --classes.')
     if unknown:
-        print_log(f'{said}. Their order can not be checked.', 'mmseg', level=30)
+        print_log(f'{message}. Their order cannot be checked.', 'mmseg', level=30)
 
 
 def _plain(name: str) -> str:

@@ -1,4 +1,4 @@
-"""One picture that shows several models side by side: image, labels, truth."""
+"""One picture that shows several models side by side: image, labels, ground truth."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SHOWN = ('mIoU', 'aAcc', 'mAcc', 'mIoU(S)', 'mIoU(U)', 'hIoU')
 
 def compare_models(models: Sequence[tuple[str, str, str]], out: str, count: int = 6,
                    options: dict | None = None) -> Path:
-    """Draw the first images of a test set as rows: image, each model's labels, truth.
+    """Draw the first images of a test set as rows: image, each model's labels, ground truth.
 
     Args:
         models: Title, config and checkpoint of each; the first one's test set
@@ -69,7 +69,7 @@ def records_table(titles: Sequence[str], folders: Sequence[str]) -> str:
     """The newest metrics of several work dirs in one table, percent.
 
     Args:
-        titles: What each model is called.
+        titles: Title of each model.
         folders: Work dirs of ``tools/test.py``, one a title.
 
     Raises:

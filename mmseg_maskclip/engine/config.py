@@ -1,4 +1,4 @@
-"""Config files: reading them with clear errors, and what flags change in them."""
+"""Config files: read with clear errors, and changed by flags."""
 
 from __future__ import annotations
 
@@ -58,17 +58,17 @@ def load_config(path: str | Path, options: dict | None = None) -> Config:
 
 
 def _parse(path: Path) -> Config:
-    """Run a config file. It is a program: whatever it raises is its author's to fix."""
+    """Run a config file. It is Python code: any error in it is for its author to fix."""
     hook = sys.unraisablehook
     try:
         return Config.fromfile(str(path))
     except Exception as error:
         fault = last_line(error)
         cause = error
-    # mmcv's temporary file outlives its folder when a config fails, and says so when it goes.
+    # mmcv's temporary file outlives its folder when a config fails; deleting it prints a warning.
     sys.unraisablehook = lambda unraisable: None
     try:
-        raise InputError(f'config {path} can not be read: {fault}') from (
+        raise InputError(f'config {path} cannot be read: {fault}') from (
             cause if os.environ.get('MASKCLIP_DEBUG') else None)
     finally:
         del cause
@@ -78,7 +78,7 @@ def _parse(path: Path) -> Config:
 
 
 def _check_roots(config: Config, path: Path, options: dict) -> None:
-    """Parts every config has, and options that name none of its keys."""
+    """Check that required parts are there, and that options name existing keys."""
     for key in ('model', 'data'):
         if not isinstance(config.get(key), dict):
             raise InputError(f"config {path} has no dict '{key}': it is a part of a config, not a "
@@ -151,7 +151,7 @@ def set_corruption(config: Config, name: str, severity: int) -> None:
         settings.pipeline = pipeline
     weight = config.model.get('class_weight')
     if isinstance(weight, dict) and weight.get('source') != 'class_token':
-        # The file is not corrupted: a prior from there would see what the model must not.
+        # The file is not corrupted: a prior read from it would see the clean image.
         weight.source = 'input'
 
 

@@ -1,4 +1,4 @@
-"""The few things processes of one run say to each other."""
+"""Communication between the processes of a run."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def limit_threads(config: Config) -> None:
 
 @contextmanager
 def processes(launcher: str) -> Iterator[None]:
-    """Be one of the processes of a run: nccl where there are GPUs, else gloo.
+    """Join the process group of a run: nccl where there are GPUs, else gloo.
 
-    The group is left in any case but a failure over nccl, where that would
-    wait for processes that don't know of it. A process that ends within its
-    group may abort: gloo's threads still want the interpreter.
+    The group is destroyed at the end, except after a failure over nccl, where
+    that would wait for the other processes. A process that exits within its
+    group may abort, since gloo's threads still use the interpreter.
 
     Args:
         launcher: ``'none'``, ``'pytorch'`` (torchrun), ``'slurm'`` or ``'mpi'``.
@@ -84,9 +84,9 @@ def _require_rank(launcher: str) -> None:
 
 @contextmanager
 def main_process_first() -> Iterator[None]:
-    """Let the main process go first, the others when it is through.
+    """Run the body in the main process first, then in all others.
 
-    What it leaves in the user's cache, such as a text bank, the others find there.
+    The others find what it has cached, such as a text bank.
     """
     rank, world = get_dist_info()
     if world > 1 and rank > 0:
@@ -129,7 +129,7 @@ def merge_dicts(part: dict, folder: Path, use_device: bool) -> dict | None:
     """Merge every process's dict in the main one.
 
     Args:
-        part: This process's items, keys unlike those of other processes.
+        part: Items of this process; no other process has the same keys.
         folder: A folder all processes can write; used when not ``use_device``.
         use_device: Send the items through the process group instead.
 

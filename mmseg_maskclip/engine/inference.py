@@ -1,4 +1,4 @@
-"""From a data set's samples to label maps."""
+"""Label maps of the samples of a data set."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def samples_of_process(dataset: Any, config: Config) -> Iterator[tuple[int, Any]
     """This process's samples with their indices: every n-th image of n processes.
 
     Args:
-        dataset: A test set; nothing is padded or given twice.
-        config: Says how many worker processes read.
+        dataset: A test set; no image is repeated to fill up.
+        config: Has the number of worker processes.
 
     Raises:
-        InputError: What a worker process found wrong.
+        InputError: Raised by the data set in a worker process.
     """
     rank, world = get_dist_info()
     indices = list(range(rank, len(dataset), world))
@@ -55,7 +55,7 @@ def label_sample(model: nn.Module, sample: dict, device: torch.device) -> np.nda
 
     Args:
         model: A segmentor of mmseg, in eval mode on ``device``.
-        sample: What the pipeline made: lists of images and metas, one an
+        sample: Output of the pipeline: lists of images and metas, one an
             augmentation.
         device: Where the model is.
 
@@ -70,7 +70,7 @@ def label_sample(model: nn.Module, sample: dict, device: torch.device) -> np.nda
 
 
 def picture_of(sample: dict, size: tuple[int, int]) -> np.ndarray:
-    """What the model saw of a sample, as a picture.
+    """The input image of a sample, as a picture.
 
     Args:
         sample: As for :func:`label_sample`; of several scales the largest

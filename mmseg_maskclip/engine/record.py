@@ -1,4 +1,4 @@
-"""What is written down next to every result."""
+"""What is recorded with every result."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def timestamp() -> str:
 
 
 def unused_name(path: Path) -> Path:
-    """``path``, or the next of its kind if a run of the same second took it.
+    """``path``, or the next free name if a run of the same second has taken it.
 
     Args:
-        path: The name wanted.
+        path: The preferred name.
     """
     found, count = path, 1
     while found.exists():

@@ -59,7 +59,7 @@ class TestOptions:
         format_only: Write the label maps as files, see :class:`LabelFiles`.
         work_dir: Folder of the record of the metrics.
         gpu_collect: Merge label maps through the process group.
-        facts: Further facts for the record (corruption, scale, command line).
+        extra: Further entries of the record (corruption, scale, command line).
     """
 
     __test__ = False
@@ -72,11 +72,11 @@ class TestOptions:
     format_only: bool = False
     work_dir: str = 'work_dirs'
     gpu_collect: bool = False
-    facts: dict = field(default_factory=dict)
+    extra: dict = field(default_factory=dict)
 
 
 class _Totals:
-    """What is kept of the images seen so far: sums, not maps."""
+    """Running totals over the images: areas, and label maps only where they are saved."""
 
     def __init__(self) -> None:
         self.areas: Tensor | None = None
@@ -90,25 +90,25 @@ class _Totals:
 
 
 def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | None:
-    """Test a model as its config says.
+    """Test a model by its config.
 
     Args:
         config: A config with ``model`` and ``data.test``.
         checkpoint: A checkpoint of the model, or a CLIP file for MaskCLIP.
-        options: What is wanted.
+        options: What to evaluate, write and draw.
 
     Returns:
-        The metrics, or None where none were asked for (and in all processes
-        but the main one).
+        The metrics, or None if none were requested (and in all processes but
+        the main one).
 
     Raises:
-        InputError: If anything a user gave is wrong.
+        InputError: If any user input is wrong.
     """
     warn_of_unread(config)
     checkpoint = str(locate_weights(checkpoint))
     _prepare(options)
     dataset = build_test_dataset(config, skip_unreadable=True)
-    _check_wishes(dataset, options)
+    _check_options(dataset, options)
     outputs = Outputs(dataset, options)
     model = build_model(config)
     check_classes(model, dataset)
@@ -131,9 +131,9 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
     metrics = dataset.evaluate([tuple(areas)], metric=options.metrics, logger='mmseg',
                                **outputs.eval_options)
     _warn_of_labels(areas[AREAS.index('label')], images, pixels, dataset)
-    facts = {'fidelity': getattr(getattr(model, 'backbone', None), 'fidelity', None),
-             'seconds': round(time.time() - started, 2), **options.facts}
-    _write_record(metrics, config, checkpoint, totals, facts, options)
+    extra = {'fidelity': getattr(getattr(model, 'backbone', None), 'fidelity', None),
+             'seconds': round(time.time() - started, 2), **options.extra}
+    _write_record(metrics, config, checkpoint, totals, extra, options)
     return metrics
 
 
@@ -142,7 +142,7 @@ test_model.__test__ = False
 
 
 def _prepare(options: TestOptions) -> None:
-    """Find what can't be written before an hour of work, not after."""
+    """Check what is to be written before an hour of work, not after."""
     if options.out and not options.out.endswith(('.pkl', '.pickle')):
         raise InputError(f'--out is {options.out}, expected a name ending in .pkl.')
     require_number(options.opacity, '--opacity', above=0, maximum=1)
@@ -155,8 +155,8 @@ def _prepare(options: TestOptions) -> None:
         writable_dir(Path(options.out).parent, 'folder of --out')
 
 
-def _check_wishes(dataset: Any, options: TestOptions) -> None:
-    """What this data set can't do, told before the weights are loaded."""
+def _check_options(dataset: Any, options: TestOptions) -> None:
+    """Refuse what this data set can't do, before the weights are loaded."""
     name = type(dataset).__name__
     if options.metrics:
         if dataset.ann_dir is None:
@@ -205,7 +205,7 @@ def _report_unreadable(totals: _Totals, dataset: Any, folder: Path) -> None:
 def _areas(totals: _Totals, dataset: Any) -> Tensor:
     if totals.areas is not None:
         return totals.areas
-    # With more processes than images one has nothing to add, but must take part in the sum.
+    # With more processes than images one has nothing to add, but must join the sum.
     return torch.zeros(4, len(dataset.CLASSES), dtype=torch.int64)
 
 
@@ -219,13 +219,13 @@ def _warn_of_labels(labelled: Tensor, images: int, pixels: int, dataset: Any) ->
         print_log(f'The metrics say little: {odd}. {MORE}', 'mmseg', level=30)
 
 
-def _write_record(metrics: dict, config: Config, checkpoint: str, totals: _Totals, facts: dict,
+def _write_record(metrics: dict, config: Config, checkpoint: str, totals: _Totals, extra: dict,
                   options: TestOptions) -> None:
-    scale = 'multi' if options.facts.get('aug_test') else 'single'
+    scale = 'multi' if options.extra.get('aug_test') else 'single'
     path = unused_name(Path(options.work_dir) / f'eval_{scale}_scale_{timestamp()}.json')
     write_json(path, {
         'config': config.filename, 'checkpoint': str(checkpoint),
         'checkpoint_sha256': sha256_of(checkpoint), 'metric': metrics,
-        'unreadable': totals.unreadable, 'processes': get_dist_info()[1], **facts,
+        'unreadable': totals.unreadable, 'processes': get_dist_info()[1], **extra,
         'versions': versions(), 'model': config.model, 'data': config.data.test})
     print_log(f'Metrics: {path}', 'mmseg')

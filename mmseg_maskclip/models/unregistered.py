@@ -22,12 +22,12 @@ class UnregisteredModules:
         """Use a module without registering it.
 
         Args:
-            name: What :meth:`unregistered` gives it by.
+            name: Name for :meth:`unregistered`.
             module: The module; None where there is none.
-            moves: Whether it moves and casts along; not where another module
-                owns it.
+            moves: Whether it moves and casts with its user; False where another
+                module owns it.
         """
-        # In a plain dict nn.Module does not find it.
+        # nn.Module does not look into plain dicts.
         self.__dict__.setdefault('_unregistered', {})[name] = (module, moves)
 
     def unregistered(self, name: str) -> Any:
@@ -46,7 +46,7 @@ def unregistered_hashes(model: nn.Module) -> dict[str, str]:
     """State-dict hashes of what a model uses without registering it.
 
     Args:
-        model: Any; one that has none gives none.
+        model: Any model.
 
     Returns:
         SHA-256 of parameters and buffers, by name.

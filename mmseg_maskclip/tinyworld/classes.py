@@ -1,4 +1,4 @@
-"""The fourteen classes of the embedded world: names, colours, split, words."""
+"""The fourteen classes of the embedded world: names, colours, split, synonyms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights of a tiny CLIP as one small file, and how well it knows its world."""
+"""Weights of a tiny CLIP as one small file, and its retrieval accuracy."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def pack(model: nn.Module) -> dict[str, Tensor]:
     """The state dict of an ``open_clip.CLIP`` with only the token rows in use.
 
     Matrices and tables are stored in half precision, vectors (statistics,
-    gains, biases) in single. ``token_ids`` (T,) says which rows are kept.
+    gains, biases) in single. ``token_ids`` (T,) are the rows that are kept.
 
     Args:
         model: The trained model.
@@ -68,7 +68,7 @@ def unpack(packed: Mapping[str, Tensor], vocab_size: int) -> dict[str, Tensor]:
     """The state dict ``open_clip.CLIP`` loads, float32; rows not kept are zero.
 
     Args:
-        packed: What :func:`pack` returned.
+        packed: Output of :func:`pack`.
         vocab_size: Rows of the full token table.
     """
     state = {name: value.float() if value.is_floating_point() else value
@@ -80,7 +80,7 @@ def unpack(packed: Mapping[str, Tensor], vocab_size: int) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def retrieval(model: nn.Module, seed: int, count: int = 300) -> dict[str, Any]:
-    """How well the model names held-out object-centric pictures.
+    """Retrieval accuracy on held-out object-centric pictures.
 
     Args:
         model: An ``open_clip.CLIP`` in eval mode.
@@ -101,8 +101,9 @@ def retrieval(model: nn.Module, seed: int, count: int = 300) -> dict[str, Any]:
             [normalise(p.image.astype(np.float32) / 255) for p in pictures[i:i + _BATCH]])), dim=-1)
         for i in range(0, count, _BATCH)])
     encode = tokenizer(model.context_length)
-    one = images @ _texts(model, encode([f'a photo of a {name}.' for name in CLASSES])).T
-    many = images @ _texts(model, encode([' and '.join(names) for names in sets])).T
+    prompts = [f'a photo of a {name}.' for name in CLASSES]
+    one = images @ _text_embeddings(model, encode(prompts)).T
+    many = images @ _text_embeddings(model, encode([' and '.join(names) for names in sets])).T
     named = [CLASSES[i] in things + stuff
              for i, (things, stuff) in zip(one.argmax(1).tolist(), present)]
     exact = [set(sets[i]) == {*things, *stuff}
@@ -111,5 +112,5 @@ def retrieval(model: nn.Module, seed: int, count: int = 300) -> dict[str, Any]:
             'set_top1': round(float(np.mean(exact)), 4), 'pictures': count, 'captions': len(sets)}
 
 
-def _texts(model: nn.Module, tokens: Tensor) -> Tensor:
+def _text_embeddings(model: nn.Module, tokens: Tensor) -> Tensor:
     return functional.normalize(model.encode_text(tokens), dim=-1)

@@ -43,7 +43,7 @@ class Recipe:
         log_every: Steps between two entries of the loss log.
 
     Raises:
-        InputError: If it can't be run.
+        InputError: If a value is out of range.
     """
 
     model: str = 'TinyRN'
@@ -60,7 +60,7 @@ class Recipe:
             raise InputError(f"unknown tiny CLIP '{self.model}', expected one of "
                              f"{', '.join(SIZES)}")
         if self.steps < 1 or self.batch < 2:
-            raise InputError(f'can not train {self.steps} steps of {self.batch} pairs, '
+            raise InputError(f'cannot train {self.steps} steps of {self.batch} pairs, '
                              'expected at least 1 step of 2 pairs')
         if not 0 <= self.patch_dropout < 1:
             raise InputError(f'patch dropout is {self.patch_dropout}, expected 0 or more and '
@@ -85,7 +85,7 @@ RECIPES = {
 
 
 class CaptionedPictures(Dataset):
-    """Object-centric pictures with captions, drawn when asked for.
+    """Object-centric pictures with captions, drawn on access.
 
     Items are (image, text): the image augmented by a flip, contrast,
     brightness and colour, normalised with CLIP's statistics, (3, 128, 128).

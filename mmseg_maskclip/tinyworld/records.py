@@ -43,7 +43,7 @@ def pretrain_to_file(recipe: Recipe, out: PathLike, workers: int = 0,
     """
     out = Path(out)
     if out.suffix != '.pth':
-        raise InputError(f"weights file '{out}' has another ending, expected .pth")
+        raise InputError(f"weights file is '{out}', expected a name ending in .pth")
     writable_dir(out.parent, 'folder')
     start = time.time()
     model, log = train(recipe, workers, on_step)

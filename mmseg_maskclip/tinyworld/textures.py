@@ -1,8 +1,8 @@
-"""Procedural textures: one function per class, told apart by what is local.
+"""Procedural textures: one function per class, which differ in local patterns.
 
 Every function takes a size and a random generator and returns a colour picture
 (H, W, 3), float32, 0..255 RGB. Colour, scale, orientation and contrast are
-drawn anew for each call; the pattern that makes the class stays.
+drawn anew for each call; the pattern that defines the class stays.
 """
 
 from __future__ import annotations

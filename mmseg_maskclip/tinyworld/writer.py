@@ -5,7 +5,7 @@
     OUT/JPEGImages/train_00000.jpg
     OUT/SegmentationClass/train_00000.png      palette picture, ids 0..13
     OUT/ImageSets/Segmentation/{train,val}.txt
-    OUT/tinyworld.json                         what was asked for; written last
+    OUT/tinyworld.json                         the settings; written last
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ class World:
             if getattr(self, name) < least:
                 raise InputError(f'{name} is {getattr(self, name)}, expected {least} or more.')
         if self.train + self.val == 0:
-            raise InputError('a world of 0 scenes was asked for, expected 1 or more.')
+            raise InputError('a world of 0 scenes is empty, expected 1 or more.')
         if self.train > _VAL_FIRST:
-            raise InputError(f'{self.train} training scenes were asked for, expected at most '
+            raise InputError(f'train is {self.train}, expected at most '
                              f'{_VAL_FIRST}.')
 
 
 def write_world(out: PathLike, world: World,
                 on_scene: Callable[[], None] = lambda: None) -> bool:
-    """Write a world, or complete a half-written one.
+    """Write a world, or finish a half-written one.
 
     Every file appears whole or not at all, and the marker comes last. Scenes
     already there from an earlier, interrupted run of the same world are kept.
@@ -70,19 +70,19 @@ def write_world(out: PathLike, world: World,
         on_scene: Called once per scene, also for those kept.
 
     Returns:
-        False if the same world was already complete there, True otherwise.
+        False if the same world was there already, True otherwise.
 
     Raises:
         InputError: If the folder can't be written or holds something else.
     """
     out = Path(out)
-    asked = {'version': _VERSION, **asdict(world), 'classes': list(CLASSES)}
+    wanted = {'version': _VERSION, **asdict(world), 'classes': list(CLASSES)}
     started = out / f'{MARKER}.part'
-    if _read(out / MARKER) == asked and _is_whole(out, world):
+    if _read(out / MARKER) == wanted and _is_whole(out, world):
         return False
-    _check_free(out, started, asked)
+    _check_free(out, started, wanted)
     # First of all: a second writer of the same world, started meanwhile, joins in.
-    _write_text(started, json.dumps(asked))
+    _write_text(started, json.dumps(wanted))
     for name in ('JPEGImages', 'SegmentationClass', 'ImageSets/Segmentation'):
         writable_dir(out / name, 'folder')
     for split in ('train', 'val'):
@@ -93,7 +93,7 @@ def write_world(out: PathLike, world: World,
             on_scene()
         _write_text(out / 'ImageSets' / 'Segmentation' / f'{split}.txt',
                     ''.join(f'{name}\n' for name in names))
-    _write_text(out / MARKER, json.dumps(asked, indent=2) + '\n')
+    _write_text(out / MARKER, json.dumps(wanted, indent=2) + '\n')
     started.unlink(missing_ok=True)
     return True
 
@@ -112,13 +112,13 @@ def _read(path: Path) -> dict | None:
         return None
 
 
-def _check_free(out: Path, started: Path, asked: dict) -> None:
-    """Refuse a folder that holds anything but a part of this very world."""
+def _check_free(out: Path, started: Path, wanted: dict) -> None:
+    """Refuse a folder that holds anything but a part of the same world."""
     if not out.is_dir() or not any(out.iterdir()):
         if out.exists() and not out.is_dir():
             raise InputError(f'{out} is a file, expected a folder.')
         return
-    if asked in (_read(started), _read(out / MARKER)):
+    if wanted in (_read(started), _read(out / MARKER)):
         return
     found = _read(out / MARKER) or _read(started)
     what = 'other files'
@@ -155,7 +155,7 @@ def _write_scene(out: Path, name: str, seed: int, index: int) -> None:
 def _write_image(path: Path, picture: Picture) -> None:
     bgr = cv2.cvtColor(picture.image, cv2.COLOR_RGB2BGR)
     if not cv2.imwrite(str(path), bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]):
-        raise InputError(f'{path} can not be written: is the disk full?')
+        raise InputError(f'{path} cannot be written: is the disk full?')
 
 
 def save_mask(path: PathLike, mask: np.ndarray) -> None:
@@ -166,7 +166,7 @@ def save_mask(path: PathLike, mask: np.ndarray) -> None:
         mask: Class ids, (H, W), uint8.
     """
     if mask.dtype != np.uint8:
-        raise InputError(f'a mask of {mask.dtype} can not be saved, expected uint8.')
+        raise InputError(f'a mask of {mask.dtype} cannot be saved, expected uint8.')
     picture = Image.fromarray(mask)
     picture.putpalette([channel for colour in PALETTE for channel in colour])
     picture.save(path, format='PNG')

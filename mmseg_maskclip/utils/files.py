@@ -33,7 +33,7 @@ def require_file(path: PathLike, what: str, fix: str = '') -> Path:
     if not path.is_file():
         raise InputError(f'{what} {path} does not exist.{hint}')
     if not os.access(path, os.R_OK):
-        raise InputError(f'{what} {path} can not be read: check its permissions.')
+        raise InputError(f'{what} {path} cannot be read: check its permissions.')
     return path
 
 
@@ -92,7 +92,7 @@ def writable_dir(path: PathLike, what: str) -> Path:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        raise InputError(f'{what} {path} can not be written: '
+        raise InputError(f'{what} {path} cannot be written: '
                          f'{error.strerror or error}.') from error
     return path
 

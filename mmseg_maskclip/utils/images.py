@@ -29,5 +29,5 @@ def write_image(path: PathLike, image: np.ndarray) -> None:
         except cv2.error:
             written = False
         if not written:
-            raise InputError(f'picture {path} can not be written: expected a name that ends in '
+            raise InputError(f'picture {path} cannot be written: expected a name that ends in '
                              '.png or .jpg.')

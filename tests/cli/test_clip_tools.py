@@ -93,7 +93,7 @@ def test_synonyms_kept_apart_have_a_name_of_their_own(run, tiny, tmp_path):
     (CONVERT, ['--model', 'RN50', '--checkpoint', 'none.pt'], 'none.pt does not exist'),
     (CONVERT, ['--model', 'RN50', '--checkpoint', 'clip.pt'], 'expected RN50'),
     (CONVERT, ['--model', 'TinyRN', '--checkpoint', 'clip.pt', '--out', 'clip.pt'],
-     'can not be written'),
+     'cannot be written'),
     (PROMPTS, ['--model', 'RN50'], 'bash download_weights.sh RN50'),
     (PROMPTS, ['--class-set', 'vocs'], "unknown class set 'vocs'"),
     (PROMPTS, ['--class-set', 'gaps.txt'], 'line 2 of class list gaps.txt is blank'),
@@ -148,7 +148,7 @@ def test_the_shell_script_passes_on_question_and_answer(tmp_path):
 
 def test_unreachable_address_is_told(run, monkeypatch):
     monkeypatch.setenv('MASKCLIP_BASE_URL', 'http://127.0.0.1:9')
-    assert_bad_input(run(DOWNLOAD, 'ViT-B/16'), 'can not reach 127.0.0.1:9',
+    assert_bad_input(run(DOWNLOAD, 'ViT-B/16'), 'cannot reach 127.0.0.1:9',
                      'bash download_weights.sh ViT-B/16')
 
 

@@ -98,7 +98,7 @@ def test_voc_aug_names_bad_files_and_does_the_others(voc_aug, tmp_path, refuse):
     savemat(cls / '2007_2.mat', {'GTcls': {'Segmentation': np.full((2, 2), 21, np.uint8)}})
     line = refuse('voc_aug', devkit, sbd, '-o', tmp_path / 'out')
     assert '3 of 4 SBD labels' in line
-    assert '2008_1.mat can not be read' in line
+    assert '2008_1.mat cannot be read' in line
     assert '2008_2.mat has no variable GTcls' in line
     assert '2007_2.mat holds id 21, expected 0 to 20, 255' in line
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['2007_3.png']
@@ -251,7 +251,7 @@ def test_coco_stuff_bad_input(tmp_path, refuse):
     line = refuse('coco_stuff164k', tmp_path, '--nproc', 1)
     assert '3 of 4 pixel maps' in line
     assert '1.png holds id 182, expected 0 to 181, 255' in line
-    assert '2.png can not be read' in line
+    assert '2.png cannot be read' in line
     assert '4.png holds uint8 of shape (12, 16, 3)' in line
     assert ids(tmp_path / 'annotations/val2017/3_labelTrainIds.png') == [[1]]
 

@@ -56,7 +56,7 @@ def test_pretraining_needs_a_writable_folder(call_tool, tmp_path):
     (tmp_path / 'file').write_text('mine')
     for out in ('/proc/tiny.pth', tmp_path / 'file' / 'a.pth'):
         done = call_tool(PRETRAIN, '--model', 'TinyRN', '--steps', 1, '--out', out)
-        assert_bad_input(done, 'can not be written')
+        assert_bad_input(done, 'cannot be written')
 
 
 def test_an_unknown_model_is_named(call_tool):

@@ -16,5 +16,5 @@ def test_a_named_device_and_the_one_found(monkeypatch):
 
 @pytest.mark.parametrize('name', ['graphics', 'cuda:99'])
 def test_a_device_that_is_not_there_is_refused(name):
-    with pytest.raises(InputError, match=f"device '{name}' can not be used here, expected cpu"):
+    with pytest.raises(InputError, match=f"device '{name}' cannot be used here, expected cpu"):
         pick_device(name)

@@ -126,7 +126,7 @@ def test_colour_damaged_and_missing_labels(tree):
     with pytest.raises(InputError, match=r'a\.png is damaged'):
         dataset.pre_eval([np.zeros((2, 3), int)], [0])
     (tree / 'SegmentationClass/a.png').unlink()
-    with pytest.raises(InputError, match=r'a\.png can not be read.*docs/datasets\.md'):
+    with pytest.raises(InputError, match=r'a\.png cannot be read.*docs/datasets\.md'):
         dataset.pre_eval([np.zeros((2, 3), int)], [0])
 
 
@@ -195,13 +195,13 @@ def test_some_of_the_classes_in_another_order(tree, loader):
 DAMAGES = [(lambda path: path.unlink(), 'it does not exist'),
            (lambda path: path.write_bytes(b''), 'it is empty'),
            (lambda path: path.write_bytes(path.read_bytes()[:200]), 'it is damaged'),
-           (lambda path: path.write_text('<html>'), 'it is damaged or no image')]
+           (lambda path: path.write_text('<html>'), 'it is damaged or not an image')]
 
 
 @pytest.mark.parametrize('damage, reason', DAMAGES)
 def test_unreadable_image_in_a_test(tree, damage, reason):
     damage(tree / 'JPEGImages/a.jpg')
-    with pytest.raises(InputError, match=rf'a\.jpg can not be read: {reason}'):
+    with pytest.raises(InputError, match=rf'a\.jpg cannot be read: {reason}'):
         voc20(tree)[0]
     sample = voc20(tree, on_unreadable='skip')[0]
     assert isinstance(sample, UnreadableSample)
@@ -218,7 +218,7 @@ def test_unreadable_image_in_training_gives_the_next(tree, caplog):
     with caplog.at_level('WARNING'):
         samples = [dataset[1], dataset[1]]
     assert all(sample['ori_filename'] == 'a.jpg' for sample in samples)
-    assert caplog.text.count('b.jpg can not be read (it is empty)') == 1
+    assert caplog.text.count('b.jpg cannot be read (it is empty)') == 1
     assert '(1 of 2 so far' in caplog.text
     (tree / 'JPEGImages/a.jpg').unlink()
     with pytest.raises(InputError, match='none of the 2 images'):
@@ -229,7 +229,7 @@ def test_missing_label_in_training_is_named(tree):
     (tree / 'SegmentationClass/a.png').unlink()
     loaders = [*LOAD, {'type': 'LoadLabels'}]
     dataset = voc20(tree, pipeline=loaders, test_mode=False)
-    with pytest.raises(InputError, match=r'label file .*a\.png can not be read.*voc_aug\.py'):
+    with pytest.raises(InputError, match=r'label file .*a\.png cannot be read.*voc_aug\.py'):
         dataset[0]
 
 

@@ -13,10 +13,10 @@ from helpers.tools import ROOT, run_tool
 @cases('error, said', [
     (TypeError('x() got an unexpected keyword argument'), 'TypeError: x.. got an unexpected'),
     (KeyError('type'), 'KeyError: type'),
-    (AssertionError(), 'AssertionError: no more is known .raise error.'),
+    (AssertionError(), 'AssertionError: no message .raise error.'),
     (RuntimeError('Error(s) in loading:\n\tsize mismatch for a.'), 'RuntimeError: size mismatch')])
 def test_sentence_is_the_place_and_the_last_line(error, said):
-    words = f'^model can not be built from the config: {said}'
+    words = f'^model cannot be built from the config: {said}'
     with pytest.raises(InputError, match=words) as told, \
             from_config('model'):
         raise error
@@ -38,7 +38,7 @@ def test_config_that_can_not_be_read_is_one_sentence(tmp_path):
     path = tmp_path / 'config.py'
     for text, words in BROKEN.items():
         path.write_text(f'{text}\n')
-        with pytest.raises(InputError, match='can not be read: ') as error:
+        with pytest.raises(InputError, match='cannot be read: ') as error:
             load_config(str(path))
         assert words in str(error.value) and '\n' not in str(error.value)
 

@@ -47,7 +47,7 @@ def test_a_defect_is_a_sentence_with_its_type(monkeypatch):
         raise TypeError('unsupported operand')
 
     monkeypatch.setattr(maskclip_head, '_check', defect)
-    with pytest.raises(InputError, match='model can not .*TypeError: .*unsupported operand'):
+    with pytest.raises(InputError, match='model cannot .*TypeError: .*unsupported operand'):
         build_model(Config(dict(model=dict(
             type='MaskClip', backbone=dict(type='ClipViT', arch='TinyViT'),
             decode_head=dict(type='MaskClipHead', num_classes=2, text_channels=128),

@@ -45,7 +45,7 @@ def test_published_prompts_are_known_names_of_their_classes(warned):
         for swapped in ((0, 1), (3, len(names) - 1)):
             moved = list(names)
             moved[swapped[0]], moved[swapped[1]] = moved[swapped[1]], moved[swapped[0]]
-            with pytest.raises(InputError, match='give both in one order'):
+            with pytest.raises(InputError, match='give both in the same order'):
                 check_classes(_model(moved), _published(dataset))
     assert not warned
 

@@ -25,8 +25,8 @@ def test_what_fits_is_taken(key, value):
 
 
 @pytest.mark.parametrize(('key', 'value', 'words'), [
-    ('data.train.pipeline.²', 3, '--cfg-options .* can not be built from the config'),
-    ('data.train.pipeline.99.x', 3, '--cfg-options .* can not be built from the config'),
+    ('data.train.pipeline.²', 3, '--cfg-options .* cannot be built from the config'),
+    ('data.train.pipeline.99.x', 3, '--cfg-options .* cannot be built from the config'),
 ])
 def test_what_does_not_fit_is_told(key, value, words):
     with pytest.raises(InputError, match=words):

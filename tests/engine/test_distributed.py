@@ -91,7 +91,7 @@ def test_port_in_use_is_told(tmp_path):
         done = run_tool(LAUNCH, '--master_addr=127.0.0.1', '--nproc_per_node=1',
                         f'--master_port={taken.getsockname()[1]}', tmp_path / 'none.py',
                         timeout=120)
-    assert_bad_input(done, 'can not be started', 'PORT')
+    assert_bad_input(done, 'cannot be started', 'PORT')
 
 
 def test_launcher_keeps_the_report_of_a_crash(tmp_path):

@@ -184,7 +184,7 @@ def test_leaking_label_is_refused_with_its_file():
     model = build_student(labelling=dict(clip_guided=(1, -1), clip_classes=[4]))
     labels = torch.zeros(2, 1, 64, 64, dtype=torch.long)
     labels[1, 0, 3, 3] = 4
-    with pytest.raises(InputError, match=r'1\.jpg carries labels of classes \[4\]'):
+    with pytest.raises(InputError, match=r'1\.jpg has labels of classes \[4\]'):
         train_step(model, labels)
 
 
@@ -241,7 +241,7 @@ def test_own_words_for_the_same_classes_are_fine():
      'EncHead of mmseg refuses'),
     (lambda: train_step(build_student(decoder=dict(
         type='DAHead', in_channels=64, in_index=3, pam_channels=4)), unlabelled()),
-     'DAHead gives tuple, expected'),
+     'DAHead returns tuple, expected'),
     (lambda: build_student(labelling=dict(clip_guided=(0, 5))), 'counted from 1'),
     (lambda: build_student(labelling=dict(clip_guided=(9, 5))), 'from iteration 9 to 5'),
     (lambda: build_student(teacher=teacher_config(3)), 'the teacher has 3 classes'),

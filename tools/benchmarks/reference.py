@@ -18,10 +18,10 @@ _STRIDE = 32
 
 
 def random_checkpoint(spec: ClipSpec) -> ClipCheckpoint:
-    """A checkpoint of a model that no file holds: open_clip's random start.
+    """A checkpoint of a model with open_clip's random weights, without a file.
 
     Args:
-        spec: The model; its ``open_clip_name`` says which.
+        spec: The model, by its ``open_clip_name``.
 
     Raises:
         InputError: If open_clip does not know it.
@@ -76,7 +76,7 @@ def reference_classifier(checkpoint: ClipCheckpoint, spec: ClipSpec, names: Sequ
         device: Where it encodes.
 
     Returns:
-        A function without arguments that gives the classifier, (D, K).
+        A function without arguments that returns the classifier, (D, K).
     """
     model = open_clip.create_model(spec.open_clip_name, pretrained=None).eval()
     model.load_state_dict(checkpoint.text, strict=False)

@@ -34,14 +34,14 @@ def random_student(config: Config, device: torch.device) -> MaskClipPlus:
         device: Where the model goes.
 
     Raises:
-        InputError: If it describes no MaskCLIP+ with a teacher.
+        InputError: If it is not a MaskCLIP+ with a teacher.
     """
     config = copy.deepcopy(config)
     config.model.update(pretrained=None, class_weight=None)
     model = build_model(config, training=True)
     if not isinstance(model, MaskClipPlus) or model.teacher is None:
-        raise InputError(f'{config.filename} describes no MaskClipPlus with a teacher, which the '
-                         'training benchmark is about: take one of configs/maskclip_plus.')
+        raise InputError(f'{config.filename} is not a MaskClipPlus with a teacher, which the '
+                         'training benchmark measures: take one of configs/maskclip_plus.')
     teacher = model.teacher
     load_tower(teacher.backbone, random_checkpoint(teacher.backbone.spec))
     for head in (model.decode_head, teacher.decode_head):
@@ -120,12 +120,12 @@ def training_step(config: Config, batch: int, size: tuple[int, int], amp: str | 
     ours, reference = steps.labelled_by_teacher, steps.supervised_and_teacher
     seconds = median_times({'ours': ours, 'reference': reference}, repeats, device)
     name = Path(config.filename).stem
-    facts = {'what': f'training step, {name}, {batch} x {size[0]} x {size[1]}, {amp or "fp32"}',
+    common = {'what': f'training step, {name}, {batch} x {size[0]} x {size[1]}, {amp or "fp32"}',
              'reference': "the student's supervised step + teacher forward"}
     memory = {'ours_mb': peak_mb(ours, device), 'reference_mb': peak_mb(reference, device)}
-    return [{**facts, 'ours_s': seconds['ours'], 'reference_s': seconds['reference'],
+    return [{**common, 'ours_s': seconds['ours'], 'reference_s': seconds['reference'],
              'ratio': seconds['ours'] / seconds['reference']},
-            {**facts, 'what': 'its peak memory', **memory,
+            {**common, 'what': 'its peak memory', **memory,
              'ratio': memory['ours_mb'] / memory['reference_mb']}]
 
 

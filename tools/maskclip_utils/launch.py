@@ -11,19 +11,19 @@ import sys
 BAD_INPUT, INTERRUPTED = 2, 130
 
 
-def tell(failure) -> int:
+def report(failure) -> int:
     """Print what went wrong, once for all processes; the exit code.
 
     Args:
-        failure: torchrun's account of the processes that did not end well. Each has left its
-            exception in a file (``torch.distributed.elastic``'s ``record``), or printed it.
+        failure: torchrun's report of the failed processes. Each has stored its exception in a
+            file (``torch.distributed.elastic``'s ``record``), or printed it.
     """
     left = [process.error_file_data.get('message') for process in failure.failures.values()]
     errors = [error for error in left if isinstance(error, dict)]
     sentences = [error['message'].partition('InputError: ')[2] for error in errors]
-    # One of them may have failed only since another was gone.
+    # Some may have failed only because another process had ended.
     if any(sentences):
-        print('\n'.join(f'error: {said}' for said in dict.fromkeys(filter(None, sentences))),
+        print('\n'.join(f'error: {text}' for text in dict.fromkeys(filter(None, sentences))),
               file=sys.stderr)
         return BAD_INPUT
     first = failure.get_first_failure()[1].error_file_data.get('message')
@@ -42,20 +42,20 @@ def run_processes(words: list[str]) -> int:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import parse_args, run
 
-    # What it logs of failed processes is told below, or in the report of ChildFailedError.
+    # What it logs about failed processes is printed below, or by ChildFailedError.
     for part in ('multiprocessing', 'agent'):
         logging.getLogger(f'torch.distributed.elastic.{part}').setLevel(logging.CRITICAL)
     os.environ['MASKCLIP_LAUNCHER'] = '1'
     try:
         run(parse_args(words))
     except ChildFailedError as failure:
-        return tell(failure)
+        return report(failure)
     except SignalException as stop:
         print(f'interrupted by {signal.Signals(stop.sigval).name}', file=sys.stderr)
         return 128 + stop.sigval
     except (ValueError, RuntimeError) as error:
-        said = (str(error) or type(error).__name__).splitlines()[0]
-        print(f'error: the processes can not be started: {said} (Is PORT '
+        text = (str(error) or type(error).__name__).splitlines()[0]
+        print(f'error: the processes cannot be started: {text} (Is PORT '
               'in use by another run, are NNODES, NODE_RANK and MASTER_ADDR right? Without any '
               'of them a free port is found.)', file=sys.stderr)
         return BAD_INPUT

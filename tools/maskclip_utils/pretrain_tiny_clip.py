@@ -28,11 +28,11 @@ def main(args: argparse.Namespace) -> None:
     from mmseg_maskclip.tinyworld.pretrain import RECIPES
     from mmseg_maskclip.tinyworld.records import FILES, pretrain_to_file
 
-    asked = {name: getattr(args, name)
+    given = {name: getattr(args, name)
              for name in ('steps', 'batch', 'lr', 'patch_dropout', 'seed')
              if getattr(args, name) is not None}
     out = args.out or f'work_dirs/{FILES[args.model]}'
-    recipe = RECIPES[args.model].changed(**asked)
+    recipe = RECIPES[args.model].changed(**given)
     with tqdm(total=recipe.steps, unit='step') as bar:
         def on_step(step: int, loss: float) -> None:
             bar.set_postfix(loss=f'{loss:.3f}', refresh=False)

@@ -92,7 +92,7 @@ def statements_of(source: str) -> list[list[Change]]:
 
 
 def _left_alone(statement: ast.stmt) -> bool:
-    """What only says something: docstrings, logs, lists of names; and abstract methods."""
+    """Statements without effect on results: docstrings, logs, ``__all__``, abstract methods."""
     if isinstance(statement, ast.Expr):
         value = statement.value
         return isinstance(value, ast.Constant) or (

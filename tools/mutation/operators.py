@@ -24,7 +24,7 @@ class Change(NamedTuple):
     Attributes:
         node: The piece, with its position.
         text: The source in its place.
-        what: The kind of change, in words.
+        what: The kind of change, for the report.
     """
 
     node: ast.AST
@@ -38,7 +38,7 @@ def changes_of(statement: ast.stmt, last: bool = False) -> list[Change]:
     Of a compound statement only its head is looked at, of a definition only
     the defaults of its arguments. Strings and annotations stay as they are, and
     so does the message of an error. A statement is deleted only where the rest
-    could still run: not what gives a name its first value.
+    could still run: not the first assignment of a name.
 
     Args:
         statement: Of a parsed module.
@@ -87,7 +87,7 @@ def _expressions(statement: ast.stmt) -> Iterator[ast.expr]:
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """A node and all in it but what only makes text."""
+    """A node and all nodes in it, except those that only build strings."""
     if isinstance(node, _TEXT):
         return
     yield node
@@ -153,7 +153,7 @@ def _augmented(statement: ast.AugAssign) -> Iterator[Change]:
 
 
 def _call_left_out(call: ast.Call) -> Iterator[Change]:
-    """Returned is what the function was given, or what the method was called on."""
+    """Return the first argument of a call, or the object of a method, without calling it."""
     first = call.args[0] if call.args else None
     if isinstance(first, (ast.JoinedStr, ast.Starred, ast.GeneratorExp)) or _is_text(first):
         return

@@ -25,7 +25,7 @@ _PYTEST = ('-q', '-x', '--tb=no', '-rfE', '-p', 'no:cacheprovider')
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the tests said to a mutant.
+    """Result of the tests for a mutant.
 
     Attributes:
         result: ``'killed'``, ``'survived'`` or ``'timeout'``.
@@ -88,7 +88,7 @@ def run_tests(root: Path, tests: Sequence[str], timeout: float) -> Outcome:
         tests: Files, folders and further arguments of pytest.
         timeout: Seconds after which it is stopped with all it started.
     """
-    # Bytecode is told apart by whole seconds, in which a file may be changed twice.
+    # Bytecode is cached by the file's time in whole seconds, in which it may change twice.
     environment = {**os.environ, 'PYTHONDONTWRITEBYTECODE': '1', 'PYTHONPATH': str(root)}
     start = time.monotonic()
     run = subprocess.Popen([sys.executable, '-m', 'pytest', *_PYTEST, *tests], cwd=root,
@@ -110,7 +110,7 @@ def run_tests(root: Path, tests: Sequence[str], timeout: float) -> Outcome:
 
 def run_mutants(root: Path, mutants: Sequence[Mutant], selections: Sequence[Sequence[str]],
                 timeout: float, folder: Path, jobs: int,
-                tell: Callable[[Mutant, Outcome], None]) -> list[Outcome]:
+                on_outcome: Callable[[Mutant, Outcome], None]) -> list[Outcome]:
     """Run the tests of each mutant, several at a time.
 
     Args:
@@ -120,7 +120,7 @@ def run_mutants(root: Path, mutants: Sequence[Mutant], selections: Sequence[Sequ
         timeout: Seconds for one mutant.
         folder: An empty folder for a copy of the tree per job.
         jobs: How many run at a time.
-        tell: Called with each outcome as it comes.
+        on_outcome: Called with each outcome as it comes.
 
     Returns:
         One outcome a mutant.
@@ -140,7 +140,7 @@ def run_mutants(root: Path, mutants: Sequence[Mutant], selections: Sequence[Sequ
             changed.write_bytes(original)
         finally:
             copies.put(copy)
-        tell(mutant, outcome)
+        on_outcome(mutant, outcome)
         return outcome
 
     with ThreadPoolExecutor(jobs) as pool:

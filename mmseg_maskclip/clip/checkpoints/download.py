@@ -142,7 +142,7 @@ def _fetch(url: str, part: Path, repeat: str, progress: bool) -> int | None:
     except (urllib.error.URLError, *_BROKEN, ValueError) as error:
         raise InputError(_unreachable(url, getattr(error, 'reason', error), repeat)) from error
     except OSError as error:
-        raise InputError(f'{part} can not be written: {error.strerror or error}.') from error
+        raise InputError(f'{part} cannot be written: {error.strerror or error}.') from error
 
 
 def _copy(response: http.client.HTTPResponse, file: BinaryIO, start: int, total: int | None,
@@ -177,5 +177,5 @@ def _stated_size(error: urllib.error.HTTPError, have: int) -> int:
 
 def _unreachable(url: str, reason: object, repeat: str) -> str:
     host = urllib.parse.urlsplit(url).netloc or url
-    return (f'can not reach {host} for {url} ({reason}): check the network, or set {BASE_URL} '
+    return (f'cannot reach {host} for {url} ({reason}): check the network, or set {BASE_URL} '
             f'to a mirror with the files at {{base}}/{{sha256}}/{{filename}}.{repeat}')

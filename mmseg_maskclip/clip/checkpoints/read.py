@@ -196,7 +196,7 @@ def _split_towers(path: Path, state: Mapping[str, Tensor]) -> tuple[dict, dict]:
         if visual:
             visual = openai_to_backbone(visual, 'vit' if 'class_embedding' in visual else 'resnet')
     except InputError as error:
-        raise InputError(f'CLIP checkpoint {path} can not be used: {error}') from error
+        raise InputError(f'CLIP checkpoint {path} cannot be used: {error}') from error
     text = strip_prefix(state, 'text.') or {
         key: value for key, value in state.items() if key.startswith(_TEXT)}
     return visual, {key: value for key, value in text.items() if key not in _NO_WEIGHTS}

@@ -76,7 +76,7 @@ def read_pixel_map(path: Path) -> np.ndarray:
 
 
 def _link_images(coco: Path, target: Path) -> None:
-    """The labels are looked for beside the images."""
+    """Data sets expect images and labels in one folder."""
     link, images = target / 'images', coco / 'images'
     if images.is_dir() and not link.exists():
         link.symlink_to(images.resolve(), target_is_directory=True)

@@ -52,12 +52,12 @@ def convert_all(tasks: Sequence[Task], read_labels: Callable[[Path], np.ndarray]
                 num_workers: int, what: str) -> Conversion:
     """Write every label file that is not there yet, and name those that failed.
 
-    A file that can't be read does not stop the others. Files appear whole or
-    not at all, so a run that was cut short goes on where it was.
+    A file that can't be read does not stop the others. Files are written
+    atomically, so that an interrupted run can be continued.
 
     Args:
         tasks: The files.
-        read_labels: Reads a source and gives its final ids, (H, W) uint8;
+        read_labels: Reads a source and returns its final ids, (H, W) uint8;
             must be picklable.
         num_workers: Processes; 1 works in this one.
         what: What the files are, for the progress bar.
@@ -129,25 +129,25 @@ def read_mat(path: Path) -> dict:
     """The variables of a MATLAB file.
 
     Raises:
-        InputError: If it is missing, damaged or no such file.
+        InputError: If it is missing, damaged or not a MATLAB file.
     """
     try:
         return loadmat(path)
     except Exception as error:  # of many kinds, depending on where the damage is
-        raise InputError(f'{path} can not be read ({error})') from error
+        raise InputError(f'{path} cannot be read ({error})') from error
 
 
 def read_png(path: Path) -> np.ndarray:
     """The pixels of a picture; a palette picture gives indices.
 
     Raises:
-        InputError: If it is missing, damaged or no picture.
+        InputError: If it is missing, damaged or not a picture.
     """
     try:
         with Image.open(path) as image:
             return np.array(image)
     except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f'{path} can not be read ({error})') from error
+        raise InputError(f'{path} cannot be read ({error})') from error
 
 
 def apply_table(raw: np.ndarray, table: dict[int, int], source: Path) -> np.ndarray:

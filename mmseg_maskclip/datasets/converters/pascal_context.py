@@ -52,7 +52,7 @@ def convert_pascal_context(devkit: PathLike, source: ContextSource,
     """Make ``SegmentationClassContext`` and the lists train.txt and val.txt.
 
     The lists of ``.mat`` files are, in this order: those given; the split in
-    the merged JSON (4996 and 5104 images, what published figures use); VOC
+    the merged JSON (4996 and 5104 images, which published results use); VOC
     2010's own ImageSets/Main (4998 and 5105, three images more).
 
     Args:

@@ -68,7 +68,7 @@ def read_sbd(path: Path) -> np.ndarray:
     """Class ids of one SBD file, (H, W) uint8.
 
     Raises:
-        InputError: If it is not such a file or holds ids other than 0..20 and 255.
+        InputError: If it is not an SBD file or holds ids other than 0..20 and 255.
     """
     content = read_mat(path)
     if 'GTcls' not in content:

@@ -18,15 +18,15 @@ class Corrupt:
     """Corrupt an image as ImageNet-C does, at its original resolution.
 
     The random state of an image follows from its file name alone (and name,
-    severity, seed), so results depend neither on workers nor on order. Stands
-    right behind ``LoadImageFromFile``.
+    severity, seed), so results depend neither on workers nor on order. Must
+    directly follow ``LoadImageFromFile``.
 
     Args:
         name: Among the eight kinds of ``CORRUPTIONS``.
         severity: 1 (weak) to 5.
         seed: Another seed gives other noise.
         bgr_as_rgb: Take the loaded BGR image for RGB, as the published
-            robustness figures did: JPEG and spatter then see swapped colours.
+            robustness results did: JPEG and spatter then see swapped colours.
 
     Raises:
         InputError: For an unknown name or severity.
@@ -48,7 +48,7 @@ class Corrupt:
         image = results['img']
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise InputError(f'Corrupt needs a colour image of 8 bits, (H, W, 3) uint8, got '
-                             f'{image.shape} {image.dtype}: it must stand right behind '
+                             f'{image.shape} {image.dtype}: it must directly follow '
                              'LoadImageFromFile with to_float32=False.')
         random = self.random_state(results.get('ori_filename') or '')
         flip = slice(None) if self.bgr_as_rgb else slice(None, None, -1)
@@ -83,7 +83,7 @@ def corrupt_image(image: np.ndarray, name: str, severity: int,
         random: Where noise comes from.
 
     Returns:
-        RGB, (H, W, 3) uint8; values are cut to [0, 255] and rounded down, as
+        RGB, (H, W, 3) uint8; values are clipped to [0, 255] and rounded down, as
         the benchmark does.
     """
     operator, parameters = CORRUPTIONS[name]

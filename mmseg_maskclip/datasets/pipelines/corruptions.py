@@ -101,7 +101,7 @@ def _water_mask(liquid: np.ndarray) -> np.ndarray:
     """How much light each pixel of a drop adds, (H, W) in [0, 1].
 
     Drops are brightest along one side of their rim: the distance to the rim,
-    equalised, goes through a filter that answers to one diagonal.
+    equalised, goes through a filter that responds to one diagonal.
     """
     # From here on in 8 bits, as in the benchmark: its drops depend on the rounding.
     rim = cv2.Canny(liquid, 50, 150)

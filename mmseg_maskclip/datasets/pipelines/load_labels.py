@@ -27,22 +27,22 @@ class LoadLabels:
     that is to be unlabelled becomes -1. Where the data set has no labels
     everything is -1.
 
-    What to withhold is said by the data set (``unlabelled`` and
-    ``unlabel_ignored`` of :class:`OpenVocabularyMixin`), and may be added to
-    here. Stands behind ``LoadImageFromFile``.
+    What to withhold is set by the data set (``unlabelled`` and
+    ``unlabel_ignored`` of :class:`OpenVocabularyMixin`); the arguments here add
+    to it. Must follow ``LoadImageFromFile``.
 
     Args:
         reduce_zero_label: Whether id 0 of the file is ignored and the others
-            are shifted down; None does as the data set says.
+            are shifted down; None follows the data set.
         suppress_labels: Ids of classes that become -1, after that shift.
         unlabel_ignored: Whether ignored pixels become -1 too. Without it the
-            annotation still says where background and void are, even where
+            annotation still shows where background and void are, even where
             all classes are withheld, as in the published annotation-free
             configs.
         file_client_args: Where files come from, as in mmcv; by default disk.
 
     Raises:
-        InputError: If ``suppress_labels`` holds what can't be a class id.
+        InputError: If ``suppress_labels`` has an id that can't be a class.
     """
 
     def __init__(self, reduce_zero_label: bool | None = None,
@@ -61,7 +61,7 @@ class LoadLabels:
     def __call__(self, results: dict) -> dict:
         """Add ``results['gt_semantic_seg']``, (H, W).
 
-        The map is int16, which every later step takes and OpenCV resizes;
+        The map is int16, which all later steps accept and OpenCV can resize;
         mmseg's ``DefaultFormatBundle`` makes it int64.
 
         Raises:
@@ -86,7 +86,7 @@ class LoadLabels:
         ids = read_label_map(self._client, path)
         if ids.shape != size:
             raise InputError(f'label file {path} is {ids.shape[1]} x {ids.shape[0]} pixels, its '
-                             f'image {size[1]} x {size[0]}: they must be of one size.')
+                             f'image {size[1]} x {size[0]}: they must have the same size.')
         if ids.size and (ids.min() < 0 or ids.max() >= IDS):
             _refuse(path, ids[(ids < 0) | (ids >= IDS)])
         # Everything is decided on the table of 256 ids, and looked up for the pixels once.
@@ -121,7 +121,7 @@ class LoadLabels:
 
 def _image_size(results: dict) -> tuple[int, int]:
     if 'img' not in results:
-        raise InputError('LoadLabels found no image: it must stand behind LoadImageFromFile in '
+        raise InputError('LoadLabels found no image: it must follow LoadImageFromFile in '
                          'the pipeline.')
     return results['img'].shape[:2]
 

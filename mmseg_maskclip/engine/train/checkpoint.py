@@ -1,4 +1,4 @@
-"""Training checkpoints: written whole or not at all, and found again."""
+"""Training checkpoints: written atomically, read, and found again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAME = re.compile(r'iter_(\d+)\.pth')
 
 
 def write_checkpoint(path: Path, content: dict) -> None:
-    """Write a checkpoint; a killed process leaves no broken one.
+    """Write a checkpoint atomically: a killed process leaves no broken one.
 
     Args:
         path: The file.
@@ -70,7 +70,7 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
         try:
             read_checkpoint(path)
         except InputError as error:
-            print_log(f'{error} The one before is tried.', 'mmseg', level=30)
+            print_log(f'{error} Trying the one before.', 'mmseg', level=30)
             continue
         return path
     return None
@@ -90,7 +90,7 @@ def differing_keys(wanted: Any, found: Any, prefix: str = '') -> list[str]:
     Args:
         wanted: Plain dicts, lists, numbers, strings.
         found: The same.
-        prefix: Name of the two.
+        prefix: Name of both, put before their keys.
     """
     if isinstance(wanted, dict) and isinstance(found, dict):
         return [name for key in sorted({*wanted, *found})

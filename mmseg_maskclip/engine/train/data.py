@@ -23,12 +23,12 @@ _DATASETS = ('train', 'val', 'test', 'train_dataloader', 'val_dataloader', 'test
 
 
 def reseed(seed: int, iteration: int, process: int = 0) -> None:
-    """Seed what a training step draws: dropout, drop-path and the like.
+    """Seed the random numbers of a training step: dropout, drop-path and the like.
 
     Args:
         seed: Seed of the run.
         iteration: The step, any numbering.
-        process: Rank, where processes shall draw differently.
+        process: Rank, where processes are to draw differently.
     """
     words = _words(seed, _NOISE, iteration, process)
     _seed_python(words)
@@ -48,10 +48,10 @@ def _seed_python(words: np.ndarray) -> None:
 class SeededSamples(Dataset):
     """A dataset whose random transforms are seeded for each place in training.
 
-    Whichever worker or process makes the sample, it comes out the same.
+    A sample is the same in whichever worker or process it is made.
 
     Args:
-        dataset: Gives a sample for an image index.
+        dataset: Returns a sample for an image index.
         seed: Seed of the run.
     """
 
@@ -78,7 +78,7 @@ class SeededSamples(Dataset):
 
 
 def _ignore_padded_labels(sample: Any) -> Any:
-    """Let a batch of mixed sizes pad labels with what is ignored, not with class 0.
+    """Pad labels in a batch of mixed sizes with the ignored id, not with class 0.
 
     mmseg's bundle leaves padding to mmcv's ``collate``, which does not know labels.
     """
@@ -145,7 +145,7 @@ def loader_settings(config: Config, part: str) -> dict:
 def build_train_loader(dataset: Dataset, config: Config, seed: int) -> DataLoader:
     """The endless loader of the training data.
 
-    Its ``batch_sampler.first`` says with which batch it starts.
+    Its ``batch_sampler.first`` is the batch it starts with.
 
     Args:
         dataset: The training dataset.
@@ -172,7 +172,7 @@ def build_train_loader(dataset: Dataset, config: Config, seed: int) -> DataLoade
 
 
 def build_val_loader(dataset: Dataset, config: Config) -> DataLoader:
-    """The loader mmseg's evaluation hooks go through, one image at a time."""
+    """The loader of mmseg's evaluation hooks, one image at a time."""
     settings = {**loader_settings(config, 'val'), 'samples_per_gpu': 1}
     workers = settings.setdefault('workers_per_gpu', 2)
     # torch refuses persistent workers where there are no workers.

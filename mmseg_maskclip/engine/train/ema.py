@@ -55,18 +55,18 @@ class AveragedStudent(nn.Module):
 
 @HOOKS.register_module()
 class EmaLabellerHook(Hook):
-    """Lets a moving average of the student label in the self-training stage.
+    """Uses a moving average of the student for the pseudo-labels of self-training.
 
     The average is in evaluation mode, in no optimizer, and in checkpoints
     only as what resuming needs. Off unless named in ``custom_hooks``.
 
     With several processes the student needs SyncBN, or a norm that does not
-    know the batch: plain BN keeps other statistics in every process, and a
-    checkpoint has those of the first alone.
+    depend on the batch: plain BN has other statistics in every process, and a
+    checkpoint only those of the first.
 
     Args:
-        momentum: Share of the average that is kept in a step; at the start
-            of training less, so that it does not lag.
+        momentum: Share of the average that is kept in a step; less at the
+            start of training, so that it does not lag.
 
     Raises:
         InputError: If ``momentum`` is not in [0, 1).
@@ -88,6 +88,6 @@ class EmaLabellerHook(Hook):
         model.set_unregistered('self_labeller', self.average)
 
     def before_train_iter(self, runner: TrainRunner) -> None:
-        """Called by the runner: follow what the last step made of the student."""
+        """Called by the runner: update the average by the student's last step."""
         momentum = min(self.momentum, (1 + runner.iter) / (10 + runner.iter))
         self.average.follow(unwrap(runner.model), momentum)

@@ -26,7 +26,7 @@ _BEST = ('best_score', 'best_ckpt')
 
 
 class RecordedEvaluation:
-    """Goes before a hook of mmseg: the metrics of all iterations in ``evaluations.json``.
+    """Mixin for mmseg's hooks: the metrics of all iterations in ``evaluations.json``.
 
     A checkpoint is written before the evaluation of the same iteration. A run
     resumed from there takes the metrics, and which checkpoint is the best,
@@ -68,7 +68,7 @@ class RecordedEvaluation:
 
         Args:
             runner: The runner.
-            results: What ``pre_eval`` gave for all images.
+            results: Outputs of ``pre_eval`` for all images.
 
         Returns:
             The value that decides which checkpoint is the best.
@@ -112,7 +112,7 @@ def _read(path: Path) -> dict:
 
 
 def register_evaluation(runner: TrainRunner, config: Config) -> None:
-    """Evaluate on ``data.val`` as ``evaluation`` of the config says.
+    """Evaluate on ``data.val`` as ``evaluation`` of the config sets it.
 
     Args:
         runner: The runner.

@@ -1,4 +1,4 @@
-"""What happens around a training step."""
+"""Hooks around a training step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmseg_maskclip.engine.train.runner import TrainRunner, unwrap
 
 
 class NoiseHook(Hook):
-    """Draws dropout and drop-path of a step from the seed and the iteration.
+    """Seeds dropout and drop-path of a step by the seed of the run and the iteration.
 
     Args:
         seed: Seed of the run.
@@ -87,7 +87,8 @@ class StepHook(OptimizerHook):
 class StageHook(Hook):
     """Logs which stage labels the unlabelled pixels, when that changes."""
 
-    SAYS = {'clip': 'by the CLIP teacher', 'self': 'by the student itself', None: 'by no stage'}
+    LABELLED_BY = {'clip': 'by the CLIP teacher', 'self': 'by the student itself',
+                   None: 'by no stage'}
 
     def __init__(self) -> None:
         self.stage: str | None = 'unknown'
@@ -97,5 +98,5 @@ class StageHook(Hook):
         stage = unwrap(runner.model).labeller.stage(runner.iter + 1)
         if stage != self.stage:
             runner.logger.info(f'Iteration {runner.iter + 1}: from here on unlabelled pixels '
-                               f'are labelled {self.SAYS[stage]}.')
+                               f'are labelled {self.LABELLED_BY[stage]}.')
         self.stage = stage

@@ -1,4 +1,4 @@
-"""What a training run writes down."""
+"""What a training run logs."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def log_start(logger: logging.Logger, text: str, options: TrainOptions, seed: in
 
 @contextlib.contextmanager
 def quiet_mmcv() -> Iterator[None]:
-    """Without mmcv's paragraph on each single parameter."""
+    """Silence mmcv's message about every single parameter."""
     logger = get_logger('mmcv')
     level = logger.level
     logger.setLevel(logging.WARNING)

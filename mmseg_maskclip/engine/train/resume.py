@@ -33,9 +33,9 @@ class TrainOptions:
         work_dir: Folder of checkpoints, logs and the config.
         load_from: Checkpoint whose fitting weights a new run starts from.
         resume_from: Checkpoint to resume.
-        auto_resume: Go on with the newest intact checkpoint of the work dir,
+        auto_resume: Resume from the newest intact checkpoint of the work dir,
             if there is one.
-        validate: Evaluate as ``evaluation`` of the config says.
+        validate: Evaluate as ``evaluation`` of the config sets it.
         seed: Seed of everything random; None takes the resumed run's or
             draws one.
         diff_seed: Different dropout in every process.
@@ -58,7 +58,7 @@ class TrainOptions:
 
 
 def resumed_path(options: TrainOptions) -> Path | None:
-    """The checkpoint to go on with, None for a new run.
+    """The checkpoint to resume from, None for a new run.
 
     Raises:
         InputError: If a checkpoint that is named does not exist.
@@ -72,13 +72,13 @@ def resumed_path(options: TrainOptions) -> Path | None:
     left = list(Path(options.work_dir).glob('iter_*.pth'))
     if left and is_main():
         print_log(f'{options.work_dir} holds {len(left)} checkpoints of an earlier run, which '
-                  'are overwritten one by one; --auto-resume would go on with it.', 'mmseg',
+                  'are overwritten one by one; --auto-resume would resume it.', 'mmseg',
                   level=30)
     return None
 
 
 def check_same_model(config: Config, content: dict, path: str | Path) -> None:
-    """Refuse to go on with another model, whose curve would be neither's.
+    """Refuse to resume with another model: the curve would be that of neither.
 
     Args:
         config: Of this run.
@@ -102,7 +102,7 @@ def check_same_model(config: Config, content: dict, path: str | Path) -> None:
 
 
 def check_same_run(described: str, content: dict, path: str | Path) -> None:
-    """Say what makes a resumed run's curve another than an uninterrupted one's.
+    """Warn of settings by which a resumed run differs from an uninterrupted one.
 
     Args:
         described: This run, by :func:`describe_run`.
@@ -110,14 +110,14 @@ def check_same_run(described: str, content: dict, path: str | Path) -> None:
         path: Its file.
 
     Raises:
-        InputError: If the optimizer is of another kind, whose state can not be used.
+        InputError: If the optimizer is of another kind, whose state cannot be used.
     """
     if content['meta'].get('run') is None:
         return
     recorded, wanted = json.loads(content['meta']['run']), json.loads(described)
     then, now = (run['optimizer'].get('type') for run in (recorded, wanted))
     if then != now:
-        raise InputError(f'{path} was trained with optimizer.type={then}, the config says '
+        raise InputError(f'{path} was trained with optimizer.type={then}, the config has '
                          f'{now}: resume with the config in its folder, or start a new run '
                          'from its weights with --load-from.')
     names = differing_keys(wanted, recorded)
@@ -130,8 +130,8 @@ def check_same_run(described: str, content: dict, path: str | Path) -> None:
 def describe_run(config: Config, options: TrainOptions, model: nn.Module) -> str:
     """What the curve depends on besides the student, as checkpoints record it.
 
-    Folders are left out, data may have moved. What labels and weights the
-    student is known by its content, wherever its files are.
+    Folders are left out, data may have moved. Teacher, classifier and moving
+    average are recorded by their state-dict hashes, wherever their files are.
 
     Args:
         config: Of the run.
@@ -170,7 +170,7 @@ def choose_seed(config: Config, options: TrainOptions, resumed: dict | None) -> 
 
     Args:
         config: May have ``seed``.
-        options: May have it too, and goes first.
+        options: May have it too, and takes precedence.
         resumed: The checkpoint that is resumed, or None.
 
     Raises:

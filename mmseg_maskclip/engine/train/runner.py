@@ -22,7 +22,7 @@ _PRECISIONS = {'fp16': torch.float16, 'bf16': torch.bfloat16}
 
 
 class TrainDdp(MMDistributedDataParallel):
-    """mmcv's wrapper, also on the CPU and with the torch of today."""
+    """mmcv's wrapper, also on the CPU and with current torch."""
 
     def train_step(self, *inputs: Any, **kwargs: Any) -> dict:
         """One training step; the data come out of their containers."""
@@ -45,8 +45,8 @@ def wrap_model(model: nn.Module, distributed: bool, find_unused: bool = False) -
     Args:
         model: The segmentor.
         distributed: Whether there are several processes.
-        find_unused: Whether a step may leave parameters out. Not needed for
-            what is frozen: that is no part of the model.
+        find_unused: Whether a step may leave parameters unused. Not needed for
+            the frozen teacher, which is not registered.
     """
     device = device_of_process()
     model = model.to(device)
@@ -66,23 +66,24 @@ def unwrap(model: nn.Module) -> nn.Module:
 class TrainRunner(IterBasedRunner):
     """One iteration is one step of the optimizer.
 
-    A resumed run goes on with the iteration after the one the checkpoint was
+    A resumed run continues with the iteration after the one the checkpoint was
     written at.
 
     Args:
         args: As in mmcv's ``IterBasedRunner``.
         accumulation: Batches whose gradients make one step.
         amp: ``'fp16'``, ``'bf16'`` or None for single precision.
-        stamp: What every checkpoint's ``meta`` tells, e.g. config and classes.
+        checkpoint_meta: Entries of every checkpoint's ``meta``, e.g. config and
+            classes.
         kwargs: As in mmcv's ``IterBasedRunner``.
     """
 
     def __init__(self, *args: Any, accumulation: int = 1, amp: str | None = None,
-                 stamp: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+                 checkpoint_meta: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.accumulation = accumulation
         self.amp = amp
-        self.stamp = dict(stamp or {})
+        self.checkpoint_meta = dict(checkpoint_meta or {})
         self.stateful: dict[str, Any] = {}
         self._restored: dict[str, Any] = {}
         self.stepper: Any = None
@@ -159,7 +160,7 @@ class TrainRunner(IterBasedRunner):
                 'written before are kept.')
 
     def _forget(self, names: set[str]) -> None:
-        """Values that steps do not give any more: mmcv would go on averaging the last ones."""
+        """Drop values that steps no longer log: mmcv would keep averaging the last ones."""
         for name in names:
             for kept in (self.log_buffer.val_history, self.log_buffer.n_history):
                 kept.pop(name, None)
@@ -172,15 +173,15 @@ class TrainRunner(IterBasedRunner):
         Args:
             out_dir: The folder.
             filename_tmpl: With ``{}`` for the iteration.
-            meta: Further facts.
-            save_optimizer: Whether it can be resumed.
+            meta: Further entries of ``meta``.
+            save_optimizer: Whether a run can be resumed from it.
             create_symlink: Let ``latest.pth`` point to it.
         """
         # mmcv would also write buffers that are declared as rebuildable.
         # Hooks run before the iteration is counted, hence + 1. mmcv adds it to the file's name
         # alone, so that its resumed runs repeat an iteration.
         content = {
-            'meta': to_plain({**self.stamp, **(self.meta or {}), **(meta or {}),
+            'meta': to_plain({**self.checkpoint_meta, **(self.meta or {}), **(meta or {}),
                               'mmcv_version': mmcv.__version__, 'epoch': self.epoch + 1,
                               'iter': self.iter + 1}),
             'state_dict': {key: value.cpu()
@@ -195,10 +196,10 @@ class TrainRunner(IterBasedRunner):
             link_latest(path)
 
     def restore(self, content: Mapping[str, Any], path: str | Path) -> None:
-        """Go on where a checkpoint was written.
+        """Continue from a checkpoint.
 
         Args:
-            content: What :func:`read_checkpoint` read.
+            content: Output of :func:`read_checkpoint`.
             path: Its file.
 
         Raises:
@@ -206,7 +207,7 @@ class TrainRunner(IterBasedRunner):
                 optimizer.
         """
         if 'optimizer' not in content:
-            raise InputError(f'{path} was written without the optimizer and can not be resumed: '
+            raise InputError(f'{path} was written without the optimizer and cannot be resumed: '
                              'start a new run from its weights with --load-from.')
         load_exactly(unwrap(self.model), content['state_dict'], path,
                      'Resume with the config it was made with, or start a new run from its '

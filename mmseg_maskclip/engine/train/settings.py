@@ -1,4 +1,4 @@
-"""What a training config must say, and what flags change in it."""
+"""What a training config must contain, and what flags change in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BASE = 'Take configs/_base_/schedules/ as a base.'
 
 
 def check_settings(config: Config, amp: str | None) -> None:
-    """Find what can't be trained before anything is loaded.
+    """Refuse what can't be trained, before anything is loaded.
 
     Args:
         config: A training config.

@@ -1,4 +1,4 @@
-"""Train a segmentor as its config says."""
+"""Train a segmentor from its config."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def train_model(config: Config, options: TrainOptions) -> nn.Module:
     """Train a model, from the start or from where a run was interrupted.
 
     The order of the images, their augmentation and the noise of the model
-    depend on the seed and the iteration alone, so that an interrupted run
-    goes on as if nothing had happened.
+    depend on the seed and the iteration alone, so that a resumed run
+    continues as if it had not been interrupted.
 
     Args:
         config: A config with ``model``, ``data``, ``optimizer`` and
@@ -78,7 +78,7 @@ def train_model(config: Config, options: TrainOptions) -> nn.Module:
         The trained segmentor, on the device of this process.
 
     Raises:
-        InputError: If anything a user gave is wrong.
+        InputError: If any user input is wrong.
     """
     precision = choose_precision(config, options.amp)
     options = dataclasses.replace(options, amp=precision.amp)
@@ -90,9 +90,9 @@ def train_model(config: Config, options: TrainOptions) -> nn.Module:
     if resumed:
         check_same_model(config, resumed, path)
     seed = choose_seed(config, options, resumed)
-    stamp, text = timestamp(), config.pretty_text
+    started, text = timestamp(), config.pretty_text
     name = Path(config.filename or 'config.py').name
-    with log_file(work_dir / f'{stamp}.log', config.get('log_level', 'INFO')) as logger:
+    with log_file(work_dir / f'{started}.log', config.get('log_level', 'INFO')) as logger:
         log_start(logger, text, options, seed, precision.note)
         warn_of_unread(config)
         if is_main():
@@ -102,23 +102,23 @@ def train_model(config: Config, options: TrainOptions) -> nn.Module:
         runner, loader = _prepare(config, options, precision, seed, logger,
                                   resuming=resumed is not None)
         run = describe_run(config, options, unwrap(runner.model))
-        runner.stamp.update(config=text, run=run)
+        runner.checkpoint_meta.update(config=text, run=run)
         runner.meta['exp_name'] = name
-        runner.timestamp = stamp
+        runner.timestamp = started
         if resumed:
             check_same_run(run, resumed, path)
             runner.restore(resumed, path)
         # Only now the iteration is known; the sampler reads it when the run starts.
         loader.batch_sampler.first = runner.iter * runner.accumulation
         if runner.iter >= runner.max_iters:
-            logger.info(f'All {runner.max_iters} iterations were done before.')
+            logger.info(f'All {runner.max_iters} iterations are done already.')
         runner.run([loader], [('train', 1)])
     return runner.model.module
 
 
 def _prepare(config: Config, options: TrainOptions, precision: Precision, seed: int,
              logger: logging.Logger, resuming: bool) -> tuple[TrainRunner, Any]:
-    """Everything a run consists of, before it starts."""
+    """Build everything that a run needs."""
     _make_deterministic(options.deterministic)
     settle_batch(config, options.auto_scale_lr)
     set_random_seed(seed)
@@ -135,7 +135,8 @@ def _prepare(config: Config, options: TrainOptions, precision: Precision, seed: 
         wrapped, optimizer=_build_optimizer(model, config), work_dir=str(options.work_dir),
         logger=logger, meta=_meta(options, seed), max_iters=config.runner.max_iters,
         accumulation=accumulation_of(config), amp=options.amp,
-        stamp={'model': describe_model(config), 'CLASSES': model.CLASSES, 'PALETTE': model.PALETTE})
+        checkpoint_meta={'model': describe_model(config), 'CLASSES': model.CLASSES,
+                         'PALETTE': model.PALETTE})
     _register_hooks(runner, config, precision, NoiseHook(seed, options.diff_seed))
     if options.validate and config.get('evaluation') and 'val' in config.data:
         register_evaluation(runner, config)
@@ -182,14 +183,15 @@ def _require_labels(model: nn.Module, dataset: Any) -> None:
     withheld = set(getattr(dataset, 'unlabelled_ids', None) or ())
     if withheld.issuperset(range(len(dataset.CLASSES))):
         raise InputError('there is nothing to learn from: data.train.unlabelled withholds the '
-                         'labels of all classes, and no stage of model.labelling completes them: '
-                         'set model.labelling.clip_guided=(1,-1), or data.train.unlabelled=None.')
+                         'labels of all classes, and no stage of model.labelling gives '
+                         'pseudo-labels: set model.labelling.clip_guided=(1,-1), or '
+                         'data.train.unlabelled=None.')
 
 
 def _build_optimizer(model: nn.Module, config: Config) -> torch.optim.Optimizer:
     with from_config('optimizer'):
         optimizer = build_optimizer(model, copy.deepcopy(config.optimizer))
-    # mmcv also hands over what a student keeps frozen.
+    # mmcv also passes the parameters that a student keeps frozen.
     for group in optimizer.param_groups:
         group['params'] = [item for item in group['params'] if item.requires_grad]
     optimizer.param_groups[:] = [group for group in optimizer.param_groups if group['params']]

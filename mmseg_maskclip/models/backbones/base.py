@@ -20,15 +20,15 @@ _KEPT_GRIDS = 16
 
 
 class DenseFeatures(NamedTuple):
-    """What a CLIP tower says about every patch of an image.
+    """Dense output of a CLIP tower.
 
     Attributes:
         features: Projected patch features, (B, D, h, w), not normalised.
         keys: Keys of the last attention, normalised for
-            :func:`~mmseg_maskclip.ops.smooth_keys`, (B, h*w, C), or None
-            where they were not asked for.
-        image: CLIP's embedding of the whole image, (B, D), not normalised, or
-            None where it was not asked for.
+            :func:`~mmseg_maskclip.ops.smooth_keys`, (B, h*w, C); None
+            unless requested.
+        image: CLIP's embedding of the whole image, (B, D), not normalised;
+            None unless requested.
     """
 
     features: Tensor
@@ -49,11 +49,11 @@ class ClipBackbone(BaseModule):
 
     ``fidelity='paper'`` repeats the official MaskCLIP (exact GELU, LayerNorm
     eps 1e-6, ImageNet statistics, each key channel normalised over positions,
-    keys passed through the output projection), so that published numbers come
-    out; ``'clip'`` runs what CLIP was trained with (the model's own
+    keys passed through the output projection), so that published numbers are
+    reproduced; ``'clip'`` runs what CLIP was trained with (the model's own
     activation, eps and statistics; every key vector normalised). Pipelines
-    stay as they are: in ``'clip'`` the ImageNet-normalised image is brought
-    to CLIP's statistics by one affine step.
+    stay as they are: in ``'clip'`` the ImageNet-normalised image is
+    converted to CLIP's statistics by one affine step.
 
     Args:
         arch: Name of a CLIP model, or a dict of sizes
@@ -114,7 +114,7 @@ class ClipBackbone(BaseModule):
         return super().train(mode and not self.frozen)
 
     def normalise(self, img: Tensor) -> Tensor:
-        """Bring an image from the pipeline's statistics to the tower's.
+        """Convert an image from the pipeline's statistics to the tower's.
 
         Args:
             img: (B, 3, H, W), normalised by the pipeline.
@@ -176,11 +176,11 @@ class ClipBackbone(BaseModule):
 
         Args:
             img: (B, 3, H, W), normalised by the pipeline, any H and W.
-            keys: Whether keys for smoothing are wanted.
-            attention: Read the last layer the ordinary way, its attention
-                left in place, instead of densely; there are no keys then.
-            image: Whether the embedding of :meth:`encode_image` is wanted too;
-                it shares all but the last layer.
+            keys: Whether to return keys for smoothing.
+            attention: Run the last layer with its attention, as CLIP does,
+                instead of densely; no keys are returned then.
+            image: Whether to return the embedding of :meth:`encode_image` too;
+                all layers but the last are shared.
 
         Returns:
             The features on the tower's grid.
@@ -188,7 +188,7 @@ class ClipBackbone(BaseModule):
         raise NotImplementedError
 
     def encode_image(self, img: Tensor) -> Tensor:
-        """The ordinary CLIP image embedding.
+        """CLIP's own image embedding.
 
         Args:
             img: (B, 3, H, W), normalised by the pipeline.

@@ -51,7 +51,7 @@ class Bottleneck(nn.Module):
 
 
 class AttentionPool(nn.Module):
-    """CLIP's attention pool, whose parts can be asked for one by one.
+    """CLIP's attention pool, whose projections can be used separately.
 
     Args:
         positions: Grid positions n * n of the native image size.
@@ -82,7 +82,7 @@ class AttentionPool(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def value(self, x: Tensor) -> Tensor:
-        """c(v(x)): what a position says alone, (B, L, C) to (B, L, D)."""
+        """c(v(x)), a position's output without attention, (B, L, C) to (B, L, D)."""
         return self.c_proj(self.v_proj(x))
 
     def forward(self, tokens: Tensor, queries: int | None = None) -> Tensor:
@@ -90,7 +90,7 @@ class AttentionPool(nn.Module):
 
         Args:
             tokens: (B, N, C), the mean token first.
-            queries: Answer for the first so many tokens only; None for all.
+            queries: Number of leading tokens to return; None for all.
 
         Returns:
             (B, N or queries, D).
@@ -162,7 +162,7 @@ class ClipResNet(ClipBackbone):
         img = self.normalise(img)
         bottom, right = (max(STRIDE - size, 0) for size in img.shape[2:])
         if bottom or right:
-            # A very thin picture has not one position: fill it up with the mean colour.
+            # A side below the stride would leave no position; zeros are the mean colour.
             img = F.pad(img, (0, right, 0, bottom))
         x = self.stem(img)
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
@@ -173,7 +173,7 @@ class ClipResNet(ClipBackbone):
         tokens = torch.cat([tokens.mean(dim=1, keepdim=True), tokens], dim=1)
         if positions:
             if not self.attnpool.has_positions:
-                raise InputError('the weights came without the position table of the attention '
+                raise InputError('the weights lack the position table of the attention '
                                  "pool, which CLIP's ordinary forward needs: load the original "
                                  'CLIP file instead of a *_clip_backbone.pth.')
             tokens = tokens + self.positions(self.attnpool.positional_embedding, grid).to(tokens)

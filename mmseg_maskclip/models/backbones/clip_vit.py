@@ -23,7 +23,7 @@ PAPER_LN_EPS = 1e-6
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention whose parts can be asked for one by one.
+    """Multi-head self-attention whose projections can be used separately.
 
     Args:
         width: Channels C.
@@ -47,7 +47,7 @@ class SelfAttention(nn.Module):
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
     def value(self, x: Tensor) -> Tensor:
-        """What a token says when it attends to itself alone, (B, L, C)."""
+        """Output of tokens that each attend to themselves alone, (B, L, C)."""
         return self.attn.out_proj(self._project(x, 2, 3))
 
     def key(self, x: Tensor, project: bool) -> Tensor:
@@ -60,7 +60,7 @@ class SelfAttention(nn.Module):
 
         Args:
             x: (B, N, C).
-            queries: Answer for the first so many tokens only; None for all.
+            queries: Number of leading tokens to return; None for all.
 
         Returns:
             (B, N or queries, C).
@@ -167,7 +167,7 @@ class ClipViT(ClipBackbone):
         self.ln1 = nn.LayerNorm(spec.width, eps=eps)
         self.proj = nn.Linear(spec.width, spec.embed_dim, bias=False)
         self.readout = READOUTS.build(readout or {'type': 'ValueReadout'})
-        # The head's attn_pooling asks for it, whatever the readout is.
+        # For the head's attn_pooling, whatever the readout is.
         self._attention = AttentionReadout()
         self.freeze()
 
@@ -199,7 +199,7 @@ class ClipViT(ClipBackbone):
                              self._class_token(tokens) if image else None)
 
     def encode_image(self, img: Tensor) -> Tensor:
-        """See :meth:`ClipBackbone.encode_image`; the last block answers for one token only."""
+        """See :meth:`ClipBackbone.encode_image`; the last block returns one token only."""
         return self._class_token(self._trunk(img)[0])
 
     def _class_token(self, tokens: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""From what a config says of the class weight to the module."""
+"""Build the class weight from its settings."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class DenseClip:
 
     Attributes:
         arch: Its name.
-        fidelity: Of its tower.
-        clip_checkpoint: The file a config names for it.
-        tower: Its tower, where it is built and may be the classifier's, too.
-        gives_class_token: Whether its dense forward can give a class token for
+        fidelity: Fidelity of its tower.
+        clip_checkpoint: Its checkpoint in the config.
+        tower: Its image tower if it is built, which the classifier may share.
+        gives_class_token: Whether its dense forward can return a class token for
             every test image, as MaskCLIP's does.
     """
 
@@ -36,12 +36,11 @@ def build_class_weight(settings: ClassWeightSettings, num_classes: int,
                        dense: DenseClip | None) -> ClassWeight:
     """Build the class weight of a segmentor.
 
-    The random numbers that its tower starts from are not drawn from the
-    model's: runs of one seed with and without a class weight start from the
-    same student.
+    Its tower is initialised without touching the random state of the model:
+    runs of one seed with and without a class weight start from the same student.
 
     Args:
-        settings: What the config says.
+        settings: Settings of the config.
         num_classes: K, classes that have a text embedding.
         dense: The dense CLIP model, or None for a student without a teacher.
 
@@ -60,9 +59,9 @@ def build_class_weight(settings: ClassWeightSettings, num_classes: int,
         return ClassWeight(num_classes, settings, tower)
 
 
-def _shared_tower(asked: ClassWeightSettings, resolved: ClassWeightSettings,
+def _shared_tower(given: ClassWeightSettings, resolved: ClassWeightSettings,
                   dense: DenseClip) -> ClipBackbone | None:
-    """The dense tower where it is the classifier, too; None where another is needed."""
+    """The dense tower if the classifier can share it, else None."""
     same = resolved.classifier is not None and same_model(resolved.classifier, dense.arch)
     if resolved.source == 'class_token' and dense.gives_class_token:
         if not same:
@@ -70,14 +69,14 @@ def _shared_tower(asked: ClassWeightSettings, resolved: ClassWeightSettings,
                              f'{dense.arch} itself, class_weight.classifier is '
                              f'{resolved.classifier!r}: set it to None.')
         return dense.tower
-    own_file = asked.clip_checkpoint not in (None, dense.clip_checkpoint)
+    own_file = given.clip_checkpoint not in (None, dense.clip_checkpoint)
     # In paper fidelity the dense tower is altered; the classifier is CLIP as it was trained.
     return dense.tower if same and dense.fidelity == 'clip' and not own_file else None
 
 
 def settings_of_student(config: object, training: bool, teacher_labels: bool,
                         reads_crops: bool) -> ClassWeightSettings | None:
-    """The settings of a MaskCLIP+ student's class weight, None where nothing reads it.
+    """The settings of a MaskCLIP+ student's class weight, None where it is not used.
 
     Args:
         config: ``class_weight`` of the config, or None.
@@ -92,7 +91,7 @@ def settings_of_student(config: object, training: bool, teacher_labels: bool,
         return None
     settings = ClassWeightSettings.of(config)
     if not training:
-        # Nobody should need the CLIP file of a weight that only a teacher's scores get.
+        # A class weight on the teacher alone does not apply in testing: no CLIP file needed.
         return settings if settings.on_student else None
     if settings.on_teacher and not teacher_labels:
         raise InputError(f"class_weight.on is '{settings.on}', but the teacher never labels: use "

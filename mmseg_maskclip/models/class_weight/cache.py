@@ -17,18 +17,18 @@ from mmseg_maskclip.utils import InputError, require_number, writable_dir
 
 # How long a process waits while another one writes.
 _WAIT_S = 60
-_MODE = """CREATE TABLE IF NOT EXISTS versions (
+_SCHEMA = """CREATE TABLE IF NOT EXISTS versions (
     path TEXT NOT NULL, kind TEXT NOT NULL, version TEXT NOT NULL, value BLOB NOT NULL,
     PRIMARY KEY (path, kind))"""
 
 
 class FileKey(NamedTuple):
-    """What an embedding is known by.
+    """Key of an embedding.
 
     Attributes:
         path: The image file.
         kind: How it was encoded.
-        version: Of the file's content: its size and times of change.
+        version: Version of the file: its size and times of change.
     """
 
     path: str
@@ -52,10 +52,10 @@ def file_key(path: str, kind: str = '') -> FileKey:
     try:
         found = os.stat(path)
     except OSError as error:
-        raise InputError(f'the image {path} of the class weight can not be read: '
+        raise InputError(f'the image {path} of the class weight cannot be read: '
                          f'{error.strerror}.') from error
-    # The second time can't be set: a file of the same size that was copied here with its
-    # first time kept is another one.
+    # st_ctime can't be set by a user: it tells apart another file of the same size that was
+    # copied here together with its modification time.
     return FileKey(os.path.abspath(path), kind,
                    f'{found.st_size}|{found.st_mtime_ns}|{found.st_ctime_ns}')
 
@@ -63,14 +63,14 @@ def file_key(path: str, kind: str = '') -> FileKey:
 class EmbeddingCache:
     """Exact float32 embeddings by image file, in memory and optionally on disk.
 
-    Full is full: what is there stays, later images are computed each time.
-    (Training passes over all images in a new order again and again; a cache
-    that made room for the latest would by then have lost each one it is asked
-    for.) A file's new version takes the place of its old one. Several
-    processes may share a file on disk.
+    Nothing is evicted: once it is full, further images are computed each time.
+    (Training visits all images again and again in a new order: a cache that
+    evicts the oldest would have lost most images by the time they return.) A
+    new version of a file replaces the old one. Several processes may share a
+    file on disk.
 
     Args:
-        limit: Images kept at most, in memory and on disk.
+        limit: Maximum number of images, in memory and on disk.
         width: D of the embeddings.
         path: File on disk, or None for memory alone.
 
@@ -91,10 +91,10 @@ class EmbeddingCache:
         return {**self.__dict__, '_owner': None, '_file': None}
 
     def get(self, key: FileKey) -> Tensor | None:
-        """The embedding (D,) of an image, None where it is not known.
+        """The embedding (D,) of an image, None if it is not cached.
 
         Args:
-            key: Of :func:`file_key`.
+            key: Output of :func:`file_key`.
 
         Raises:
             InputError: If the file on disk is damaged.
@@ -126,7 +126,7 @@ class EmbeddingCache:
                 self._write(file, found)
 
     def _write(self, file: sqlite3.Connection, found: dict[FileKey, Tensor]) -> None:
-        # Nobody else writes between the count and the rows.
+        # No other process may write between the count and the rows.
         file.execute('BEGIN IMMEDIATE')
         # Rows are never deleted, so the last one's number is their count.
         room = self.limit - (file.execute('SELECT MAX(rowid) FROM versions').fetchone()[0] or 0)
@@ -149,10 +149,10 @@ class EmbeddingCache:
             value = torch.from_numpy(np.frombuffer(stored, np.float32).copy())
             if torch.isfinite(value).all():
                 return value
-        raise self._unusable(f'it holds something else than embeddings of width {self.width}')
+        raise self._unusable(f'it does not hold embeddings of width {self.width}')
 
     def _unusable(self, why: object) -> InputError:
-        return InputError(f'the cache {self.path} of the class weight can not be used: {why}; '
+        return InputError(f'the cache {self.path} of the class weight cannot be used: {why}; '
                           'remove it, or unset model.class_weight.cache_dir.')
 
     @contextmanager
@@ -165,7 +165,7 @@ class EmbeddingCache:
             if file is None or self._owner != owner:
                 writable_dir(path.parent, 'cache_dir of the class weight')
                 file = sqlite3.connect(path, timeout=_WAIT_S)
-                file.execute(_MODE)
+                file.execute(_SCHEMA)
                 self._file, self._owner = file, owner
             with file:
                 yield file

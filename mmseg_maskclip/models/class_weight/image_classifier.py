@@ -1,4 +1,4 @@
-"""CLIP as an image classifier: what a whole picture shows."""
+"""CLIP as a classifier of whole images."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class ImageClassifier(UnregisteredModules, nn.Module):
 
     A picture is read from its file and prepared as CLIP prepares it (short
     side, centre crop, CLIP's statistics), so neither crop, flip nor colour
-    jitter of the pipeline reaches it. Each file is encoded once, on its own:
-    what an embedding is does not depend on the batch it was first asked in.
+    jitter of the pipeline reaches it. Each file is encoded once, in a batch of
+    its own: an embedding does not depend on the images around it.
 
     Args:
         num_classes: K.
         arch: Name of a CLIP model.
-        cache_size: Embeddings kept.
+        cache_size: Maximum number of cached embeddings.
         cache_dir: Folder of a cache on disk, or None for memory alone.
-        tower: A tower that is there already, to be used instead of an own one.
+        tower: An existing tower to share; None to build one.
     """
 
     text_features: Tensor
@@ -66,7 +66,7 @@ class ImageClassifier(UnregisteredModules, nn.Module):
         return super()._apply(lambda value: value.to(device), *args, **kwargs)
 
     def set_text(self, bank: TextBank) -> None:
-        """Take the text embeddings of the classes.
+        """Set the text embeddings of the classes.
 
         Args:
             bank: One row (D,) per class, K of them; D of the classifier's CLIP.
@@ -84,7 +84,7 @@ class ImageClassifier(UnregisteredModules, nn.Module):
         self.text_features = bank.embeddings.to(self.text_features)
 
     def replace_classes(self, bank: TextBank) -> None:
-        """Take the text embeddings of other classes, any number of them.
+        """Set the text embeddings of other classes, any number of them.
 
         Args:
             bank: As in :meth:`set_text`.
@@ -96,7 +96,7 @@ class ImageClassifier(UnregisteredModules, nn.Module):
         self.set_text(bank)
 
     def open_cache(self) -> None:
-        """Start an empty cache for the tower as it is now, or take up the one on disk."""
+        """Start an empty cache for the tower as it is now, or open the one on disk."""
         path = None
         if self.cache_dir:
             name = f'{self.spec.short_name}_{self.embedding_hash()[:16]}.sqlite'
@@ -104,12 +104,12 @@ class ImageClassifier(UnregisteredModules, nn.Module):
         self.cache = EmbeddingCache(self.cache_size, self.spec.embed_dim, path)
 
     def embedding_hash(self) -> str:
-        """SHA-256 of all that decides on an embedding: weights, fidelity, way of normalising."""
+        """SHA-256 of all that determines an embedding: weights, fidelity, input statistics."""
         statistics = {name: torch.tensor(getattr(self.tower, name), dtype=torch.float64)
                       for name in ('input_mean', 'input_std')}
         # Fidelity changes the forward and not the weights: as a name it changes the hash.
         return state_dict_hash({**self.tower.state_dict(), **statistics,
-                          self.tower.fidelity: torch.zeros(0)})
+                                self.tower.fidelity: torch.zeros(0)})
 
     def cosines(self, embeddings: Tensor) -> Tensor:
         """Cosines of image embeddings (B, D) with the text embeddings, (B, K)."""
@@ -147,12 +147,12 @@ class ImageClassifier(UnregisteredModules, nn.Module):
     def of_inputs(self, images: Tensor, metas: Sequence[dict]) -> Tensor:
         """Cosines of network inputs with the text embeddings, for images without a file.
 
-        Normalisation, padding and flips are undone and the picture is brought
-        back to its original size first.
+        Normalisation, padding and flips are undone, and the picture is resized
+        to its original size first.
 
         Args:
             images: (B, 3, H, W), whole images.
-            metas: One dict an image, as mmseg's test pipelines make them.
+            metas: One dict an image, as mmseg's test pipelines write them.
 
         Returns:
             (B, K).
@@ -182,15 +182,15 @@ def _read(path: str) -> Image.Image:
     try:
         with Image.open(path) as picture:
             if picture.mode.startswith('I;16'):
-                # PIL would cut 16 bits off at 255 instead of scaling them.
+                # PIL would clip 16 bits at 255 instead of scaling them.
                 return Image.fromarray((np.asarray(picture) // 256).astype(np.uint8)).convert('RGB')
-            # As the pipeline reads it; what a camera noted is not lost.
+            # As the pipeline reads it: rotated as EXIF data say.
             return ImageOps.exif_transpose(picture).convert('RGB')
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        # The pipeline's reader is content with less, e.g. in a JPEG with a false byte.
+        # The pipeline's reader accepts more, e.g. a JPEG with a corrupt byte.
         pixels = _read_as_the_pipeline(path)
         if pixels is None:
-            raise InputError(f'the image {path} of the class weight can not be read: {error}.'
+            raise InputError(f'the image {path} of the class weight cannot be read: {error}.'
                              ) from error
         return Image.fromarray(mmcv.bgr2rgb(pixels))
 
@@ -207,7 +207,7 @@ def _undo_pipeline(image: Tensor, meta: dict) -> Image.Image:
     norm = meta.get('img_norm_cfg')
     if norm is None:
         raise InputError("the class weight finds neither 'filename' nor 'img_norm_cfg' among the "
-                         "image's meta keys: leave both in Collect(meta_keys=...).")
+                         "image's meta keys: keep both in Collect(meta_keys=...).")
     mean, std = (torch.as_tensor(norm[name]).view(3, 1, 1).float() for name in ('mean', 'std'))
     pixels = (image.cpu().float() * std + mean).round().clamp(0, 255).byte()
     picture = pixels.permute(1, 2, 0).numpy()

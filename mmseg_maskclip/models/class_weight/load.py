@@ -1,4 +1,4 @@
-"""From files to the class weight: its CLIP tower and its text embeddings."""
+"""Load the class weight: its CLIP tower and its text embeddings."""
 
 from __future__ import annotations
 
@@ -71,4 +71,4 @@ def _checkpoint(weight: ClassWeight, dense: ClipCheckpoint | None,
         return read_clip_checkpoint(file)
     except InputError as error:
         raise InputError(f'the class weight reads images with CLIP model {spec.name}: {error} Or '
-                         'do without: --cfg-options model.class_weight=None') from error
+                         'run without it: --cfg-options model.class_weight=None') from error

@@ -1,4 +1,4 @@
-"""Class weight: dense scores reweighted by what CLIP says of the whole image."""
+"""Class weight: dense scores reweighted by CLIP's prior from the whole image."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ClassWeight(nn.Module):
 
     Args:
         num_classes: K, classes that have a text embedding.
-        settings: What a config says; the classifier must be named.
+        settings: Resolved settings, with the name of the classifier.
         tower: The dense tower, if it is the classifier's, too.
 
     Raises:
@@ -59,9 +59,8 @@ class ClassWeight(nn.Module):
         if self.settings.source == 'file' and len(paths) == len(metas):
             return self.classifier.of_files(paths)
         if images is None:
-            raise InputError('the class weight reads whole images, training crops are none: the '
-                             "data set must give each image's file, with class_weight.source="
-                             "'file'.")
+            raise InputError('the class weight reads whole images, not training crops: the data '
+                             "set must provide each image's file, with class_weight.source='file'.")
         return self.classifier.of_inputs(images, metas)
 
     def forward(self, scores: Tensor, cosines: Tensor, scale: float, skip: int = 0) -> Tensor:
@@ -70,8 +69,8 @@ class ClassWeight(nn.Module):
         Args:
             scores: (B, skip + K, h, w).
             cosines: Of the whole images, (B, K).
-            scale: What makes log-odds of the scores: 100 for CLIP's cosines,
-                1 for the logits of a student.
+            scale: Factor that turns scores into log-odds: 100 for CLIP's
+                cosines, 1 for the logits of a student.
             skip: Leading classes without a text embedding, which are left as they are.
 
         Returns:

@@ -1,4 +1,4 @@
-"""What a config says of the class weight, checked and filled in."""
+"""Settings of the class weight, checked and resolved."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class ClassWeightSettings:
             of ``vocabulary``.
         vocabulary: As in :class:`MaskClipHead`; None for the head's.
         templates: As in :class:`MaskClipHead`; None for the head's.
-        renormalise: L2-normalise each class's mean over its prompts; None as
-            fidelity says: not in ``'paper'``.
+        renormalise: L2-normalise each class's mean over its prompts; None
+            depends on fidelity: not in ``'paper'``.
         source: ``'file'``: the image's file, or the network's input where it
             has none. ``'input'``: always the input. ``'class_token'``: the
             class token of the dense forward itself, in MaskCLIP only.
-        cache_size: Embeddings of files that are kept.
-        cache_dir: Folder to keep them in from run to run.
+        cache_size: Maximum number of cached embeddings.
+        cache_dir: Folder that keeps them between runs.
 
     Raises:
         InputError: If a value is of another kind or out of range.
@@ -95,7 +95,7 @@ class ClassWeightSettings:
         """
         if not isinstance(config, Mapping):
             raise InputError(f'class_weight is {config!r}, expected a dict such as '
-                             "dict(mode='softmax', tau=1.0); None is none.")
+                             "dict(mode='softmax', tau=1.0), or None.")
         known = [field.name for field in fields(cls)]
         unknown = [key for key in config if key not in known]
         if unknown:
@@ -115,11 +115,12 @@ class ClassWeightSettings:
 
     def resolved(self, arch: str, fidelity: str,
                  clip_checkpoint: str | None = None) -> ClassWeightSettings:
-        """These settings with what follows from the dense CLIP model filled in.
+        """These settings, completed from the dense CLIP model.
 
         Args:
             arch: Name of the dense model.
-            fidelity: Of its tower: ``'paper'`` takes the text embeddings as they are.
+            fidelity: Fidelity of its tower; ``'paper'`` does not L2-normalise text
+                embeddings.
             clip_checkpoint: Its file, which is the classifier's where both are
                 the same model.
         """
@@ -133,7 +134,7 @@ class ClassWeightSettings:
 
 
 def same_model(classifier: str, arch: str) -> bool:
-    """Whether two names are of one CLIP model; sizes of one's own have no known name."""
+    """Whether two names mean the same CLIP model; custom sizes have no known name."""
     try:
         return get_spec(classifier).name == get_spec(arch).name
     except InputError:

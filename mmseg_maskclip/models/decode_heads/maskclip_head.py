@@ -32,8 +32,8 @@ class MaskClipHead(TextHead):
         text_embeddings_path: As in :class:`TextHead`.
         ks_thresh: Key smoothing threshold (the paper: 1.0); 0 is off.
         pd_thresh: Prompt denoising threshold (the paper: 0.5); 0 is off.
-        attn_pooling: Read the last layer the ordinary way, its attention left
-            in place; key smoothing is not possible then.
+        attn_pooling: Keep the attention of the last layer, as in CLIP; there
+            are no keys to smooth with then.
         kwargs: As in mmseg's ``BaseDecodeHead``.
 
     Raises:
@@ -56,7 +56,7 @@ class MaskClipHead(TextHead):
 
     @property
     def needs_keys(self) -> bool:
-        """Whether the backbone must deliver keys."""
+        """Whether the backbone must return keys."""
         return self.ks_thresh > 0
 
     def forward(self, inputs: Sequence[Tensor] | DenseFeatures) -> Tensor:
@@ -74,7 +74,7 @@ class MaskClipHead(TextHead):
         return self.refine(self.text(inputs.features), inputs.keys)
 
     def refine(self, scores: Tensor, keys: Tensor | None) -> Tensor:
-        """Prompt denoising, then key smoothing, where their thresholds ask.
+        """Prompt denoising, then key smoothing, each if its threshold is above 0.
 
         Args:
             scores: Cosines, (B, K, h, w).
@@ -88,7 +88,7 @@ class MaskClipHead(TextHead):
         if self.needs_keys:
             if keys is None:
                 raise InputError("key smoothing (ks_thresh > 0) needs keys: use the 'MaskClip' "
-                                 'segmentor, which asks the backbone for them.')
+                                 'segmentor, which gets them from the backbone.')
             scores = smooth_keys(scores, keys, self.ks_thresh)
         return scores
 

@@ -19,33 +19,33 @@ _SUITABLE = 'Take one such as ASPPHeadV2, FCNHead, PSPHead, UPerHead or Segforme
 _OWN = ('dropout_ratio', 'conv_cfg', 'norm_cfg', 'act_cfg', 'align_corners')
 
 
-def _told(config: dict) -> dict:
+def _shown_settings(config: dict) -> dict:
     return {key: config[key] for key in config if key not in ('loss_decode', 'init_cfg', 'type')}
 
 
-def _as_it_is(features: Tensor) -> Tensor:
-    """Stands in for a decoder's classifier."""
+def _identity(features: Tensor) -> Tensor:
+    """In place of a decoder's classifier."""
     return features
 
 
 def build_decoder(config: dict, channels: int) -> nn.Module:
     """A segmentation head of mmseg without its classifier and dropout.
 
-    Nearly every head of mmseg ends in ``cls_seg(features)``; with that step
-    taken out it yields its features. Heads that need the scores of another
-    (OCR, point heads), or give more than one map (DA, EncNet), do not. The
-    config is left as it is.
+    Nearly every head of mmseg ends in ``cls_seg(features)``; without that step
+    it returns its features. Heads that need the scores of another head (OCR,
+    point heads), or return more than one map (DA, EncNet), cannot be used. The
+    config is not changed.
 
     Args:
         config: Config of the head.
-        channels: Width of the features wanted.
+        channels: Width of the features.
 
     Returns:
-        The head; its forward gives (B, channels, h, w).
+        The head; its forward returns (B, channels, h, w).
 
     Raises:
-        InputError: If the config asks for another width, or for a head that
-            yields no features.
+        InputError: If the config has another width, or a head that cannot be
+            used.
     """
     config = copy.deepcopy(dict(config))
     if config.setdefault('channels', channels) != channels:
@@ -64,16 +64,16 @@ def build_decoder(config: dict, channels: int) -> nn.Module:
     try:
         decoder = None if unsuited else build_head(config)
     except AssertionError as error:
-        # mmseg checks its arguments that way, often without a word.
+        # mmseg checks its arguments by assertions, often without a message.
         raise InputError(f'{kind.__name__} of mmseg refuses the settings of the decoder, '
-                         f'{_told(config)}: see its docstring.') from error
+                         f'{_shown_settings(config)}: see its docstring.') from error
     if decoder is None or not hasattr(decoder, 'conv_seg'):
         raise InputError(f"decoder {kind.__name__} does not end in mmseg's cls_seg(features), "
-                         f'which text takes the place of. {_SUITABLE}')
+                         f'which the text embeddings replace. {_SUITABLE}')
     del decoder.conv_seg, decoder.loss_decode
     # The outer head drops features itself, once pseudo-labels have been read from them.
     decoder.dropout = None
-    decoder.cls_seg = _as_it_is
+    decoder.cls_seg = _identity
     return decoder
 
 
@@ -82,9 +82,9 @@ class MaskClipPlusHead(TextHead):
     """Decoder features dotted with fixed text embeddings.
 
     Args:
-        decoder: Config of an mmseg head, see :func:`build_decoder`; it may
-            leave out ``in_channels``, ``in_index``, ``input_transform`` and
-            the norm and activation, which this head's own then fill in.
+        decoder: Config of an mmseg head, see :func:`build_decoder`; where it
+            has no ``in_channels``, ``in_index``, ``input_transform``, norm or
+            activation, those of this head are used.
         num_classes: K, with the background where ``cls_bg``.
         text_channels: D, the width of the text embeddings.
         cls_bg: Learn an embedding of the background, class 0; the text embeddings are
@@ -122,14 +122,14 @@ class MaskClipPlusHead(TextHead):
             inputs: The student backbone's feature maps.
 
         Raises:
-            InputError: If the decoder gives anything else.
+            InputError: If the decoder returns anything else.
         """
         features = self.decode_module(inputs)
         if not isinstance(features, Tensor) or features.shape[1] != self.text_channels:
             kind = type(features).__name__ if not isinstance(features, Tensor) else tuple(
                 features.shape)
-            raise InputError(f'decoder {type(self.decode_module).__name__} gives {kind}, expected '
-                             f'one map (B, {self.text_channels}, h, w). {_SUITABLE}')
+            raise InputError(f'decoder {type(self.decode_module).__name__} returns {kind}, '
+                             f'expected one map (B, {self.text_channels}, h, w). {_SUITABLE}')
         return features
 
     def classify(self, features: Tensor) -> Tensor:

@@ -28,13 +28,13 @@ class TextClassifier(nn.Module):
         self.register_buffer('row_class', torch.empty(0, dtype=torch.int64))
 
     def set_bank(self, bank: TextBank) -> None:
-        """Take the rows of a text bank.
+        """Set the embeddings from a text bank.
 
         Args:
             bank: Embeddings (R, D) for K classes, R >= K.
 
         Raises:
-            InputError: If the bank holds another number of classes.
+            InputError: If the bank has another number of classes.
         """
         if len(bank.class_names) != self.num_classes:
             raise InputError(
@@ -62,7 +62,7 @@ class TextClassifier(nn.Module):
         return self
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
-        """A checkpoint brings as many rows as it has."""
+        """Accept as many rows as the checkpoint has."""
         embeddings = state_dict.get(f'{prefix}embeddings')
         if embeddings is not None:
             row_class = state_dict.get(f'{prefix}row_class')

@@ -1,4 +1,4 @@
-"""What heads that classify by text embeddings share."""
+"""Base of the heads that classify by text embeddings."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class TextHead(BaseDecodeHead):
     Args:
         num_classes: K.
         text_channels: D, the width of CLIP's joint space.
-        vocabulary: What the text bank is made of: the name of a published
-            class set, a text file, or a list of names.
+        vocabulary: Classes of the text bank: the name of a published class
+            set, a text file, or a list of names.
         templates: Prompt templates, by name or as a list.
         synonyms: ``'mean'`` averages the embeddings of a class's synonyms,
             ``'separate'`` keeps them apart and takes the best score.
@@ -45,7 +45,7 @@ class TextHead(BaseDecodeHead):
         self.text = TextClassifier(num_classes - background)
 
     def set_text_bank(self, bank: TextBank) -> None:
-        """Take a text bank.
+        """Set the text embeddings.
 
         Args:
             bank: Embeddings (R, text_channels) of the head's classes.

@@ -1,4 +1,4 @@
-"""Tells a segmentor where in training it is."""
+"""Passes the training iteration to the segmentor."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from mmcv.runner import HOOKS, Hook
 
 @HOOKS.register_module()
 class IterationHook(Hook):
-    """Tells the segmentor which training iteration runs, counted from 1.
+    """Sets the segmentor's ``iteration``, counted from 1.
 
-    The stages follow the runner, which a resumed run restores and which no
-    evaluation moves.
+    Stages depend on the runner's iteration, which resuming restores and
+    evaluation does not advance.
     """
 
     def before_train_iter(self, runner: Any) -> None:

@@ -29,11 +29,11 @@ class Window:
 
     @classmethod
     def of(cls, pair: Sequence[int], name: str) -> Window:
-        """The window a config gives.
+        """The window of a setting.
 
         Args:
             pair: (first, last).
-            name: Of the setting.
+            name: Name of the setting, for the error.
 
         Raises:
             InputError: If it is not a pair of whole numbers, or not in order.
@@ -41,7 +41,7 @@ class Window:
         whole = isinstance(pair, (list, tuple)) and len(pair) == 2 and all(map(_is_whole, pair))
         if not whole:
             raise InputError(f'{name} is {pair!r}, expected two whole numbers (first, last); '
-                             '(-1, -1) is never.')
+                             '(-1, -1) for never.')
         return cls(*pair)
 
     def __post_init__(self) -> None:
@@ -69,10 +69,10 @@ class Labeller:
         num_classes: K of the student.
         clip_guided: (first, last) iteration of the teacher's labels.
         self_train: (first, last) iteration of the student's own labels.
-        clip_classes: Class ids the teacher may give; None for all.
-        self_classes: Class ids the student may give; None for the teacher's.
-        conf_thresh: Unlabelled pixels whose best teacher score is below stay
-            unlabelled, i.e. out of the loss; 0 is off.
+        clip_classes: Class ids the teacher may assign; None for all.
+        self_classes: Class ids the student may assign; None for the teacher's.
+        conf_thresh: Pixels whose best teacher score is below it stay unlabelled
+            and out of the loss; 0 is off.
         overlap: Which stage labels while both are active, ``'clip'`` or
             ``'self'``; required if they overlap.
 
@@ -96,8 +96,8 @@ class Labeller:
             raise InputError(f'overlap is {overlap!r}, expected one of {WINNERS}.')
         if overlap is None and self.clip_guided.overlaps(self.self_train):
             raise InputError(f'the stages clip_guided={tuple(clip_guided)} and '
-                             f'self_train={tuple(self_train)} overlap: say which labels then, '
-                             "overlap='clip' or 'self', or make them disjoint.")
+                             f'self_train={tuple(self_train)} overlap: choose the one that labels '
+                             "then, overlap='clip' or 'self', or make them disjoint.")
         if self.used and num_classes > IGNORED:
             raise InputError(f'the student has {num_classes} classes, at most {IGNORED} can be '
                              f'labelled: {IGNORED} in a label map is to be ignored.')
@@ -139,7 +139,7 @@ class Labeller:
         return leak, empty
 
     def fill(self, stage: str, labels: Tensor, scores: Tensor) -> Tensor:
-        """Give unlabelled pixels the best of a stage's classes.
+        """Label unlabelled pixels with the best-scoring class of a stage.
 
         Args:
             stage: ``'clip'`` or ``'self'``.
@@ -147,7 +147,7 @@ class Labeller:
             scores: (B, C, h, w), of ``clip_classes`` or ``self_classes``.
 
         Returns:
-            (B, H, W) int64; -1 is left where a score was too low.
+            (B, H, W) int64; -1 where the score is too low.
         """
         threshold = self.conf_thresh if stage == 'clip' else 0.0
         return fill_unlabelled(labels, scores, self._table(stage, labels.device), threshold)
@@ -157,7 +157,7 @@ class Labeller:
         key = (name, device)
         if key not in self._tables:
             if name == 'forbidden':
-                # Two more than labels from 0: -1 comes last, before it what is ignored.
+                # Ids 0 to 255 and one entry more: index -1, unlabelled, is the last one.
                 table = torch.zeros(IGNORED + 2, dtype=torch.bool)
                 table[list(self.unlabelled_classes)] = True
             else:

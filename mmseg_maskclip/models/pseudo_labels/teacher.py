@@ -1,4 +1,4 @@
-"""What a student is taught by: a frozen MaskCLIP, and a prior from whole images."""
+"""The frozen MaskCLIP teacher of a student: built, checked, and its CLIP file found."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def build_teacher(config: dict, head: MaskClipPlusHead, labeller: Labeller) -> M
     Args:
         config: Config of a ``MaskClip``.
         head: The student's head.
-        labeller: Says which classes the teacher may give.
+        labeller: Its ``clip_classes`` are those the teacher may assign.
 
     Raises:
         InputError: If it is another kind of model, or of other classes or text embeddings.
@@ -39,24 +39,24 @@ def build_teacher(config: dict, head: MaskClipPlusHead, labeller: Labeller) -> M
                          f'{head.text_channels}: both are dotted with the same embeddings; set '
                          "model.decode_head.text_channels to the teacher's.")
     if head.cls_bg and 0 in labeller.clip_classes:
-        raise InputError('clip_classes holds class 0, the background, which CLIP has no text '
-                         'for: leave it out.')
+        raise InputError('clip_classes holds class 0, the background, which has no text '
+                         'embedding: leave it out.')
     if teacher.class_weight is not None:
-        raise InputError('the teacher has a class_weight of its own: set model.class_weight '
+        raise InputError('the teacher has its own class_weight: set model.class_weight '
                          "with on='teacher' or on='both' instead.")
     return teacher.requires_grad_(False).eval()
 
 
 def check_order(taught: str | Sequence[str] | None,
                 learned: str | Sequence[str] | None) -> None:
-    """Refuse vocabularies of which one names a class at another place than the other.
+    """Refuse vocabularies that have a class at different positions.
 
     Args:
         taught: The teacher's vocabulary.
         learned: The student's.
 
     Raises:
-        InputError: If they do.
+        InputError: If they do; names the first such class.
     """
     if taught is None or learned is None or taught == learned:
         return
@@ -70,7 +70,7 @@ def check_order(taught: str | Sequence[str] | None,
 
 
 def dense_clip(config: dict | None, teacher: MaskClip | None) -> DenseClip | None:
-    """What the class weight of a student has to know of its teacher.
+    """The teacher's CLIP model, as the class weight of its student needs it.
 
     Args:
         config: Config of the teacher, which need not be built, or None.

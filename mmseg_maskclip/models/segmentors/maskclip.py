@@ -32,7 +32,7 @@ class MaskClip(ReplaceableClasses, TiledInference, EncoderDecoder):
         decode_head: Config of a ``MaskClipHead``.
         clip_checkpoint: CLIP file that :meth:`init_weights` loads, in any
             form; ``tools/test.py`` takes the one on its command line instead.
-        class_weight: Keys of :class:`ClassWeightSettings`; None weights nothing.
+        class_weight: Keys of :class:`ClassWeightSettings`; None for no class weight.
         kwargs: As in mmseg's ``EncoderDecoder``.
 
     Raises:
@@ -76,7 +76,7 @@ class MaskClip(ReplaceableClasses, TiledInference, EncoderDecoder):
             img: (B, 3, H, W).
 
         Returns:
-            What the head asks for.
+            Features; keys and class token only where they are used.
         """
         head = self.decode_head
         return self.backbone.dense(img, keys=head.needs_keys, attention=head.attn_pooling,
@@ -84,7 +84,7 @@ class MaskClip(ReplaceableClasses, TiledInference, EncoderDecoder):
 
     @property
     def _reads_class_token(self) -> bool:
-        """Whether the dense forward gives the prior by the way."""
+        """Whether the prior is the class token of the dense forward."""
         return (self.class_weight is not None and self.class_weight.settings.source == 'class_token'
                 and self.test_cfg.get('mode') == 'whole')
 
@@ -93,16 +93,16 @@ class MaskClip(ReplaceableClasses, TiledInference, EncoderDecoder):
         if self.class_weight is None or self._reads_class_token:
             return None
         if self.class_weight.settings.source == 'class_token':
-            # The token of a window would speak of the window.
+            # The class token of a window would describe the window only.
             return self.class_weight.classifier.cosines(self.backbone.encode_image(img))
         return self.class_weight.of_images(img_metas, img)
 
     def probabilities(self, scores: Tensor) -> Tensor:
         """Class probabilities, (..., K), of refined scores.
 
-        Of cosines the softmax at CLIP's own temperature. What key smoothing
-        gives are sums of probabilities already: they are shifted to start at 0
-        (the keys of a pair may point away from each other) and normalised.
+        For cosines, the softmax at CLIP's own temperature. Scores after key
+        smoothing are sums of probabilities: they are shifted to start at 0 (the
+        keys of a pair may point away from each other) and normalised.
         """
         if not self.decode_head.needs_keys:
             return super().probabilities(LOGIT_SCALE * scores)
@@ -111,11 +111,11 @@ class MaskClip(ReplaceableClasses, TiledInference, EncoderDecoder):
 
     def score_classes(self, dense: DenseFeatures, classes: Sequence[int],
                       weight: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-        """Refined scores as if some of the classes were all there are.
+        """Refined scores over a subset of the classes.
 
         Args:
-            dense: What :meth:`extract_feat` gave.
-            classes: Class ids, C of them; refinement sees these alone.
+            dense: Output of :meth:`extract_feat`.
+            classes: Class ids, C of them; refinement sees no others.
             weight: Reweights the scores (B, C, h, w) before they are refined.
 
         Returns:

@@ -44,12 +44,11 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
         backbone: Config of the student's backbone.
         decode_head: Config of a ``MaskClipPlusHead``.
         teacher: Config of the ``MaskClip`` teacher, built where a stage or
-            ``distill`` asks for it; None needs ``text_embeddings_path``.
-        labelling: Arguments of :class:`Labeller` but the number of classes;
-            None trains on the given labels alone.
-        distill: Arguments of :class:`Distillation`; None holds the student to
-            its labels alone.
-        class_weight: Keys of :class:`ClassWeightSettings`; None weights nothing.
+            ``distill`` uses it; without one ``text_embeddings_path`` is required.
+        labelling: Arguments of :class:`Labeller` except the number of classes;
+            None to train on the given labels alone.
+        distill: Arguments of :class:`Distillation`; None for no distillation.
+        class_weight: Keys of :class:`ClassWeightSettings`; None for no class weight.
         kwargs: As in mmseg's ``EncoderDecoder``.
 
     Raises:
@@ -79,7 +78,7 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
                 settings, self.decode_head.text.num_classes, dense_clip(teacher, self.teacher)))
 
     def init_weights(self) -> None:
-        """Load what training starts from: student, teacher, and the student's text embeddings.
+        """Load pretrained weights of the student, the teacher, and the text embeddings.
 
         Raises:
             InputError: If a file is missing or does not fit.
@@ -108,12 +107,12 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
 
     @property
     def teacher(self) -> MaskClip | None:
-        """The frozen teacher, None where no stage asks for one."""
+        """The frozen teacher, None where no stage or loss uses one."""
         return self.unregistered('teacher')
 
     @property
     def self_labeller(self) -> nn.Module | None:
-        """What labels in the student's place in its own stage, such as its moving average.
+        """What gives pseudo-labels in self-training, such as the student's moving average.
 
         A module from (B, 3, H, W) to scores (B, K, h, w); None is the student itself.
         """
@@ -128,11 +127,11 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
         return weight.of_images(img_metas, img)
 
     def weigh(self, scores: Tensor, prior: Tensor | None) -> Tensor:
-        """The student's scores as the class weight leaves them.
+        """The student's scores with the class weight applied.
 
         Args:
             scores: (B, K, h, w), with the background where the head has one.
-            prior: Of :meth:`prior_of`.
+            prior: Output of :meth:`prior_of`.
 
         Returns:
             (B, K, h, w).
@@ -157,8 +156,8 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
             gt_semantic_seg: (B, 1, H, W), -1 is unlabelled, 255 ignored.
 
         Returns:
-            Losses and what is logged with them, prefixed ``decode.``; in a
-            stage also the share of pixels it filled, ``filled_clip`` or
+            Losses and other values to log, prefixed ``decode.``; during a
+            stage also the share of pixels it labelled, ``filled_clip`` or
             ``filled_self``.
 
         Raises:
@@ -194,17 +193,17 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
 
     @torch.no_grad()
     def label_unlabelled(self, labels: Tensor, img: Tensor, img_metas: list[dict],
-                 features: Tensor, dense: DenseFeatures | None = None,
-                 prior: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Give the unlabelled pixels of a step their pseudo-labels, as this iteration's stage does.
+                         features: Tensor, dense: DenseFeatures | None = None,
+                         prior: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Label the unlabelled pixels of a step, by the stage of this iteration.
 
         Args:
             labels: (B, H, W) int64.
             img: The images, (B, 3, H, W).
             img_metas: One dict an image.
             features: The student's decoder features, (B, D, h, w).
-            dense: The teacher's features, where they are known already.
-            prior: Of :meth:`prior_of`.
+            dense: The teacher's features, if they are computed already.
+            prior: Output of :meth:`prior_of`.
 
         Returns:
             Labels (B, H, W), and the share of pixels filled or None where
@@ -213,7 +212,7 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
         if not self.labeller.used:
             return labels, None
         if self.iteration < 1:
-            raise InputError("the segmentor is not told the training iteration: add "
+            raise InputError("the segmentor does not know the training iteration: add "
                              "dict(type='IterationHook') to custom_hooks of the config.")
         leak, empty = self.labeller.inspect(labels)
         if leak:
@@ -240,13 +239,13 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
         return self._built_teacher.extract_feat(img)
 
     def _own_scores(self, img: Tensor, features: Tensor, prior: Tensor | None) -> Tensor:
-        """The student's scores of the classes it may give, (B, C, h, w)."""
+        """The student's scores of the classes it may assign, (B, C, h, w)."""
         scores = (self.decode_head.classify(features) if self.self_labeller is None
                   else self.self_labeller(img))
         return self.weigh(scores, prior)[:, list(self.labeller.self_classes)]
 
     def _teachers_scores(self, dense: DenseFeatures, prior: Tensor | None) -> Tensor:
-        """The teacher's scores of the classes it may give, (B, C, h, w)."""
+        """The teacher's scores of the classes it may assign, (B, C, h, w)."""
         # The teacher has no background: the student's class 1 is its class 0.
         shift = self.decode_head.background
         classes = [index - shift for index in self.labeller.clip_classes]
@@ -260,6 +259,6 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
         for label, meta in zip(labels, img_metas):
             ids = sorted(set(label.unique().tolist()) & set(self.labeller.unlabelled_classes))
             if ids:
-                raise InputError(f"{meta.get('filename')} carries labels of classes {ids}, which "
-                                 "are to be unlabelled: set data.train.unlabelled to 'unseen', "
+                raise InputError(f"{meta.get('filename')} has labels of classes {ids}, which "
+                                 "must be unlabelled: set data.train.unlabelled to 'unseen', "
                                  "'all' or the names of these classes.")

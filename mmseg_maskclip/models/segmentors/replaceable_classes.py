@@ -21,7 +21,7 @@ class ReplaceableClasses(UnregisteredModules):
         return self.unregistered('class_weight')
 
     def replace_classes(self, bank: TextBank, prior_bank: TextBank | None = None) -> None:
-        """Segment into other classes from now on; nothing is trained or loaded again.
+        """Segment into other classes from now on, without training or loading again.
 
         Args:
             bank: Text embeddings of the new classes, of the model's CLIP.
@@ -34,8 +34,8 @@ class ReplaceableClasses(UnregisteredModules):
         """
         weight, labeller = self.class_weight, getattr(self, 'labeller', None)
         if labeller is not None and labeller.used:
-            raise InputError('the classes of a student in training can not be replaced: its '
-                             'pseudo-labels name them; change the config.')
+            raise InputError('the classes of a student in training cannot be replaced: its '
+                             'pseudo-labels are ids of these; change the config.')
         if weight is not None:
             if prior_bank is None or prior_bank.class_names != bank.class_names:
                 raise InputError('the class weight needs the text embeddings of the same classes: '

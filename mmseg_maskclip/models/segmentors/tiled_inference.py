@@ -30,7 +30,7 @@ def _overlap(size: int, window: int, starts: list[int]) -> tuple[int, ...]:
 
 
 def _to_array(labels: Tensor) -> np.ndarray:
-    """A label map as mmseg hands them on; it crosses the bus in the smallest type."""
+    """A label map in mmseg's type; it leaves the GPU as int16, a quarter of the bytes."""
     return labels.to(torch.int16).cpu().numpy().astype(np.int64)
 
 
@@ -59,13 +59,13 @@ def _flipped_axes(meta: dict) -> tuple[str, ...]:
 
 
 class TiledInference:
-    """mmseg's inference on score grids, for its segmentors.
+    """Mixin: mmseg's inference on score grids, for its segmentors.
 
-    What mmseg's ``whole`` and ``slide`` inference, flips and scales compute.
-    Labels never hold scores of K x H x W. The class that mixes this in says in
-    :meth:`score_grid` what the scores of a network input are, and in
-    :meth:`probabilities` what they mean; ``simple_test``, ``aug_test``,
-    ``inference`` and ``encode_decode`` follow from these two.
+    It computes what mmseg's ``whole`` and ``slide`` inference, flips and scales
+    do, but label maps need no scores of K x H x W. A segmentor implements
+    :meth:`score_grid`, the scores of a network input, and may override
+    :meth:`probabilities`; ``simple_test``, ``aug_test``, ``inference`` and
+    ``encode_decode`` are built on these two.
     """
 
     test_cfg: Any
@@ -90,7 +90,7 @@ class TiledInference:
         Args:
             img: (B, 3, H, W), whole inputs or windows of them.
             img_metas: One dict an image.
-            prior: Of :meth:`prior_of`.
+            prior: Output of :meth:`prior_of`.
 
         Returns:
             (B, K, h, w).
@@ -125,7 +125,7 @@ class TiledInference:
         Args:
             img: (B, 3, H, W).
             img_meta: One dict an image; with ``rescale`` all of one original size.
-            rescale: Answer at the size of the original image.
+            rescale: Return at the size of the original image.
         """
         return torch.stack([probability_map([scores], self.probabilities)
                             for scores in self._score_maps(img, img_meta, rescale)])
@@ -177,7 +177,7 @@ class TiledInference:
         Args:
             img: (B, 3, H, W).
             img_meta: One dict an image.
-            rescale: Answer at the size of the original image.
+            rescale: Return at the size of the original image.
 
         Returns:
             One (H, W) int64 array an image.
@@ -187,12 +187,12 @@ class TiledInference:
 
     def aug_test(self, imgs: list[Tensor], img_metas: list[list[dict]],
                  rescale: bool = True) -> list:
-        """Label maps from several flips and scales: the mean probability decides.
+        """Label maps by the mean probability over several flips and scales.
 
         Args:
             imgs: Augmented inputs, each (B, 3, H, W).
             img_metas: Per augmentation, one dict an image.
-            rescale: Must be true, the maps meet at the original size.
+            rescale: Must be true: maps are averaged at the original size.
 
         Returns:
             One (H, W) int64 array an image.
@@ -207,7 +207,7 @@ class TiledInference:
         Args:
             img: Augmented inputs, each (B, 3, H, W).
             img_metas: Per augmentation, one dict an image.
-            rescale: Must be true, the maps meet at the original size.
+            rescale: Must be true: maps are averaged at the original size.
         """
         return torch.stack([probability_map(maps, self.probabilities)
                             for maps in self._augmented(img, img_metas, rescale)]).cpu().numpy()

@@ -1,1 +1,1 @@
-"""From whatever checkpoint a user has to a model: CLIP, official, trained, pretrained students."""
+"""Load whatever checkpoint a user has: CLIP, official, trained, pretrained students."""

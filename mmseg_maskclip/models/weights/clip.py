@@ -1,4 +1,4 @@
-"""From a CLIP file to a ``MaskClip``: tower, text embeddings, class weight."""
+"""Load a CLIP file into a ``MaskClip``: tower, text embeddings, class weight."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def load_clip(model: MaskClip, source: str | Path | ClipCheckpoint,
         device: Where a missing text bank is encoded.
 
     Returns:
-        What was read.
+        The checkpoint.
 
     Raises:
         InputError: If the file is missing, broken, or of another model.

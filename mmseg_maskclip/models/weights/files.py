@@ -1,4 +1,4 @@
-"""Where weights lie that a config or a command line names."""
+"""Locate the weights that a config or a command line names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def locate_weights(name: str | Path) -> str | Path:
             package) or ``'ViT-B/16'`` (looked for in ``pretrain/``).
 
     Raises:
-        InputError: If it names a model whose file is not there; says how to get it.
+        InputError: If the file of a model is missing; with the command that gets it.
     """
     if Path(name).exists() or Path(name).suffix in ('.pt', '.pth', '.bin', '.safetensors'):
         return name

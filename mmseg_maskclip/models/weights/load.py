@@ -1,4 +1,4 @@
-"""Fill a model from whatever checkpoint a user has."""
+"""Load whatever checkpoint a user has into a model."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def load_weights(model: nn.Module, path: str | Path,
                  device: str | torch.device = 'cpu') -> dict:
     """Load a checkpoint into a segmentor.
 
-    A trained segmentor is loaded strictly. Into :class:`MaskClip` also goes
-    any form of a CLIP checkpoint; the text bank is then found or built.
+    A trained segmentor is loaded strictly. A :class:`MaskClip` also loads a CLIP
+    checkpoint in any form; its text bank is then found or built.
 
     Args:
         model: The segmentor, on the CPU.
@@ -63,7 +63,7 @@ def load_weights(model: nn.Module, path: str | Path,
 
 
 def _load_trained(model: nn.Module, content: CheckpointContent) -> None:
-    # Text embeddings have as many rows as the checkpoint brings.
+    # Text embeddings have as many rows as the checkpoint has.
     rows = {f'{name}.{buffer}' for name, module in model.named_modules()
             if isinstance(module, TextClassifier) for buffer in ('embeddings', 'row_class')}
     load_exactly(model, adapt_official(content.state, content.path), content.path,

@@ -59,7 +59,7 @@ def convert_mit(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _is_key_value(key: str) -> bool:
-    """These come with the queries."""
+    """Keys and values are stacked onto the queries."""
     return _BLOCK.match(key) is not None and '.attn.kv.' in key
 
 
@@ -76,8 +76,8 @@ def _value(state: Mapping[str, Tensor], key: str, value: Tensor) -> Tensor:
     if '.attn.q.' in key:
         other = key.replace('.attn.q.', '.attn.kv.')
         if other not in state:
-            raise InputError(f'{key} is there, {other} is not: these are not the whole weights '
-                             'of a Mix Transformer.')
+            raise InputError(f'{key} is there, {other} is missing: expected all weights of a Mix '
+                             'Transformer.')
         return torch.cat([value, state[other]])
     if key.endswith(_AS_CONVOLUTION):
         return value[:, :, None, None]

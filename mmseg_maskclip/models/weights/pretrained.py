@@ -1,4 +1,4 @@
-"""Pretrained weights of a student: there, and really of this student."""
+"""Check that pretrained weights exist and fit the student."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from mmcv.utils import print_log
 from torch import Tensor, nn
 
 from mmseg_maskclip.clip import read_checkpoint_file
-from mmseg_maskclip.models.weights.state_dict import compare_state_dicts, state_dict_hash
+from mmseg_maskclip.models.weights.state_dict import (
+    compare_state_dicts,
+    first_entries,
+    state_dict_hash,
+)
 from mmseg_maskclip.utils import InputError, require_file
 
 if TYPE_CHECKING:
@@ -19,15 +23,15 @@ if TYPE_CHECKING:
 
 _TIMM = 'TIMMBackbone'
 _MAY_MISS = 0.25
-_TIMM_FILE = 'Set model.pretrained to a weight file of this very timm model.'
+_TIMM_FILE = 'Set model.pretrained to a weight file of this timm model.'
 _SHOWN = 2
 
 
 def check_pretrained(model: nn.Module) -> None:
     """Check all weight files that ``init_weights`` is going to load.
 
-    mmcv loads what fits and says nothing of the rest, so that a file of
-    another layout means a random start.
+    mmcv loads what fits and drops the rest silently, so that a file of another
+    layout means a random start.
 
     Args:
         model: A segmentor, before ``init_weights``.
@@ -51,12 +55,12 @@ def without_pretrained(model: nn.Module) -> None:
 
 
 def settle_timm(settings: dict, wanted: bool) -> None:
-    """Say where the weights of a timm backbone come from, which it loads when it is built.
+    """Set where a timm backbone finds its weights, which it loads while it is built.
 
     Args:
         settings: A segmentor's config, changed in place; a file in its
             ``pretrained`` is what timm reads instead of fetching its own.
-        wanted: Whether there is any use for pretrained weights.
+        wanted: Whether pretrained weights are used at all.
 
     Raises:
         InputError: If the file is missing.
@@ -75,10 +79,10 @@ def settle_timm(settings: dict, wanted: bool) -> None:
 
 
 def check_timm(backbone: TIMMBackbone, settings: dict) -> None:
-    """Check whether a timm backbone really took the weights of the file it was given.
+    """Check that a timm backbone has really loaded the weights of its file.
 
-    timm loads what fits and goes on. It may rename or resize parameters on the way, so the
-    file's values are looked for, under whatever name.
+    timm drops what does not fit, silently. It may rename or resize parameters on the way, so
+    the file's values are looked for under any name.
 
     Args:
         backbone: mmseg's ``TIMMBackbone``.
@@ -101,12 +105,11 @@ def check_timm(backbone: TIMMBackbone, settings: dict) -> None:
     if len(lacking) > _MAY_MISS * len(wanted):
         raise InputError(f'{source} lacks {len(lacking)} of the {len(wanted)} weights of '
                          f"{settings['backbone'].get('model_name')}, such as "
-                         f'{", ".join(lacking[:_SHOWN])}; it has such as '
-                         f'{", ".join(list(state)[:_SHOWN])}. {_TIMM_FILE}')
+                         f'{", ".join(lacking[:_SHOWN])}; {first_entries(state)}. {_TIMM_FILE}')
 
 
 def timm_source(settings: Mapping) -> str:
-    """What timm loads while a segmentor is built, in words; empty where it loads nothing.
+    """What timm loads while a segmentor is built, for an error; empty where it loads nothing.
 
     Args:
         settings: The segmentor's config, after :func:`settle_timm`.
@@ -148,9 +151,8 @@ def _check(name: str, module: nn.Module, source: str, prefix: str | None) -> Non
     difference = compare_state_dicts(own, {key: value for key, value in found.items()
                                            if key in own})
     if difference.unusable > _MAY_MISS * len(own):
-        raise InputError(f'{source} does not fit {name} ({kind}): {difference}; it holds such as '
-                         f'{", ".join(list(found)[:_SHOWN]) or "nothing"}. '
-                         f'{_remedy(kind, source)}')
+        raise InputError(f'{source} does not fit {name} ({kind}): {difference}; '
+                         f'{first_entries(found)}. {_remedy(kind, source)}')
     print_log(f'{name} ({kind}) starts from {source}.', 'mmseg')
     if difference:
         print_log(f'{source}, of {name}: {difference}; these start at random.', 'mmseg', level=30)
@@ -163,7 +165,7 @@ def _read(source: str, what: str, fix: str) -> Mapping[str, Tensor]:
         content = CheckpointLoader.load_checkpoint(source, map_location='cpu')
     except Exception as error:
         # No connection, no such model of a zoo, a damaged file: all end the same.
-        raise InputError(f'{what}, {source}, can not be fetched: {type(error).__name__}: {error}. '
+        raise InputError(f'{what}, {source}, cannot be fetched: {type(error).__name__}: {error}. '
                          'Download them elsewhere and set model.pretrained to the file.'
                          ) from error
     return content.get('state_dict', content)
@@ -175,4 +177,4 @@ def _remedy(kind: str, source: str) -> str:
         raw = f'mit_b{size[1]}.pth' if size else 'mit_bN.pth'
         return (f"Download SegFormer's ImageNet weights {raw} and convert them: python "
                 f'tools/model_converters/mit2mmseg.py {raw} {source}')
-    return 'Set model.pretrained to the weights of this very backbone.'
+    return 'Set model.pretrained to the weights of this backbone.'

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Collection, Mapping
+from itertools import islice
+from typing import Collection, Iterable, Mapping
 
 import torch
 from mmcv.utils import print_log
@@ -55,21 +56,21 @@ class StateDictDifference:
 
     @property
     def unusable(self) -> int:
-        """Number of expected entries that can not be loaded."""
+        """Number of expected entries that cannot be loaded."""
         return len(self.missing) + len(self.misshapen)
 
     def __str__(self) -> str:
-        said = [f'{len(names)} of {self.expected} parameters {kind} (such as '
-                f'{", ".join(names[:_SHOWN])})'
-                for kind, names in (('are missing', self.missing),
-                                    ('are of another shape', self.misshapen),
-                                    ('hold NaN or infinity', self.not_finite)) if names]
+        parts = [f'{len(names)} of {self.expected} parameters {kind} (such as '
+                 f'{", ".join(names[:_SHOWN])})'
+                 for kind, names in (('are missing', self.missing),
+                                     ('are of another shape', self.misshapen),
+                                     ('hold NaN or infinity', self.not_finite)) if names]
         if self.unexpected:
-            said.append(f'{len(self.unexpected)} are not expected (such as '
+            parts.append(f'{len(self.unexpected)} are not expected (such as '
                         f'{", ".join(self.unexpected[:_SHOWN])})')
         if self.missing and len(self.missing) == self.expected and not self.unexpected:
-            said.append(f'it holds such as {", ".join(self.found) or "nothing"}')
-        return ', '.join(said)
+            parts.append(first_entries(self.found))
+        return ', '.join(parts)
 
 
 def compare_state_dicts(expected: Mapping[str, Tensor], found: Mapping[str, Tensor],
@@ -78,8 +79,8 @@ def compare_state_dicts(expected: Mapping[str, Tensor], found: Mapping[str, Tens
 
     Args:
         expected: A model's own.
-        found: What is to be loaded.
-        any_shape: Names of what may have any shape.
+        found: The one to load.
+        any_shape: Names of entries that may have any shape.
     """
     common = [key for key in expected if key in found]
     return StateDictDifference(
@@ -93,19 +94,29 @@ def compare_state_dicts(expected: Mapping[str, Tensor], found: Mapping[str, Tens
         found=tuple(found)[:_SHOWN])
 
 
+def first_entries(names: Iterable[str]) -> str:
+    """The first names of a state dict, for an error.
+
+    Args:
+        names: All names, in order.
+    """
+    shown = ', '.join(islice(names, _SHOWN))
+    return f'its first entries are {shown}' if shown else 'it is empty'
+
+
 def load_exactly(module: nn.Module, state: Mapping[str, Tensor], source: object, hint: str,
                  any_shape: Collection[str] = ()) -> None:
     """Load a state dict that has all of a module's entries and no others.
 
     Args:
-        module: What is filled.
+        module: The module to load into.
         state: Tensors by name.
         source: Where they came from, for the error.
-        hint: The fix, a sentence.
-        any_shape: Names of what takes the shape it is given.
+        hint: The fix, one sentence.
+        any_shape: Names of entries that may have any shape.
 
     Raises:
-        InputError: If anything is missing, left over, of another shape or not finite.
+        InputError: If an entry is missing, unexpected, of another shape or not finite.
     """
     difference = compare_state_dicts(module.state_dict(), state, any_shape)
     if difference:
@@ -118,10 +129,10 @@ def load_fitting(module: nn.Module, state: Mapping[str, Tensor], source: object,
     """Load the entries that fit, and log what does not.
 
     Args:
-        module: What is filled.
+        module: The module to load into.
         state: Tensors by name, e.g. of a model for other classes.
         source: Where they came from.
-        skip: Beginnings of the names of what stays as it is.
+        skip: Prefixes of the names that are not loaded.
         at_least: Share of the module's entries that must fit.
 
     Raises:
@@ -136,4 +147,4 @@ def load_fitting(module: nn.Module, state: Mapping[str, Tensor], source: object,
     module.load_state_dict({key: value for key, value in state.items()
                             if key in own and own[key].shape == value.shape}, strict=False)
     if difference:
-        print_log(f'{source} is loaded in part: {difference}.', 'mmseg', level=30)
+        print_log(f'{source} was loaded in part: {difference}.', 'mmseg', level=30)

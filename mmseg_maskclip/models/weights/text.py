@@ -27,7 +27,7 @@ Names = Union[str, Sequence[str], None]
 
 @dataclass(frozen=True)
 class WantedBank:
-    """What a text bank shall be made of.
+    """What a text bank is made from.
 
     Attributes:
         vocabulary: A published class set, a text file, or a list of names.
@@ -52,7 +52,7 @@ def find_bank(wanted: WantedBank, spec: ClipSpec, checkpoint: ClipCheckpoint,
     other weights of the same architecture have other text embeddings.
 
     Args:
-        wanted: What it is made of.
+        wanted: What it is made from.
         spec: The CLIP model.
         checkpoint: Its file, which may hold the text tower.
         device: Where prompts are encoded.
@@ -82,7 +82,7 @@ def find_bank(wanted: WantedBank, spec: ClipSpec, checkpoint: ClipCheckpoint,
 
 
 def _prepared_fits(wanted: WantedBank, checkpoint: ClipCheckpoint, spec: ClipSpec) -> bool:
-    """Whether a prepared bank may stand for what is wanted."""
+    """Whether a prepared bank equals the wanted one."""
     published = not checkpoint.text or (
         spec.sha256 is not None and checkpoint.sha256.startswith(spec.sha256))
     return (published and wanted.vocabulary in list_vocabularies() and wanted.synonyms == 'mean'
@@ -106,12 +106,12 @@ def _text_tower_beside(checkpoint: ClipCheckpoint, spec: ClipSpec,
 
 def load_text(head: TextHead, spec: ClipSpec, checkpoint: ClipCheckpoint,
               device: str | torch.device = 'cpu') -> None:
-    """Give a head its text bank: the named file, a prepared one, or a new one.
+    """Set the text bank of a head: the named file, a prepared one, or a new one.
 
     Args:
         head: The head; its ``vocabulary``, ``templates``, ``synonyms`` and
-            ``text_embeddings_path`` say what is wanted.
-        spec: The CLIP model they are of.
+            ``text_embeddings_path`` describe the bank.
+        spec: The CLIP model of the embeddings.
         checkpoint: The CLIP file, which may hold the text tower.
         device: Where prompts are encoded.
 

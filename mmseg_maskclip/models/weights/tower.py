@@ -1,4 +1,4 @@
-"""From a CLIP file to an image tower."""
+"""Load the image tower of a CLIP file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def load_tower(backbone: ClipBackbone, checkpoint: ClipCheckpoint) -> None:
 
     Args:
         backbone: A CLIP backbone.
-        checkpoint: What :func:`read_clip_checkpoint` found.
+        checkpoint: Output of :func:`read_clip_checkpoint`.
 
     Raises:
         InputError: If the tower is of another kind, width or depth, or parts
@@ -35,7 +35,7 @@ def load_tower(backbone: ClipBackbone, checkpoint: ClipCheckpoint) -> None:
         state.update(_projections(backbone, checkpoint))
         missing = [key for key in backbone.state_dict() if key not in state]
     if missing == [POSITIONS]:
-        # Earlier files dropped it; the dense read-out does without.
+        # Earlier files dropped it; the dense read-out does not use it.
         state[POSITIONS] = torch.zeros_like(backbone.state_dict()[POSITIONS])
     load_exactly(backbone, state, f'{checkpoint.path} as CLIP model {backbone.spec.name}',
                  f'Run: {_GET} {backbone.spec.name}')

@@ -121,13 +121,13 @@ def test_an_unreachable_host_is_told(spec, tmp_path, monkeypatch):
         unused.bind(('127.0.0.1', 0))
         port = unused.getsockname()[1]
     monkeypatch.setenv('MASKCLIP_BASE_URL', f'http://127.0.0.1:{port}')
-    with pytest.raises(InputError, match=rf'can not reach 127\.0\.0\.1:{port}.*MASKCLIP_BASE_URL'):
+    with pytest.raises(InputError, match=rf'cannot reach 127\.0\.0\.1:{port}.*MASKCLIP_BASE_URL'):
         download_clip(spec, tmp_path, progress=False)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_address_that_is_none(tmp_path):
-    with pytest.raises(InputError, match='can not reach'):
+    with pytest.raises(InputError, match='cannot reach'):
         download_file('no-address', tmp_path / 'x', progress=False)
 
 

@@ -137,5 +137,5 @@ def test_wrong_settings(tree, options, message):
 def test_wrong_arguments():
     with pytest.raises((InputError, TypeError), match='suppress_labels holds 255'):
         PIPELINES.build({'type': 'LoadLabels', 'suppress_labels': [255]})
-    with pytest.raises(InputError, match='must stand behind LoadImageFromFile'):
+    with pytest.raises(InputError, match='must follow LoadImageFromFile'):
         Compose([{'type': 'LoadLabels'}])({'ann_info': {'seg_map': None}, 'seg_fields': []})

@@ -202,7 +202,7 @@ def test_resuming_other_settings_is_told(full_run, config_path, tmp_path, told):
     train_model(load_config(config_path, other),
                 TrainOptions(str(tmp_path), resume_from=resume, validate=False))
     assert 'settings of model.teacher:' in [line for line in told if 'other settings' in line][1]
-    with pytest.raises(InputError, match='optimizer.type=SGD, the config says AdamW'):
+    with pytest.raises(InputError, match='optimizer.type=SGD, the config has AdamW'):
         train_model(load_config(config_path, {'optimizer': dict(
             _delete_=True, type='AdamW', lr=0.1)}), TrainOptions(str(tmp_path), resume_from=resume))
 

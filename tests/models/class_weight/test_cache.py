@@ -28,7 +28,7 @@ def test_key_follows_the_files_content(tmp_path):
     os.utime(path, ns=(known.st_atime_ns, known.st_mtime_ns))
     assert file_key(str(path)).version.startswith('3|1|')
     assert file_key(str(path)).version != f'3|1|{known.st_ctime_ns}'
-    with pytest.raises(InputError, match=r'b\.jpg of the class weight can not be read'):
+    with pytest.raises(InputError, match=r'b\.jpg of the class weight cannot be read'):
         file_key(str(tmp_path / 'b.jpg'))
 
 
@@ -75,7 +75,7 @@ def test_damaged_row_is_told(row, tmp_path):
     EmbeddingCache(2, 3, path).put({_key('a'): torch.ones(3)})
     with sqlite3.connect(path) as file:
         file.execute('UPDATE versions SET value = ?', (row,))
-    with pytest.raises(InputError, match='something else than embeddings of width 3; remove it'):
+    with pytest.raises(InputError, match='does not hold embeddings of width 3; remove it'):
         EmbeddingCache(2, 3, path).get(_key('a'))
 
 

@@ -423,7 +423,7 @@ def _weight(**settings):
     (lambda: _maskclip(tau=1.0).class_weight.of_images([{}], torch.ones(1, 3, 8, 8)),
      "neither 'filename' nor 'img_norm_cfg'"),
     (lambda: _maskclip_of(dict(classifier='RN51')), "unknown CLIP model 'RN51'"),
-    (lambda: _student(tau=1.0).prior_of(None, [{}]), 'training crops are none'),
+    (lambda: _student(tau=1.0).prior_of(None, [{}]), 'not training crops'),
     (lambda: _weight().classifier.cosines(torch.ones(1, 128)), 'has no text embeddings yet'),
     (lambda: _weight().classifier.set_text(TextBank(torch.ones(4, 128), tuple('abcd'))),
      'expected one for each of 5 classes'),
@@ -468,5 +468,5 @@ def test_unreadable_picture_is_named(tmp_path):
     path = tmp_path / 'broken.jpg'
     for content in (b'no picture', b''):
         path.write_bytes(content)
-        with pytest.raises(InputError, match=r'broken\.jpg of the class weight can not be read'):
+        with pytest.raises(InputError, match=r'broken\.jpg of the class weight cannot be read'):
             _maskclip(tau=1.0).class_weight.classifier.of_files([str(path)])

@@ -72,7 +72,7 @@ def test_earlier_converted_files_find_each_other(clip, tmp_path):
     load_weights(model, backbone)
     torch.testing.assert_close(_scores(model), _scores(reference))
     if spec_of(clip).kind == 'resnet':
-        with pytest.raises(InputError, match='without the position table'):
+        with pytest.raises(InputError, match='lack the position table'):
             model.backbone.encode_image(torch.randn(1, 3, 64, 64))
 
 

@@ -90,7 +90,7 @@ def test_other_weights_are_refused(change, words):
 def test_incomplete_weights_are_refused():
     state = authors_b0()
     del state['block2.0.attn.kv.bias']
-    with pytest.raises(InputError, match=r'block2.0.attn.kv.bias is not'):
+    with pytest.raises(InputError, match=r'block2.0.attn.kv.bias is missing'):
         convert_mit(state)
     with pytest.raises(InputError, match='no weights'):
         convert_mit({'head.weight': torch.ones(1000, 256)})

@@ -40,7 +40,7 @@ def test_each_difference_is_told(change, words):
 
 def test_nothing_in_common_shows_what_is_there():
     difference = compare_state_dicts(_model().state_dict(), {})
-    assert difference.unusable == 7 and 'it holds such as nothing' in str(difference)
+    assert difference.unusable == 7 and 'it is empty' in str(difference)
 
 
 def test_what_fits_is_loaded_and_less_than_half_is_refused():

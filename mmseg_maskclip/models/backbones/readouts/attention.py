@@ -1,4 +1,4 @@
-"""CLIP's own last block, read patch by patch."""
+"""CLIP's own read-out: the last block with its attention."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @READOUTS.register_module()
 class AttentionReadout(nn.Module):
-    """The last block as CLIP runs it: what patches say with attention on."""
+    """The last block as CLIP runs it, with its attention."""
 
     def forward(self, block: Block, tokens: Tensor, keys: bool,
                 project_keys: bool) -> tuple[Tensor, Optional[Tensor]]:

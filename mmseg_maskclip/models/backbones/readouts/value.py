@@ -1,4 +1,4 @@
-"""MaskCLIP's read-out: every patch says its own value."""
+"""MaskCLIP's read-out: the value of every patch, without attention."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ValueReadout(nn.Module):
         Args:
             block: The last transformer block.
             tokens: Its input, class token first, (B, 1 + L, C).
-            keys: Whether keys are wanted.
+            keys: Whether to return keys.
             project_keys: Pass keys through the output projection, as the
                 official implementation does.
 
