@@ -60,7 +60,7 @@ class NamedFailures(Dataset):
             reason = why_unreadable(part.file_client, path, error) if path else None
             if reason and self.skip_unreadable:
                 return UnreadableSample(path, reason, index)
-            said = f'can not be read: {reason}.' if reason else (
+            said = f'cannot be read: {reason}.' if reason else (
                 f'does not go through the pipeline: {last_line(error)}. (MASKCLIP_DEBUG=1 shows '
                 'where.)')
             raise InputError(f'{self.where}: image {path or index} {said}') from error
@@ -79,7 +79,7 @@ class NamedFailures(Dataset):
             index = indices[0] if isinstance(indices, list) else indices
             part, place = located(self.dataset, index)
             raise InputError(
-                f'{self.where}: the label of image {_image_path(part, place) or index} can not be '
+                f'{self.where}: the label of image {_image_path(part, place) or index} cannot be '
                 f'compared with the prediction {np.shape(preds)}: {last_line(error)}. '
                 '(tools/check_dataset.py CONFIG looks at all files.)') from error
 

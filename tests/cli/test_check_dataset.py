@@ -58,7 +58,7 @@ def test_each_problem_is_told(root, call_tool, tmp_path):
                   'not read as labels: .jpg (1)',
                   'differ in size (size.jpg (5 x 5, its label 3 x 1))',
                   'problem: id 3 is outside the 3 classes, first in size.png', 'id 7', 'id 300',
-                  'outside the classes', 'problem: 2 can not be read (image broken.jpg, label '
+                  'outside the classes', 'problem: 2 cannot be read (image broken.jpg, label '
                   'broken.png)', '8 problems were found'):
         assert words in done.stdout, f'{words!r} not in {done.stdout!r}'
 

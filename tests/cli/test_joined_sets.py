@@ -50,7 +50,8 @@ def test_list_of_sets_takes_the_flags(world, tiny_rn, call_tool, tmp_path):
     config.write_text(
         f"_base_ = {str(CONFIG)!r}\n"
         "part = dict(type='TinyWorldDataset', img_dir='JPEGImages',\n"
-        f"            pipeline={{{{_base_.test_pipeline}}}}, ann_dir='SegmentationClass', data_root={str(world)!r})\n"
+        f"            pipeline={{{{_base_.test_pipeline}}}}, ann_dir='SegmentationClass', "
+        f"data_root={str(world)!r})\n"
         f"data = dict(workers_per_gpu=0, test=[dict(split='{SPLIT}/first.txt', **part),\n"
         f"                                     dict(split='{SPLIT}/second.txt', **part)])\n")
     done = call_tool('tools/test.py', config, tiny_rn, '--eval', 'mIoU', '--work-dir',

@@ -60,7 +60,7 @@ def test_background_is_black_and_counts_as_classes(pictures):
 def test_picture_that_opencv_does_not_read_is_named(tmp_path):
     from PIL import Image
     Image.fromarray(np.full((6, 8), 0.5, np.float32)).save(tmp_path / 'float.tif')
-    with pytest.raises(InputError, match=r'float\.tif can not be read: OpenCV does not read its '
+    with pytest.raises(InputError, match=r'float\.tif cannot be read: OpenCV does not read its '
                                          r'form \(TIFF, mode F\), convert it to PNG or JPEG'):
         folder(tmp_path)[0]
     # Read by Pillow it is a picture.

@@ -89,10 +89,10 @@ def test_unreadable_image_in_training_and_validation(kind, breaks, reason, tmp_p
     if kind == 'ours':
         assert samples[0, 0]['img_metas'].data['ori_filename'] == 'b.jpg'
     else:
-        with pytest.raises(InputError, match=rf'data\.train: image .*a\.jpg can not be .*{reason}'):
+        with pytest.raises(InputError, match=rf'data\.train: image .*a\.jpg cannot be .*{reason}'):
             samples[0, 0]
     loader = build_val_loader(validation, Config({'data': {'workers_per_gpu': 0}}))
-    with pytest.raises(InputError, match=rf'image .*a\.jpg can not be read: {reason}'):
+    with pytest.raises(InputError, match=rf'image .*a\.jpg cannot be read: {reason}'):
         next(iter(loader))
 
 
@@ -128,7 +128,7 @@ def test_image_of_a_joined_set_is_found(tmp_path):
     assert len(named) == 3 and named.CLASSES == CLASSES
     assert [sample['img_metas'].data['ori_filename'] for sample in (named[0], named[1])] == [
         'a.jpg', 'b.jpg']
-    with pytest.raises(InputError, match=r'other/images/c\.jpg can not be read: it is empty'):
+    with pytest.raises(InputError, match=r'other/images/c\.jpg cannot be read: it is empty'):
         named[2]
     repeated = build_dataset({'type': 'RepeatDataset', 'times': 2, 'dataset': settings(
         tmp_path / 'other', type='CustomDataset', classes=CLASSES,

@@ -163,7 +163,6 @@ def clip_checkpoint_from(content: CheckpointContent, fix: str = _MAKE) -> ClipCh
                         _from_official_student(state), {}, None, fix)
     _refuse_other_models(content, fix)
     token_ids = state.pop('token_ids', None)
-    text: dict[str, Tensor]
     if any(key.startswith('backbone.') for key in state):
         form, visual = 'earlier backbone file', strip_prefix(state, 'backbone.')
         text: dict[str, Tensor] = {}

@@ -185,7 +185,7 @@ def _problems(dataset: Any, found: _Found, extra: list[str]) -> list[str]:
     if len(found.outside) > _SHOWN:
         problems.append(f'{len(found.outside) - _SHOWN} more ids are outside the classes')
     for names, said in (
-            (found.broken, 'can not be read'),
+            (found.broken, 'cannot be read'),
             (found.missing, 'label files are missing'),
             # With a split file the folder may well hold more than the images that it names.
             ([] if dataset.split else extra, 'label files belong to no image'),

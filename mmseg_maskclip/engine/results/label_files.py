@@ -116,7 +116,7 @@ class LabelFiles:
         try:
             part.format_results([labels], indices=[index], **{_PREFIX: folder}, **self._options)
         except (TypeError, OSError, ImportError) as error:
-            raise InputError(f'the label files of {type(part).__name__} can not be written to '
+            raise InputError(f'the label files of {type(part).__name__} cannot be written to '
                              f'{folder}: {error}.') from error
 
     def finish(self) -> None:
@@ -155,5 +155,5 @@ def _file_ids(part: Any) -> np.ndarray:
     if (ids < 0).any():
         raise InputError(f'no id of the label files is read as class '
                          f'{part.CLASSES[int(np.argmin(ids))]!r} of {type(part).__name__}: its '
-                         'label maps can not be written.')
+                         'label maps cannot be written.')
     return ids

@@ -87,7 +87,7 @@ def test_other_towers_and_parts_of_one_are_refused(clip, change, phrase, tmp_pat
     torch.save({key: value for key, value in state.items() if value is not None},
                tmp_path / 'x.bin')
     if phrase:
-        with pytest.raises(InputError, match=rf'x\.bin can not be used: .*{phrase}'):
+        with pytest.raises(InputError, match=rf'x\.bin cannot be used: .*{phrase}'):
             read_clip_checkpoint(tmp_path / 'x.bin')
     else:
         with pytest.raises(InputError, match=r'1 of \d+ parameters are missing .*layers\.1\.ln1'):

@@ -55,7 +55,7 @@ def test_counts_give_the_metrics_also_of_two_processes(tiny_world, tiny_rn, tmp_
 def test_wrong_names_are_told_before_the_run(tiny_world, tiny_rn, tmp_path, call_tool):
     for option, words in (('confusion=a.pdf', ["'a.pdf'", '.png', '.csv']), ('confusion=3', ['3']),
                           (f'confusion={tmp_path}/x.png,b', ["'b'"]),
-                          ('confusion=/proc/no/a.png', ['can not be written'])):
+                          ('confusion=/proc/no/a.png', ['cannot be written'])):
         done = call_tool(TOOL, CONFIG, tiny_rn, '--eval', 'mIoU', '--eval-options', option,
                          '--work-dir', tmp_path, *_options(tiny_world))
         assert_bad_input(done, *words)

@@ -169,7 +169,7 @@ def test_what_can_not_be_is_refused_at_once(root, tmp_path):
             (ade, {'indices': [0]}, 'imgfile_prefix, to_label_id'),
             (plain, {'imgfile_prefix': 3}, 'is 3, expected a folder'),
             (plain, {'imgfile_prefix': str(root / 'labels')}, 'label folder'),
-            (plain, {'imgfile_prefix': '/proc/nowhere'}, 'can not be written')):
+            (plain, {'imgfile_prefix': '/proc/nowhere'}, 'cannot be written')):
         with pytest.raises(InputError, match=words):
             LabelFiles(dataset, options, str(tmp_path))
 
