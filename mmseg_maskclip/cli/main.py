@@ -25,6 +25,7 @@ COMMANDS = {
     'pascal-context': ('convert.pascal_context', 'convert the labels of PASCAL Context'),
     'coco-stuff164k': ('convert.coco_stuff164k', 'convert the labels of COCO-Stuff 164k'),
     'cityscapes': ('convert.cityscapes', 'convert the labels of Cityscapes'),
+    'colour-labels': ('convert.colour_labels', 'convert labels that are painted in colours'),
     'mit2mmseg': ('convert.mit2mmseg', "convert SegFormer's ImageNet weights"),
 }
 

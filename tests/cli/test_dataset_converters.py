@@ -272,7 +272,7 @@ def test_cityscapes(samples, tmp_path, succeed, refuse):
     assert 'Cityscapes label folder' in refuse('cityscapes', tmp_path / 'none')
 
 
-@cases('tool', ['voc_aug', 'pascal_context', 'coco_stuff164k', 'cityscapes'])
+@cases('tool', ['voc_aug', 'pascal_context', 'coco_stuff164k', 'cityscapes', 'colour_labels'])
 def test_help(tool):
     done = run_tool(f'tools/dataset_converters/{tool}.py', '--help', fresh=True)
     assert done.returncode == 0 and 'usage:' in done.stdout, done.stderr

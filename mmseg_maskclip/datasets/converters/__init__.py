@@ -2,6 +2,7 @@
 
 from mmseg_maskclip.datasets.converters.cityscapes import convert_cityscapes
 from mmseg_maskclip.datasets.converters.coco_stuff164k import convert_coco_stuff164k
+from mmseg_maskclip.datasets.converters.colour_labels import convert_colour_labels
 from mmseg_maskclip.datasets.converters.common import Conversion
 from mmseg_maskclip.datasets.converters.pascal_context import (
     ContextSource,
@@ -10,4 +11,4 @@ from mmseg_maskclip.datasets.converters.pascal_context import (
 from mmseg_maskclip.datasets.converters.voc_aug import convert_voc_aug
 
 __all__ = ['ContextSource', 'Conversion', 'convert_cityscapes', 'convert_coco_stuff164k',
-           'convert_pascal_context', 'convert_voc_aug']
+           'convert_colour_labels', 'convert_pascal_context', 'convert_voc_aug']

@@ -49,7 +49,8 @@ class Task:
 
 
 def convert_all(tasks: Sequence[Task], read_labels: Callable[[Path], np.ndarray],
-                num_workers: int, what: str) -> Conversion:
+                num_workers: int, what: str, palette: Sequence[int] | None = None,
+                keep: bool = True) -> Conversion:
     """Write every label file that is not there yet, and name those that failed.
 
     A file that can't be read does not stop the others. Files are written
@@ -61,6 +62,9 @@ def convert_all(tasks: Sequence[Task], read_labels: Callable[[Path], np.ndarray]
             must be picklable.
         num_workers: Processes; 1 works in this one.
         what: What the files are, for the progress bar.
+        palette: Red, green and blue of each id, one behind the other, to be
+            put into the files; None for none.
+        keep: Whether a file that is there is kept if it is newer than its source.
 
     Raises:
         InputError: After all others are done, if some could not be converted.
@@ -71,7 +75,7 @@ def convert_all(tasks: Sequence[Task], read_labels: Callable[[Path], np.ndarray]
         raise InputError(f'no {what} were found.')
     for folder in {task.target.parent for task in tasks}:
         writable_dir(folder, 'output folder')
-    step = partial(_convert, read_labels)
+    step = partial(_convert, read_labels, palette, keep)
     if num_workers == 1:
         outcomes = _with_progress(map(step, tasks), len(tasks), what)
     else:
@@ -99,16 +103,20 @@ def _with_progress(outcomes, total: int, what: str) -> list[bool | str]:
     return found
 
 
-def _convert(read_labels: Callable[[Path], np.ndarray], task: Task) -> bool | str:
+def _convert(read_labels: Callable[[Path], np.ndarray], palette: Sequence[int] | None,
+             keep: bool, task: Task) -> bool | str:
     """True if written, False if it was right already, or what went wrong."""
-    if is_done(task):
+    if keep and is_done(task):
         return False
     try:
         labels = read_labels(task.source)
     except InputError as error:
         return str(error)
+    picture = Image.fromarray(labels)
+    if palette is not None:
+        picture.putpalette(palette)
     with atomic_path(task.target) as path:
-        Image.fromarray(labels).save(path)
+        picture.save(path)
     return True
 
 
