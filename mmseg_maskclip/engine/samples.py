@@ -1,4 +1,4 @@
-"""Samples of any data set: what fails names its file, in one sentence."""
+"""Samples of any data set: a failure names its file, in one sentence."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _FLIP = ('flip', 'flip_direction')
 
 
 class NamedFailures(Dataset):
-    """Goes around a data set, of mmseg or ours, and is otherwise like it.
+    """Wraps a data set, mmseg's or ours, and behaves like it otherwise.
 
     Args:
         dataset: The data set.
-        where: Where it stands in the config, such as ``'data.val'``.
-        skip_unreadable: Whether an image that can't be read gives an
+        where: Its place in the config, such as ``'data.val'``.
+        skip_unreadable: Whether an image that can't be read becomes an
             :class:`UnreadableSample`.
     """
 
@@ -33,7 +33,7 @@ class NamedFailures(Dataset):
         self.skip_unreadable = skip_unreadable
 
     def __getattr__(self, name: str) -> Any:
-        # A copy in a worker process has no attributes yet when it is looked at first.
+        # Unpickling in a worker process asks for special methods before there are attributes.
         if name.startswith('__') or 'dataset' not in self.__dict__:
             raise AttributeError(name)
         return getattr(self.dataset, name)
@@ -60,13 +60,13 @@ class NamedFailures(Dataset):
             reason = why_unreadable(part.file_client, path, error) if path else None
             if reason and self.skip_unreadable:
                 return UnreadableSample(path, reason, index)
-            said = f'cannot be read: {reason}.' if reason else (
+            problem = f'cannot be read: {reason}.' if reason else (
                 f'does not go through the pipeline: {last_line(error)}. (MASKCLIP_DEBUG=1 shows '
                 'where.)')
-            raise InputError(f'{self.where}: image {path or index} {said}') from error
+            raise InputError(f'{self.where}: image {path or index} {problem}') from error
 
     def pre_eval(self, preds: Any, indices: Any) -> list:
-        """What the data set's own counts.
+        """The data set's own ``pre_eval``.
 
         Raises:
             InputError: If a label can't be read or does not fit.
@@ -85,11 +85,11 @@ class NamedFailures(Dataset):
 
 
 def located(dataset: Any, index: int) -> tuple[Any, int]:
-    """The data set with files of its own that gives a sample, and the index there.
+    """The data set with its own files that a sample comes from, and its index there.
 
     Args:
         dataset: A data set, perhaps several that are joined.
-        index: Of the sample in it.
+        index: Index of the sample in it.
     """
     if hasattr(dataset, 'datasets'):
         number, place = dataset.get_dataset_idx_and_sample_idx(index)
@@ -108,7 +108,7 @@ def _image_path(part: Any, index: int) -> str | None:
 def settle_flip(dataset: Any) -> None:
     """Let a training pipeline do without ``RandomFlip``.
 
-    ``Collect`` asks for the keys of a flip, which that step alone sets.
+    ``Collect`` requires the keys of a flip, which only that step sets.
 
     Args:
         dataset: A training set, changed in place.

@@ -56,7 +56,7 @@ BROKEN = [
     (_float, r'OpenCV does not read its form \(TIFF, mode F\), convert it to PNG or JPEG'),
     (_long,
      'its 3000 x 1 pixels are too long and narrow, the short side is resized to 0 pixels'),
-    (lambda path: path.write_bytes(b'no picture'), 'it is damaged or no image'),
+    (lambda path: path.write_bytes(b'no picture'), 'it is damaged or not an image'),
     (lambda path: path.unlink(), 'it does not exist'),
 ]
 

@@ -1,4 +1,4 @@
-"""Looking at a data set before it is used: what its labels hold, and what can't be right."""
+"""Checks of a data set before it is used: the ids of its labels, and what can't be right."""
 
 from mmseg_maskclip.datasets.checking.labels import (
     MORE,

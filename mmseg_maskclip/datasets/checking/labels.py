@@ -1,4 +1,4 @@
-"""Labels that read well and can't be right: 0/255 masks, all ignored, one class only."""
+"""Labels that can be read but not be right: 0/255 masks, all ignored, one class only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SHOWN = 5
 
 @dataclasses.dataclass
 class LabelCounts:
-    """What label files hold.
+    """Pixel counts of label files.
 
     Attributes:
         classes: Pixels per class id.
@@ -45,7 +45,7 @@ class LabelCounts:
 
         Args:
             ids: Ids of the file, (H, W).
-            dataset: Says what they mean.
+            dataset: The data set, which maps ids to classes.
         """
         found, counts = np.unique(ids, return_counts=True)
         for old, new, count in zip(found.tolist(), class_ids(dataset, found).tolist(),
@@ -97,7 +97,7 @@ def sample_labels(dataset: Any, count: int = SAMPLED) -> LabelCounts | None:
         count: How many files at most.
 
     Returns:
-        The counts; None if no label could be read, which whoever needs it will tell.
+        The counts; None if no label could be read, which fails where one is needed.
     """
     labelled = [(part, path) for part in parts_of(dataset) if hasattr(part, 'img_infos')
                 for path in (label_file(part, index) for index in range(len(part))) if path]
@@ -112,11 +112,11 @@ def sample_labels(dataset: Any, count: int = SAMPLED) -> LabelCounts | None:
 
 
 def warn_of_labels(dataset: Any, where: str) -> None:
-    """Say once, before a run, if a sample of the label files can't be right.
+    """Warn once, before a run, if a sample of the label files can't be right.
 
     Args:
         dataset: A data set, perhaps joined or repeated.
-        where: Where it stands in the config, such as ``'data.train'``.
+        where: Its place in the config, such as ``'data.train'``.
     """
     first = next(parts_of(dataset))
     withheld = len(getattr(first, 'unlabelled_ids', ())) == len(dataset.CLASSES or ())

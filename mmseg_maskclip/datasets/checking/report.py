@@ -1,4 +1,4 @@
-"""All that a look at every file of a data set tells."""
+"""A report on every file of a data set."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def check_part(dataset: Any, name: str) -> PartReport:
 
     Args:
         dataset: Ours or mmseg's, with files of its own.
-        name: What to call it, such as ``'data.train'``.
+        name: Its name in the report, such as ``'data.train'``.
 
     Returns:
         Sizes, suffixes, ids with their shares, and what is wrong.
@@ -62,14 +62,14 @@ def check_part(dataset: Any, name: str) -> PartReport:
     found = _Found(LabelCounts(np.zeros(len(dataset.CLASSES), dtype=np.int64)))
     with progress_bar(len(dataset), name, 'image') as bar:
         for index in range(len(dataset)):
-            _look(dataset, index, found)
+            _check_files(dataset, index, found)
             bar.update()
     extra = _extra_labels(dataset)
     return PartReport(_describe(dataset, name, found, extra), _problems(dataset, found, extra))
 
 
-def _look(dataset: Any, index: int, found: _Found) -> None:
-    """Look at an image and its label."""
+def _check_files(dataset: Any, index: int, found: _Found) -> None:
+    """Check an image and its label."""
     filename = dataset.img_infos[index]['filename']
     size = None
     try:

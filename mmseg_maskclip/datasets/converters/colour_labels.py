@@ -180,7 +180,7 @@ def read_colours(path: Path) -> np.ndarray:
             mode = picture.mode
             pixels = np.asarray(picture.convert('RGBA'))
     except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f'{path} can not be read ({error})') from error
+        raise InputError(f'{path} cannot be read ({error})') from error
     if mode not in ('1', 'L', 'LA', 'P', 'PA', 'RGB', 'RGBA'):
         raise InputError(f'{path} is a picture of mode {mode}, expected colours of 8 bits')
     if (pixels[..., 3] != 255).any():

@@ -116,4 +116,4 @@ def test_wrong_pictures_and_folders(work, call_tool):
     Image.fromarray(np.zeros((2, 2, 4), np.uint8)).save(work / 'painted/c.png')
     (work / 'painted/d.png').write_bytes(b'none')
     refused(work / 'painted', work / 'out', '4 of 4', 'a.png is a picture of mode I;16',
-            'c.png is transparent', 'd.png can not be read', '224,224,192')
+            'c.png is transparent', 'd.png cannot be read', '224,224,192')
