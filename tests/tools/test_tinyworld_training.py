@@ -39,6 +39,14 @@ def test_run_is_trained_once_and_again_with_other_options(tiny_world, tmp_path):
         train_all(ROOT, tmp_path, [broken], [0], 1, options)
 
 
+def test_run_without_an_evaluation_is_told(tmp_path):
+    folder = tmp_path / RECIPES[0].folder / tag_of(RECIPES[0]) / '0'
+    folder.mkdir(parents=True)
+    (folder / 'finished').touch()
+    with pytest.raises(InputError, match=r'evaluations\.json does not exist.*evaluation\.interval'):
+        train_all(ROOT, tmp_path, RECIPES[:1], [0], 1)
+
+
 def test_table_shows_mean_and_spread():
     figures = dict.fromkeys(('mIoU', 'things', 'stuff', 'aAcc', 'mIoU(S)', 'mIoU(U)', 'hIoU'),
                             (85.04, 0.25))

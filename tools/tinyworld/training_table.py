@@ -15,7 +15,7 @@ from typing import Sequence
 
 from mmseg_maskclip.models.class_weight.settings import PLACES
 from mmseg_maskclip.tinyworld import STUFF, THINGS
-from mmseg_maskclip.utils import InputError, atomic_path, progress_bar
+from mmseg_maskclip.utils import InputError, atomic_path, progress_bar, require_file
 
 from docs.tables import markdown_table
 from tinyworld.maskclip_table import COLUMNS
@@ -141,7 +141,9 @@ def _train(root: Path, folder: Path, recipe: Recipe, seed: int, jobs: int,
             raise InputError(f'the run {folder} failed: {last}')
         with atomic_path(finished) as temporary:
             temporary.touch()
-    record = json.loads((folder / 'evaluations.json').read_text(encoding='utf-8'))
+    path = require_file(folder / 'evaluations.json', 'record of evaluations',
+                        'Set evaluation.interval to at most runner.max_iters.')
+    record = json.loads(path.read_text(encoding='utf-8'))
     return _metrics(record[max(record, key=int)]['metrics'])
 
 
