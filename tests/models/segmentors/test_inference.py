@@ -79,6 +79,13 @@ def test_probabilities_are_clips_own(sample):
     assert probability.amax(1).mean() > 0.5
 
 
+def test_smoothed_scores_are_shifted_to_zero_and_normalised():
+    """Keys that point away from each other make a score negative; equal scores say nothing."""
+    scores = torch.tensor([[-1.0, 1.0, 3.0], [2.0, 2.0, 2.0]])
+    expected = torch.tensor([[0, 1 / 3, 2 / 3], [1 / 3, 1 / 3, 1 / 3]])
+    torch.testing.assert_close(_maskclip(ks_thresh=1.0).probabilities(scores), expected)
+
+
 @torch.no_grad()
 def test_students_probabilities_are_the_softmax_of_its_logits():
     model = build_student().eval()
