@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os.path as osp
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Optional
 
 import mmcv
@@ -13,11 +13,15 @@ from mmcv.utils import print_log
 from mmseg.utils import get_root_logger
 
 from mmseg_maskclip.clip import load_vocabulary
+from mmseg_maskclip.datasets.label_ids import LabelIds
 from mmseg_maskclip.datasets.listing import list_folder, list_split
 from mmseg_maskclip.datasets.reading import (
+    UNLABELLED_HINT,
     UnreadableSample,
     check_paths,
+    existing_labels,
     read_label_map,
+    why_turned,
     why_unreadable,
 )
 from mmseg_maskclip.datasets.splits import (
@@ -35,9 +39,11 @@ from mmseg_maskclip.evaluation import (
     sum_areas,
     summary_table,
 )
+from mmseg_maskclip.ops import IGNORED
 from mmseg_maskclip.utils import InputError
 
 ON_UNREADABLE = ('raise', 'skip')
+MISSING_LABELS = ('error', 'unlabelled')
 
 
 class OpenVocabularyMixin:
@@ -55,6 +61,12 @@ class OpenVocabularyMixin:
             Their pixels are -1; needs ``LoadLabels`` in the pipeline.
         unlabel_ignored: Whether training does not see which pixels are
             ignored either, such as background and void; -1 too.
+        missing_labels: Of ``data.train``: 'error', or 'unlabelled' for images
+            without a label file, whose pixels are all -1 then.
+        ignore_index: Ids of the label files that are ignored beside 255, one
+            or a list. Labels arrive with 255 in their place.
+        remap_ids: Ids of the label files and those they stand for (255 for
+            ignored), before zero is reduced.
         **kwargs: Arguments of the mmseg class.
 
     Raises:
@@ -75,11 +87,17 @@ class OpenVocabularyMixin:
     def __init__(self, *, unseen: Sequence[str | int] | None = None,
                  on_unreadable: str = 'raise',
                  unlabelled: str | Sequence[str | int] | None = None,
-                 unlabel_ignored: bool = False, **kwargs) -> None:
-        if on_unreadable not in ON_UNREADABLE:
-            raise InputError(f'on_unreadable is {on_unreadable!r}, expected one of '
-                             f'{", ".join(map(repr, ON_UNREADABLE))}.')
+                 unlabel_ignored: bool = False, missing_labels: str = 'error',
+                 ignore_index: int | Sequence[int] = IGNORED,
+                 remap_ids: Mapping[int | str, int] | None = None, **kwargs) -> None:
+        _require_word('on_unreadable', on_unreadable, ON_UNREADABLE)
+        _require_word('missing_labels', missing_labels, MISSING_LABELS)
+        if missing_labels != 'error' and kwargs.get('test_mode', False):
+            raise InputError(f'missing_labels={missing_labels!r} is for data.train: what has no '
+                             'label can not be evaluated.')
         self.on_unreadable = on_unreadable
+        self.missing_labels = missing_labels
+        self.label_ids = LabelIds.of(ignore_index, remap_ids)
         self._unreadable: set[str] = set()
         kwargs['classes'] = self._checked_classes(kwargs.get('classes'))
         check_paths(kwargs, type(self).__name__, self.NEEDS_SPLIT, self.PREPARE)
@@ -95,12 +113,16 @@ class OpenVocabularyMixin:
         self._check_loader()
 
     def _check_loader(self) -> None:
-        """Refuse withheld labels where the pipeline would load them all the same."""
-        withholds = self.unlabelled_ids or self.unlabel_ignored
+        """Refuse settings of labels that the step of the pipeline that loads them does not know."""
+        used = [name for name, value in (
+            ('unlabelled', self.unlabelled_ids), ('unlabel_ignored', self.unlabel_ignored),
+            ('missing_labels', self.missing_labels != 'error'),
+            ('ignore_index', self.label_ids.ignored), ('remap_ids', self.label_ids.renamed))
+            if value]
         steps = [type(step).__name__ for step in self.pipeline.transforms]
-        if withholds and not self.test_mode and 'LoadAnnotations' in steps:
-            raise InputError("'LoadAnnotations' knows neither unlabelled nor unlabel_ignored: use "
-                             "'LoadLabels' in the training pipeline instead.")
+        if used and not self.test_mode and 'LoadAnnotations' in steps:
+            raise InputError(f"{' and '.join(used)} can not be used with 'LoadAnnotations': "
+                             "use 'LoadLabels' in the training pipeline instead.")
 
     def _checked_classes(self, classes: str | Sequence[str] | None) -> list[str] | None:
         if classes is None:
@@ -134,15 +156,21 @@ class OpenVocabularyMixin:
         else:
             listed = list_folder(self.file_client, img_dir, suffixes, seg_map_suffix,
                                  self.PREPARE)
-        print_log(f'Loaded {len(listed)} images', logger=get_root_logger())
-        return [{'filename': image, 'ann': {'seg_map': None if ann_dir is None else label}}
-                for image, label in listed]
+        found = [None if ann_dir is None else label for _, label in listed]
+        told = ''
+        if self.missing_labels == 'unlabelled' and ann_dir is not None:
+            found = existing_labels(self.file_client, ann_dir, found)
+            told = f', {sum(label is not None for label in found)} of them with labels'
+        print_log(f'Loaded {len(listed)} images{told}', logger=get_root_logger())
+        return [{'filename': one.image, 'ann': {'seg_map': label}}
+                for one, label in zip(listed, found)]
 
     def pre_pipeline(self, results: dict) -> None:
         """Fill in what the loading steps read: mmseg's, and :class:`LoadLabels`."""
         super().pre_pipeline(results)
         results.update(reduce_zero_label=self.reduce_zero_label, num_classes=len(self.CLASSES),
-                       suppress_labels=self.unlabelled_ids, unlabel_ignored=self.unlabel_ignored)
+                       suppress_labels=self.unlabelled_ids, unlabel_ignored=self.unlabel_ignored,
+                       label_ids=self.label_ids)
         if results.get('label_map') is not None:
             # mmseg's LoadAnnotations renames before it shifts ids down; label_map is in final ids.
             results['label_map'] = raw_label_map(
@@ -182,7 +210,8 @@ class OpenVocabularyMixin:
     def _check_label(self, index: int) -> None:
         """Raise a clear error if a training sample has failed because of its label."""
         if not self.test_mode and self.get_ann_info(index)['seg_map'] is not None:
-            read_label_map(self.file_client, self.label_path(index), self.PREPARE)
+            read_label_map(self.file_client, self.label_path(index),
+                           f'{self.PREPARE} {UNLABELLED_HINT}')
 
     def _warn_unreadable(self, path: str, reason: str) -> None:
         if path in self._unreadable:
@@ -210,6 +239,7 @@ class OpenVocabularyMixin:
 
     def to_class_ids(self, ids: np.ndarray) -> np.ndarray:
         """Class ids of the ids in a label file, of any shape; 255 is ignored."""
+        ids = self.label_ids.apply(ids)
         if self.reduce_zero_label:
             ids = reduce_zero(ids, self.ignore_index)
         return remap(ids, self.label_map, self.ignore_index) if self.label_map else ids
@@ -238,9 +268,15 @@ class OpenVocabularyMixin:
         """
         preds = preds if isinstance(preds, list) else [preds]
         indices = indices if isinstance(indices, list) else [indices]
-        return [count_areas(pred, self.get_gt_seg_map_by_idx(index), len(self.CLASSES),
-                            self.ignore_index, f'label file {self.label_path(index)}')
-                for pred, index in zip(preds, indices)]
+        return [self._areas(pred, index) for pred, index in zip(preds, indices)]
+
+    def _areas(self, pred: np.ndarray, index: int) -> tuple:
+        labels, name = self.get_gt_seg_map_by_idx(index), f'label file {self.label_path(index)}'
+        if labels.shape == np.shape(pred)[::-1] != np.shape(pred):
+            turned = why_turned(self.file_client, self.image_path(index), labels.shape)
+            if turned:
+                raise InputError(f'{name}: {turned}')
+        return count_areas(pred, labels, len(self.CLASSES), self.ignore_index, name)
 
     def metrics(self, results: Sequence,
                 metric: str | Sequence[str] = 'mIoU') -> SegmentationMetrics:
@@ -282,3 +318,7 @@ class OpenVocabularyMixin:
         print_log(f'summary:\n{summary_table(metrics)}', logger=logger)
         return metrics.as_dict(self.CLASSES)
 
+
+def _require_word(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise InputError(f'{name} is {value!r}, expected one of {", ".join(map(repr, known))}.')

@@ -15,6 +15,10 @@ from PIL import Image, UnidentifiedImageError
 
 from mmseg_maskclip.utils import InputError, read_lines, require_dir, require_file
 
+UNLABELLED_HINT = ("Where some images are to have no label, set data.train.missing_labels to "
+                   "'unlabelled'.")
+_ORIENTATION = 0x0112
+_TURNED = (5, 6, 7, 8)
 PathLike = Union[str, 'os.PathLike[str]']
 
 
@@ -156,3 +160,45 @@ def read_label_map(client: mmcv.FileClient, path: str, fix: str = '') -> np.ndar
                          'per pixel: colour pictures of labels must be converted first.')
     return labels.astype(np.int64)
 
+
+def existing_labels(client: mmcv.FileClient, folder: str, names: list) -> list:
+    """The names of label files, None in place of those that do not exist.
+
+    Args:
+        client: Where files come from.
+        folder: The folder of the labels.
+        names: Of the files, relative to it.
+
+    Raises:
+        InputError: If none of them exists.
+    """
+    found = [name if client.isfile(osp.join(folder, name)) else None for name in names]
+    if all(name is None for name in found):
+        raise InputError(f'none of the {len(names)} images has a label file in {folder}, such as '
+                         f'{names[0]}: check ann_dir and seg_map_suffix, or set ann_dir=None for '
+                         'training without labels.')
+    return found
+
+
+def size_and_turn(client: mmcv.FileClient, path: str) -> tuple[tuple[int, int], bool]:
+    """Width and height of an image as its file holds it, and whether EXIF swaps them."""
+    with Image.open(io.BytesIO(client.get(path))) as image:
+        return image.size, image.getexif().get(_ORIENTATION, 1) in _TURNED
+
+
+def why_turned(client: mmcv.FileClient, path: str, label_shape: tuple[int, ...]) -> str:
+    """Why an image has the size of its label, turned; empty if that is not EXIF's doing.
+
+    Args:
+        client: Where files come from.
+        path: The image file.
+        label_shape: (H, W) of the label.
+    """
+    try:
+        size, turned = size_and_turn(client, path)
+    except (OSError, SyntaxError, ValueError):
+        return ''
+    if not turned or size != label_shape[::-1]:
+        return ''
+    return (f'image {path} is turned by its EXIF orientation and its label is not: turn the label, '
+            "or set color_type='color_ignore_orientation' in LoadImageFromFile.")

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import os.path as osp
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from prettytable import PrettyTable
 
 from mmseg_maskclip.datasets.checking.labels import LabelCounts, class_ids, label_file, suspicion
 from mmseg_maskclip.datasets.listing import PICTURES
-from mmseg_maskclip.datasets.reading import read_label_map
+from mmseg_maskclip.datasets.reading import read_label_map, size_and_turn
 from mmseg_maskclip.ops import IGNORED
 from mmseg_maskclip.utils import InputError, progress_bar
 
 _SHOWN = 5
-_ORIENTATION = 0x0112
-_TURNED = (5, 6, 7, 8)
 
 
 @dataclasses.dataclass
@@ -73,9 +69,7 @@ def _check_files(dataset: Any, index: int, found: _Found) -> None:
     filename = dataset.img_infos[index]['filename']
     size = None
     try:
-        with Image.open(io.BytesIO(
-                dataset.file_client.get(osp.join(dataset.img_dir, filename)))) as image:
-            size, turn = image.size, image.getexif().get(_ORIENTATION, 1)
+        size, turned = size_and_turn(dataset.file_client, osp.join(dataset.img_dir, filename))
         found.sizes[size] += 1
     except (OSError, SyntaxError, ValueError):
         found.broken.append(f'image {filename}')
@@ -92,7 +86,7 @@ def _check_files(dataset: Any, index: int, found: _Found) -> None:
         return
     _count(dataset, ids, osp.relpath(path, dataset.ann_dir), found)
     if size is not None:
-        shown = size[::-1] if turn in _TURNED else size
+        shown = size[::-1] if turned else size
         if ids.shape[::-1] == size != shown:
             found.turned.append(filename)
         elif ids.shape[::-1] != shown:

@@ -9,7 +9,8 @@ import mmcv
 import numpy as np
 from mmseg.datasets.builder import PIPELINES
 
-from mmseg_maskclip.datasets.reading import read_label_map
+from mmseg_maskclip.datasets.label_ids import LabelIds
+from mmseg_maskclip.datasets.reading import UNLABELLED_HINT, read_label_map, why_turned
 from mmseg_maskclip.datasets.splits import reduce_zero, remap
 from mmseg_maskclip.ops import IGNORED, UNLABELLED
 from mmseg_maskclip.utils import InputError
@@ -83,10 +84,14 @@ class LoadLabels:
         # Opened here and not in the constructor: each worker process opens its own.
         if self._client is None:
             self._client = mmcv.FileClient(**self.file_client_args)
-        ids = read_label_map(self._client, path)
+        ids = read_label_map(self._client, path, UNLABELLED_HINT)
         if ids.shape != size:
+            turned = why_turned(self._client, results.get('filename') or '', ids.shape)
+            if turned:
+                raise InputError(f'label file {path}: {turned}')
             raise InputError(f'label file {path} is {ids.shape[1]} x {ids.shape[0]} pixels, its '
                              f'image {size[1]} x {size[0]}: they must have the same size.')
+        ids = results.get('label_ids', LabelIds()).apply(ids)
         if ids.size and (ids.min() < 0 or ids.max() >= IDS):
             _refuse(path, ids[(ids < 0) | (ids >= IDS)])
         # Everything is decided on the table of 256 ids, and looked up for the pixels once.

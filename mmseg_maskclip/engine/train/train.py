@@ -37,6 +37,7 @@ from mmseg_maskclip.engine.train.checkpoint import read_checkpoint, remove_lefto
 from mmseg_maskclip.engine.train.data import build_train_loader
 from mmseg_maskclip.engine.train.evaluation import register_evaluation
 from mmseg_maskclip.engine.train.hooks import NoiseHook, StageHook, StepHook
+from mmseg_maskclip.engine.train.labels import check_labels
 from mmseg_maskclip.engine.train.log import log_file, log_start, quiet_mmcv, usable_log_config
 from mmseg_maskclip.engine.train.resume import (
     TrainOptions,
@@ -55,7 +56,7 @@ from mmseg_maskclip.models.pseudo_labels.iteration_hook import IterationHook
 from mmseg_maskclip.models.weights.official import adapt_official
 from mmseg_maskclip.models.weights.pretrained import check_pretrained, without_pretrained
 from mmseg_maskclip.models.weights.state_dict import load_fitting
-from mmseg_maskclip.utils import InputError, atomic_path, writable_dir
+from mmseg_maskclip.utils import atomic_path, writable_dir
 
 __all__ = ['TrainOptions', 'train_model']
 
@@ -158,7 +159,7 @@ def _build_student(config: Config, dataset: Any, options: TrainOptions,
                    resuming: bool) -> nn.Module:
     model = build_model(config, training=True, pretrained=not resuming)
     check_classes(model, dataset, 'training data')
-    _require_labels(model, dataset)
+    check_labels(model, dataset)
     if resuming:
         # The checkpoint replaces all weights: files that have gone since are not missed.
         without_pretrained(model)
@@ -174,18 +175,6 @@ def _build_student(config: Config, dataset: Any, options: TrainOptions,
         load_fitting(model, state, options.load_from, skip=_TEXT_EMBEDDINGS)
     model.CLASSES, model.PALETTE = dataset.CLASSES, dataset.PALETTE
     return model
-
-
-def _require_labels(model: nn.Module, dataset: Any) -> None:
-    """Refuse a run in which no pixel ever has a label."""
-    if not isinstance(model, MaskClipPlus) or model.labeller.used or model.distillation:
-        return
-    withheld = set(getattr(dataset, 'unlabelled_ids', None) or ())
-    if withheld.issuperset(range(len(dataset.CLASSES))):
-        raise InputError('there is nothing to learn from: data.train.unlabelled withholds the '
-                         'labels of all classes, and no stage of model.labelling gives '
-                         'pseudo-labels: set model.labelling.clip_guided=(1,-1), or '
-                         'data.train.unlabelled=None.')
 
 
 def _build_optimizer(model: nn.Module, config: Config) -> torch.optim.Optimizer:

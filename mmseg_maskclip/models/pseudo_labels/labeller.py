@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Sequence
+from typing import Collection, Sequence
 
 import torch
 from torch import Tensor
@@ -121,6 +121,16 @@ class Labeller:
         if clip and own:
             return self.overlap
         return 'clip' if clip else 'self' if own else None
+
+    def take_labels(self, withheld: Collection[int]) -> None:
+        """Let labels of all but some classes be given, where other images have none at all.
+
+        Args:
+            withheld: Class ids whose labels must not be seen all the same.
+        """
+        self.unlabelled_classes = tuple(
+            index for index in self.unlabelled_classes if index in withheld)
+        self._tables.clear()
 
     def inspect(self, labels: Tensor) -> tuple[bool, bool]:
         """Whether labels leak, and whether there is something to fill; one device sync.

@@ -261,4 +261,6 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
             if ids:
                 raise InputError(f"{meta.get('filename')} has labels of classes {ids}, which "
                                  "must be unlabelled: set data.train.unlabelled to 'unseen', "
-                                 "'all' or the names of these classes.")
+                                 "'all' or the names of these classes, or for a set of which only "
+                                 "some images have labels data.train.missing_labels to "
+                                 "'unlabelled'.")

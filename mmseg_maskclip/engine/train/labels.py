@@ -1,0 +1,80 @@
+"""Whether a model can learn from the labels of a training set, told before the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmseg.datasets.pipelines import LoadAnnotations
+from torch import nn
+
+from mmseg_maskclip.datasets import OpenVocabularyMixin
+from mmseg_maskclip.datasets.checking import parts_of
+from mmseg_maskclip.models import MaskClipPlus
+from mmseg_maskclip.ops import IGNORED
+from mmseg_maskclip.utils import InputError
+
+
+def check_labels(model: nn.Module, dataset: Any) -> None:
+    """Refuse labels that a model can't use, and settle which may be given.
+
+    Args:
+        model: The student.
+        dataset: The training set.
+
+    Raises:
+        InputError: If no pixel ever has a label, unlabelled pixels are left to
+            a model that does not know them, or labels are ignored by another id.
+    """
+    parts = list(parts_of(dataset))
+    own = [part for part in parts if isinstance(part, OpenVocabularyMixin)]
+    if own:
+        _require_ignored(model)
+    partly = any(part.missing_labels == 'unlabelled' for part in own)
+    withheld = {index for part in own for index in part.unlabelled_ids}
+    if not isinstance(model, MaskClipPlus):
+        if withheld or partly:
+            setting = 'missing_labels' if partly else 'unlabelled'
+            raise InputError(f'data.train.{setting} leaves pixels without a label, which '
+                             f'{type(model).__name__} does not know: take a MaskClipPlus model '
+                             f'(configs/maskclip_plus), or leave {setting} out.')
+        return
+    if not model.labeller.used:
+        if not model.distillation:
+            _require_labels(dataset, withheld, partly)
+        return
+    if partly:
+        # Without the setting, a label of a class that is to be unlabelled is a leak.
+        model.labeller.take_labels(withheld)
+    for part in parts:
+        steps = getattr(getattr(part, 'pipeline', None), 'transforms', [])
+        if part not in own and any(isinstance(step, LoadAnnotations) for step in steps):
+            raise InputError(
+                f'model.labelling labels unlabelled pixels, but data.train is '
+                f"{type(part).__name__} with 'LoadAnnotations', which leaves none: take a data set "
+                'of this project, such as class X(OpenVocabularyMixin, CustomDataset) in docs/custom_data.md, with '
+                "unlabelled='all' or 'unseen', and 'LoadLabels' in its pipeline.")
+
+
+def _require_labels(dataset: Any, withheld: set[int], partly: bool) -> None:
+    """Refuse a run in which no pixel ever has a label, or images are of no use."""
+    if withheld.issuperset(range(len(dataset.CLASSES))):
+        raise InputError('there is nothing to learn from: data.train.unlabelled withholds the '
+                         'labels of all classes, and no stage of model.labelling gives '
+                         'pseudo-labels: set model.labelling.clip_guided=(1,-1), or '
+                         'data.train.unlabelled=None.')
+    if partly:
+        raise InputError("data.train.missing_labels is 'unlabelled', and no stage of "
+                         'model.labelling labels these images, which are of no use then: set '
+                         'model.labelling.clip_guided=(1,-1), or leave it out.')
+
+
+def _require_ignored(model: nn.Module) -> None:
+    """Data sets of ours hand over 255 for what is ignored, whatever the files hold."""
+    for name, module in model.named_modules():
+        ignored = getattr(module, 'ignore_index', IGNORED)
+        # PyTorch's own losses have a default below 0, and mmseg gives them the head's.
+        if isinstance(ignored, int) and ignored not in (IGNORED, -100):
+            raise InputError(f'model.{name}.ignore_index is {ignored}, labels arrive with '
+                             f'{IGNORED} for what is ignored: leave it at {IGNORED}, and name the '
+                             'ids that the label files hold in ignore_index of data.train, '
+                             'data.val and data.test.')
