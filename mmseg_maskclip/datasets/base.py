@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os.path as osp
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Optional
 
@@ -15,14 +14,12 @@ from mmseg.utils import get_root_logger
 from mmseg_maskclip.clip import load_vocabulary
 from mmseg_maskclip.datasets.label_ids import LabelIds
 from mmseg_maskclip.datasets.listing import list_folder, list_split
+from mmseg_maskclip.datasets.named_files import NamedFilesMixin, require_word
 from mmseg_maskclip.datasets.reading import (
-    UNLABELLED_HINT,
-    UnreadableSample,
     check_paths,
     existing_labels,
     read_label_map,
     why_turned,
-    why_unreadable,
 )
 from mmseg_maskclip.datasets.splits import (
     raw_label_map,
@@ -42,11 +39,10 @@ from mmseg_maskclip.evaluation import (
 from mmseg_maskclip.ops import IGNORED
 from mmseg_maskclip.utils import InputError
 
-ON_UNREADABLE = ('raise', 'skip')
 MISSING_LABELS = ('error', 'unlabelled')
 
 
-class OpenVocabularyMixin:
+class OpenVocabularyMixin(NamedFilesMixin):
     """Mixin for an mmseg data set class: ``class X(OpenVocabularyMixin, CustomDataset)``.
 
     Args:
@@ -81,8 +77,6 @@ class OpenVocabularyMixin:
     TAKES_CLASS_NAMES = False
     #: Whether the image folder holds more than the labelled images.
     NEEDS_SPLIT = False
-    #: How to prepare the data, one sentence.
-    PREPARE = 'See docs/datasets.md for the layout of the data.'
 
     def __init__(self, *, unseen: Sequence[str | int] | None = None,
                  on_unreadable: str = 'raise',
@@ -90,15 +84,13 @@ class OpenVocabularyMixin:
                  unlabel_ignored: bool = False, missing_labels: str = 'error',
                  ignore_index: int | Sequence[int] = IGNORED,
                  remap_ids: Mapping[int | str, int] | None = None, **kwargs) -> None:
-        _require_word('on_unreadable', on_unreadable, ON_UNREADABLE)
-        _require_word('missing_labels', missing_labels, MISSING_LABELS)
+        require_word('missing_labels', missing_labels, MISSING_LABELS)
         if missing_labels != 'error' and kwargs.get('test_mode', False):
             raise InputError(f'missing_labels={missing_labels!r} is for data.train: what has no '
-                             'label can not be evaluated.')
-        self.on_unreadable = on_unreadable
+                             'label cannot be evaluated.')
         self.missing_labels = missing_labels
         self.label_ids = LabelIds.of(ignore_index, remap_ids)
-        self._unreadable: set[str] = set()
+        self._set_unreadable(on_unreadable)
         kwargs['classes'] = self._checked_classes(kwargs.get('classes'))
         check_paths(kwargs, type(self).__name__, self.NEEDS_SPLIT, self.PREPARE)
         super().__init__(**kwargs)
@@ -121,7 +113,7 @@ class OpenVocabularyMixin:
             if value]
         steps = [type(step).__name__ for step in self.pipeline.transforms]
         if used and not self.test_mode and 'LoadAnnotations' in steps:
-            raise InputError(f"{' and '.join(used)} can not be used with 'LoadAnnotations': "
+            raise InputError(f"{' and '.join(used)} cannot be used with 'LoadAnnotations': "
                              "use 'LoadLabels' in the training pipeline instead.")
 
     def _checked_classes(self, classes: str | Sequence[str] | None) -> list[str] | None:
@@ -176,51 +168,6 @@ class OpenVocabularyMixin:
             results['label_map'] = raw_label_map(
                 results['label_map'], self.reduce_zero_label, self.ignore_index)
 
-    def image_path(self, index: int) -> str:
-        """Path of an image."""
-        return osp.join(self.img_dir, self.img_infos[index]['filename'])
-
-    def __getitem__(self, index: int) -> dict | UnreadableSample:
-        for step in range(len(self)):
-            # The index itself may be out of range: that must stay an IndexError.
-            current = (index + step) % len(self) if step else index
-            try:
-                return super().__getitem__(current)
-            except Exception as error:
-                # Looked at only after a failure, so that readable images cost
-                # nothing and a defect of the pipeline is not taken for one.
-                path = self.image_path(current)
-                reason = why_unreadable(self.file_client, path, error, self._decoder())
-                if reason is None:
-                    self._check_label(current)
-                    raise
-                if self.test_mode and self.on_unreadable == 'skip':
-                    return UnreadableSample(path, reason, current)
-                if self.test_mode:
-                    raise InputError(f'image {path} cannot be read: {reason}.') from error
-                self._warn_unreadable(path, reason)
-        raise InputError(f'none of the {len(self)} images in {self.img_dir} can be read. '
-                         f'{self.PREPARE}')
-
-    def _decoder(self) -> str:
-        """What reads the images."""
-        return next((step.imdecode_backend for step in self.pipeline.transforms
-                     if hasattr(step, 'imdecode_backend')), 'cv2')
-
-    def _check_label(self, index: int) -> None:
-        """Raise a clear error if a training sample has failed because of its label."""
-        if not self.test_mode and self.get_ann_info(index)['seg_map'] is not None:
-            read_label_map(self.file_client, self.label_path(index),
-                           f'{self.PREPARE} {UNLABELLED_HINT}')
-
-    def _warn_unreadable(self, path: str, reason: str) -> None:
-        if path in self._unreadable:
-            return
-        self._unreadable.add(path)
-        print_log(f'image {path} cannot be read ({reason}); the next one is used in its place '
-                  f'({len(self._unreadable)} of {len(self)} so far in this process)',
-                  logger=get_root_logger(), level=logging.WARNING)
-
     def get_gt_seg_map_by_idx(self, index: int) -> np.ndarray:
         """Ground truth of one image in class ids, (H, W) int64.
 
@@ -243,10 +190,6 @@ class OpenVocabularyMixin:
         if self.reduce_zero_label:
             ids = reduce_zero(ids, self.ignore_index)
         return remap(ids, self.label_map, self.ignore_index) if self.label_map else ids
-
-    def label_path(self, index: int) -> str:
-        """Path of a label map."""
-        return osp.join(self.ann_dir or '', self.get_ann_info(index)['seg_map'])
 
     def get_gt_seg_maps(self, efficient_test: bool | None = None) -> Iterator[np.ndarray]:
         """Ground truth of all images in turn, as :meth:`get_gt_seg_map_by_idx` returns it."""
@@ -317,8 +260,3 @@ class OpenVocabularyMixin:
         print_log(f'per class results:\n{class_table(metrics, self.CLASSES)}', logger=logger)
         print_log(f'summary:\n{summary_table(metrics)}', logger=logger)
         return metrics.as_dict(self.CLASSES)
-
-
-def _require_word(name: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        raise InputError(f'{name} is {value!r}, expected one of {", ".join(map(repr, known))}.')

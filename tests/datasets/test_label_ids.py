@@ -72,9 +72,9 @@ def test_config_that_was_written_to_a_file_reads_the_same(tmp_path):
     ({'remap_ids': {'road': 0}}, "a key of remap_ids is 'road'"),
     ({'remap_ids': {7: 300}}, r'remap_ids\[7\] is 300, expected a whole number from 0 to 255'),
     ({'remap_ids': {7: 0}, 'pipeline': [{'type': 'LoadImageFromFile'}, {
-        'type': 'LoadAnnotations'}]}, "remap_ids can not be used with 'LoadAnnotations'"),
+        'type': 'LoadAnnotations'}]}, "remap_ids cannot be used with 'LoadAnnotations'"),
     ({'ignore_index': 254, 'pipeline': [{'type': 'LoadImageFromFile'}, {
-        'type': 'LoadAnnotations'}]}, "ignore_index can not be used with 'LoadAnnotations'"),
+        'type': 'LoadAnnotations'}]}, "ignore_index cannot be used with 'LoadAnnotations'"),
 ])
 def test_wrong_settings(options, message, tmp_path):
     with pytest.raises(InputError, match=message):

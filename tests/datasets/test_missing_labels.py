@@ -35,7 +35,7 @@ def test_names_of_a_list_are_looked_for_too(root):
 def test_without_the_setting_the_error_names_it(root):
     for loaders in ([], [{'type': 'LoadImageFromFile'}]):
         options = {'pipeline': [*loaders, {'type': 'LoadLabels'}]} if loaders else {}
-        with pytest.raises(InputError, match=r"labels/b\.png can not be read.*"
+        with pytest.raises(InputError, match=r"labels/b\.png cannot be read.*"
                                              r"data\.train\.missing_labels to 'unlabelled'"):
             own(root, **options)[1]
 
@@ -48,11 +48,11 @@ def test_damaged_label_stays_an_error(root):
 
 @cases('options, message', [
     ({'missing_labels': 'ignore'}, "missing_labels is 'ignore', expected one of 'error', 'unl"),
-    ({'test_mode': True}, r'is for data\.train: what has no label can not be evaluated'),
+    ({'test_mode': True}, r'is for data\.train: what has no label cannot be evaluated'),
     ({'seg_map_suffix': '_mask.png'}, r'none of the 3 images has a label file in .*labels, such '
                                       r'as a_mask\.png: check ann_dir and seg_map_suffix'),
     ({'pipeline': [{'type': 'LoadImageFromFile'}, {'type': 'LoadAnnotations'}]},
-     "missing_labels can not be used with 'LoadAnnotations'"),
+     "missing_labels cannot be used with 'LoadAnnotations'"),
 ])
 def test_wrong_settings(options, message, root):
     with pytest.raises(InputError, match=message):

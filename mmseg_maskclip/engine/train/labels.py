@@ -50,9 +50,10 @@ def check_labels(model: nn.Module, dataset: Any) -> None:
         if part not in own and any(isinstance(step, LoadAnnotations) for step in steps):
             raise InputError(
                 f'model.labelling labels unlabelled pixels, but data.train is '
-                f"{type(part).__name__} with 'LoadAnnotations', which leaves none: take a data set "
-                'of this project, such as class X(OpenVocabularyMixin, CustomDataset) in docs/custom_data.md, with '
-                "unlabelled='all' or 'unseen', and 'LoadLabels' in its pipeline.")
+                f"{type(part).__name__} with 'LoadAnnotations', which leaves none: take a data "
+                'set of this project, such as class X(OpenVocabularyMixin, CustomDataset) in '
+                "docs/custom_data.md, with unlabelled='all' or 'unseen', and 'LoadLabels' in its "
+                'pipeline.')
 
 
 def _require_labels(dataset: Any, withheld: set[int], partly: bool) -> None:
