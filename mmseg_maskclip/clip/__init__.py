@@ -1,5 +1,6 @@
 """CLIP: model zoo, checkpoints, vocabularies, prompt templates, text banks."""
 
+from mmseg_maskclip.clip.checkpoints.activation import activation_of, fit_activation
 from mmseg_maskclip.clip.checkpoints.content import (
     CheckpointContent,
     CheckpointKind,
@@ -16,7 +17,6 @@ from mmseg_maskclip.clip.checkpoints.paths import (
 from mmseg_maskclip.clip.checkpoints.read import (
     ClipCheckpoint,
     clip_checkpoint_from,
-    how_to_get,
     read_clip_checkpoint,
 )
 from mmseg_maskclip.clip.checkpoints.weight_files import read_weights_file
@@ -35,15 +35,45 @@ from mmseg_maskclip.clip.text.vocabulary import (
     load_vocabulary,
     vocabulary_of_words,
 )
-from mmseg_maskclip.clip.zoo import get_spec, list_models
+from mmseg_maskclip.clip.zoo import get_spec, how_to_get, list_models
 
 __all__ = [
-    'CheckpointContent', 'CheckpointKind', 'ClipCheckpoint', 'ClipSpec', 'TextBank',
-    'TextEncoder', 'TextSpec', 'Vocabulary', 'backbone_path', 'backbone_to_openai', 'bank_path',
-    'build_text_bank', 'cached_text_bank', 'clip_checkpoint_from', 'combine_vocabularies',
-    'download_clip', 'download_file', 'find_checkpoint', 'get_spec', 'how_to_get', 'list_models',
-    'list_templates', 'list_vocabularies', 'load_templates', 'load_vocabulary', 'make_spec',
-    'openai_to_backbone', 'pick_device', 'read_checkpoint_file', 'read_clip_checkpoint',
-    'read_weights_file', 'square_of', 'vocabulary_of_words', 'weights_path',
-    'write_backbone_file', 'write_weights_file',
+    'CheckpointContent',
+    'CheckpointKind',
+    'ClipCheckpoint',
+    'ClipSpec',
+    'TextBank',
+    'TextEncoder',
+    'TextSpec',
+    'Vocabulary',
+    'activation_of',
+    'backbone_path',
+    'backbone_to_openai',
+    'bank_path',
+    'build_text_bank',
+    'cached_text_bank',
+    'clip_checkpoint_from',
+    'combine_vocabularies',
+    'download_clip',
+    'download_file',
+    'find_checkpoint',
+    'fit_activation',
+    'get_spec',
+    'how_to_get',
+    'list_models',
+    'list_templates',
+    'list_vocabularies',
+    'load_templates',
+    'load_vocabulary',
+    'make_spec',
+    'openai_to_backbone',
+    'pick_device',
+    'read_checkpoint_file',
+    'read_clip_checkpoint',
+    'read_weights_file',
+    'square_of',
+    'vocabulary_of_words',
+    'weights_path',
+    'write_backbone_file',
+    'write_weights_file',
 ]

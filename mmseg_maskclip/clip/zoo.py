@@ -74,6 +74,22 @@ def get_spec(name: str) -> ClipSpec:
     return _open_clip_spec(architecture, tag)
 
 
+def how_to_get(spec: ClipSpec) -> str:
+    """The command that gets the weights of a model, or where they are, as a sentence.
+
+    Args:
+        spec: The model.
+    """
+    if spec.name in OPENAI_MODELS or spec.url:
+        return f'Run: bash download_weights.sh {spec.name}'
+    if spec.weights:
+        return f'Its weights ship with this package: {spec.weights}'
+    if spec.open_clip_name:
+        return (f'Save the weights of {spec.name} with open_clip and name the file '
+                f'with --checkpoint FILE or as pretrain/{spec.filename or "FILE"}.')
+    return 'Give a checkpoint of these sizes.'
+
+
 def _plain(name: str) -> str:
     return name.lower().replace('/', '-').replace('@336px', '-336')
 

@@ -99,6 +99,12 @@ class CheckpointContent:
         return meta if isinstance(meta, Mapping) else {}
 
     @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What it holds beside weights, by name."""
+        return {key: value for key, value in self.raw.items()
+                if not isinstance(value, Tensor) and key not in _WRAPPERS}
+
+    @property
     def kind(self) -> CheckpointKind:
         """The kind of model it is of."""
         if any(key.startswith(TEACHER) for key in self.state):

@@ -11,8 +11,8 @@ import urllib.request
 from pathlib import Path
 from typing import BinaryIO
 
-from mmseg_maskclip.clip.checkpoints.read import how_to_get
 from mmseg_maskclip.clip.spec import ClipSpec
+from mmseg_maskclip.clip.zoo import how_to_get
 from mmseg_maskclip.utils import InputError, sha256_of, writable_dir
 
 BASE_URL = 'MASKCLIP_BASE_URL'

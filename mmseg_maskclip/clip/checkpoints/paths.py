@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmseg_maskclip.clip.checkpoints.read import how_to_get
 from mmseg_maskclip.clip.spec import ClipSpec
+from mmseg_maskclip.clip.zoo import how_to_get
 from mmseg_maskclip.utils import InputError
 
 PRETRAIN = 'pretrain'

@@ -25,7 +25,7 @@ from mmseg_maskclip.clip.checkpoints.transformers_keys import (
     transformers_to_openai,
 )
 from mmseg_maskclip.clip.spec import ClipSpec
-from mmseg_maskclip.clip.zoo import OPENAI_MODELS, get_spec, list_models
+from mmseg_maskclip.clip.zoo import get_spec, how_to_get, list_models
 from mmseg_maskclip.utils import InputError, sha256_of
 
 _MAKE = 'Run: bash download_weights.sh MODEL (see --help).'
@@ -51,6 +51,7 @@ class ClipCheckpoint:
             empty where the file has none.
         token_ids: Ids of the token rows the file holds, (T,), sorted; None
             where it holds all.
+        metadata: What it holds beside weights, by name.
         tower: Sizes of the image tower, inferred from shapes.
         text_tower: Sizes of the text tower, or None.
     """
@@ -60,6 +61,7 @@ class ClipCheckpoint:
     visual: dict[str, Tensor]
     text: dict[str, Tensor] = field(default_factory=dict)
     token_ids: Optional[Tensor] = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.tower: TowerSizes = visual_sizes(self.visual)
@@ -109,22 +111,6 @@ class ClipCheckpoint:
         return [name for name in list_models() if not self.mismatches(get_spec(name))]
 
 
-def how_to_get(spec: ClipSpec) -> str:
-    """The command that gets the weights of a model, or where they are, as a sentence.
-
-    Args:
-        spec: The model.
-    """
-    if spec.name in OPENAI_MODELS or spec.url:
-        return f'Run: bash download_weights.sh {spec.name}'
-    if spec.weights:
-        return f'Its weights ship with this package: {spec.weights}'
-    if spec.open_clip_name:
-        return (f'Save the weights of {spec.name} with open_clip and name the file '
-                f'with --checkpoint FILE or as pretrain/{spec.filename or "FILE"}.')
-    return 'Give a checkpoint of these sizes.'
-
-
 def read_clip_checkpoint(path: str | Path, fix: str = _MAKE) -> ClipCheckpoint:
     """Read a CLIP checkpoint of any form, see :func:`clip_checkpoint_from`.
 
@@ -163,9 +149,9 @@ def clip_checkpoint_from(content: CheckpointContent, fix: str = _MAKE) -> ClipCh
                         _from_official_student(state), {}, None, fix)
     _refuse_other_models(content, fix)
     token_ids = state.pop('token_ids', None)
+    text: dict[str, Tensor] = {}
     if any(key.startswith('backbone.') for key in state):
         form, visual = 'earlier backbone file', strip_prefix(state, 'backbone.')
-        text: dict[str, Tensor] = {}
     else:
         form = ('TorchScript archive' if content.torchscript else
                 'state dict of transformers' if is_transformers(state) else 'state dict')
@@ -237,7 +223,8 @@ def _checked(content: CheckpointContent, form: str, visual: dict, text: dict,
             f'CLIP checkpoint {path} holds no weight of a CLIP image tower (first keys: '
             f'{content.first_keys}; expected visual.* or backbone.*). {fix}')
     try:
-        return ClipCheckpoint(path, form, _plain(visual), _plain(text), token_ids)
+        return ClipCheckpoint(path, form, _plain(visual), _plain(text), token_ids,
+                              content.metadata)
     except KeyError as error:
         raise InputError(f'CLIP checkpoint {path} is incomplete: the weight {error} is '
                          f'missing. {fix}') from error

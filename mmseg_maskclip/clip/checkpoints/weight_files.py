@@ -89,6 +89,23 @@ def _is_safetensors(path: Path, head: bytes) -> bool:
     return struct.unpack('<Q', head[:8])[0] <= path.stat().st_size
 
 
+def safetensors_metadata(path: Path) -> dict[str, str]:
+    """What a safetensors file says beside its tensors; nothing for files of other formats.
+
+    Args:
+        path: The file.
+    """
+    if not path.is_file():
+        return {}
+    with open(path, 'rb') as file:
+        if not _is_safetensors(path, file.read(_HEAD)):
+            return {}
+    from safetensors import safe_open
+
+    with safe_open(str(path), framework='pt') as opened:
+        return dict(opened.metadata() or {})
+
+
 def _is_torchscript(path: Path) -> bool:
     """Whether a file is a TorchScript archive; looks into it without loading it."""
     if not zipfile.is_zipfile(path):

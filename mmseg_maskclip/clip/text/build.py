@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmseg_maskclip.clip.checkpoints.activation import fit_activation
 from mmseg_maskclip.clip.checkpoints.read import ClipCheckpoint
 from mmseg_maskclip.clip.spec import ClipSpec
 from mmseg_maskclip.clip.text.bank import TextBank
@@ -72,7 +73,7 @@ def build_text_bank(checkpoint: ClipCheckpoint, spec: ClipSpec, vocabulary: Sour
     vocabulary = load_vocabulary(vocabulary)
     prompts = _prompts(vocabulary, load_templates(templates), synonyms)
     require_number(batch_size, 'batch_size', minimum=1, whole=True)
-    encoder = TextEncoder(checkpoint, spec).to(device)
+    encoder = TextEncoder(checkpoint, fit_activation(checkpoint, spec)).to(device)
     means = _row_means(encoder, prompts, batch_size, progress)
     rows = F.normalize(means, dim=1) if normalize else means
     return TextBank(rows.float().cpu(), vocabulary.class_names, prompts.row_class,
@@ -106,6 +107,7 @@ def cached_text_bank(checkpoint: ClipCheckpoint, spec: ClipSpec, vocabulary: Sou
         InputError: As :func:`build_text_bank`.
     """
     vocabulary = load_vocabulary(vocabulary)
+    spec = fit_activation(checkpoint, spec)
     path = _cache_path(checkpoint, spec, vocabulary, templates, synonyms, normalize)
     if path.is_file():
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Callable, NamedTuple, Optional, Sequence
 
 import torch
@@ -107,6 +108,14 @@ class ClipBackbone(BaseModule):
             self.requires_grad_(False)
             # Else the BatchNorm of a ResNet would go on following its batches.
             self.eval()
+
+    def use_activation(self, name: str) -> None:
+        """Run with the activation the weights were trained with.
+
+        Args:
+            name: ``'quick_gelu'`` or ``'gelu'``.
+        """
+        self.spec = replace(self.spec, activation=name)
 
     def train(self, mode: bool = True) -> ClipBackbone:
         """Stay in eval mode where frozen."""

@@ -154,7 +154,6 @@ class ClipViT(ClipBackbone):
         # Of the right kind of tower, so these are set: the base class has checked it.
         patch_size, layers = cast(int, spec.patch_size), cast(int, spec.layers)
         eps = PAPER_LN_EPS if fidelity == 'paper' else spec.ln_eps
-        exact = fidelity == 'paper' or spec.activation == 'gelu'
         self.patch_embed = PatchEmbed(patch_size, spec.width)
         tokens = spec.grid ** 2 + 1
         self.cls_token = nn.Parameter(torch.randn(1, 1, spec.width) * spec.width ** -0.5)
@@ -162,7 +161,7 @@ class ClipViT(ClipBackbone):
         self.ln0 = nn.LayerNorm(spec.width, eps=eps)
         self.layers = nn.ModuleList(
             Block(spec.width, spec.heads, round(spec.width * spec.mlp_ratio), eps,
-                  nn.GELU() if exact else QuickGELU())
+                  self._activation())
             for _ in range(layers))
         self.ln1 = nn.LayerNorm(spec.width, eps=eps)
         self.proj = nn.Linear(spec.width, spec.embed_dim, bias=False)
@@ -170,6 +169,16 @@ class ClipViT(ClipBackbone):
         # For the head's attn_pooling, whatever the readout is.
         self._attention = AttentionReadout()
         self.freeze()
+
+    def _activation(self) -> nn.Module:
+        exact = self.fidelity == 'paper' or self.spec.activation == 'gelu'
+        return nn.GELU() if exact else QuickGELU()
+
+    def use_activation(self, name: str) -> None:
+        """See :meth:`ClipBackbone.use_activation`; with ``'paper'`` the tower keeps exact GELU."""
+        super().use_activation(name)
+        for block in self.layers:
+            cast(nn.Sequential, cast(Block, block).ffn.layers[0])[1] = self._activation()
 
     def _embed(self, img: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Tokens before the first block, (B, 1 + h*w, C), and the grid (h, w)."""

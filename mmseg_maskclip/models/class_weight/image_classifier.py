@@ -104,12 +104,12 @@ class ImageClassifier(UnregisteredModules, nn.Module):
         self.cache = EmbeddingCache(self.cache_size, self.spec.embed_dim, path)
 
     def embedding_hash(self) -> str:
-        """SHA-256 of all that determines an embedding: weights, fidelity, input statistics."""
+        """SHA-256 of all that determines an embedding: weights, forward, input statistics."""
         statistics = {name: torch.tensor(getattr(self.tower, name), dtype=torch.float64)
                       for name in ('input_mean', 'input_std')}
-        # Fidelity changes the forward and not the weights: as a name it changes the hash.
-        return state_dict_hash({**self.tower.state_dict(), **statistics,
-                                self.tower.fidelity: torch.zeros(0)})
+        # These change the forward and not the weights: as a name they change the hash.
+        forward = f'{self.tower.fidelity} {self.tower.spec.activation}'
+        return state_dict_hash({**self.tower.state_dict(), **statistics, forward: torch.zeros(0)})
 
     def cosines(self, embeddings: Tensor) -> Tensor:
         """Cosines of image embeddings (B, D) with the text embeddings, (B, K)."""

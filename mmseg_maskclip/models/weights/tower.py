@@ -5,8 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from mmcv.utils import print_log
 
-from mmseg_maskclip.clip import ClipCheckpoint, read_clip_checkpoint, weights_path
+from mmseg_maskclip.clip import (
+    ClipCheckpoint,
+    activation_of,
+    read_clip_checkpoint,
+    weights_path,
+)
 from mmseg_maskclip.models.backbones import ClipBackbone
 from mmseg_maskclip.models.weights.state_dict import load_exactly
 from mmseg_maskclip.utils import require_file
@@ -37,8 +43,21 @@ def load_tower(backbone: ClipBackbone, checkpoint: ClipCheckpoint) -> None:
     if missing == [POSITIONS]:
         # Earlier files dropped it; the dense read-out does not use it.
         state[POSITIONS] = torch.zeros_like(backbone.state_dict()[POSITIONS])
+    _settle_activation(backbone, checkpoint)
     load_exactly(backbone, state, f'{checkpoint.path} as CLIP model {backbone.spec.name}',
                  f'Run: {_GET} {backbone.spec.name}')
+
+
+def _settle_activation(backbone: ClipBackbone, checkpoint: ClipCheckpoint) -> None:
+    """Run what the weights were trained with, and log how that is known."""
+    found, implied = activation_of(checkpoint, backbone.spec), backbone.spec.activation
+    said = f'{checkpoint.path}: {found.title} is assumed, {found.reason}'
+    if found.name != implied:
+        said += f'; CLIP model {backbone.spec.name} would imply another'
+        backbone.use_activation(found.name)
+    if backbone.kind == 'vit' and backbone.fidelity == 'paper':
+        said += "; the image tower runs GELU, as fidelity='paper' repeats"
+    print_log(f'{said}.', 'mmseg', level=20 if found.name == implied else 30)
 
 
 def _projections(backbone: ClipBackbone, checkpoint: ClipCheckpoint) -> dict:
