@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 import tarfile
 
 import numpy as np
@@ -65,6 +66,16 @@ def prepare(tmp_path, server):
     return run
 
 
+@pytest.fixture
+def passed_on(tmp_path):
+    """A python that runs no converter, but leaves its command line in the file ``passed_on``."""
+    python = tmp_path / 'python'
+    python.write_text(f'#!/bin/sh\n[ "$1" = -m ] && exec {sys.executable} "$@"\n'
+                      f'printf "%s\\n" "$@" > {tmp_path}/passed_on\n')
+    python.chmod(0o755)
+    return python
+
+
 def assert_refused(done, *words):
     """As assert_bad_input, but curl may have said something before."""
     done.stderr = '\n'.join(line for line in done.stderr.splitlines()
@@ -72,8 +83,8 @@ def assert_refused(done, *words):
     assert_bad_input(done, *words)
 
 
-def test_downloads_extracts_converts_and_then_has_nothing_to_do(tmp_path, mirror, server,
-                                                                prepare):
+def test_downloads_extracts_converts_and_then_has_nothing_to_do(tmp_path, mirror, server, prepare,
+                                                                passed_on, call_tool):
     done = prepare()
     assert done.returncode == 0, done.stderr
     voc = tmp_path / 'data/VOCdevkit/VOC2010'
@@ -84,20 +95,23 @@ def test_downloads_extracts_converts_and_then_has_nothing_to_do(tmp_path, mirror
     assert (lists / 'val.txt').read_text() == 'b\nc\n'
     assert not list((tmp_path / 'data/downloads').glob('*.part'))
     server.requests.clear()
-    done = prepare('--json')
+    done = prepare('--json', PYTHON=str(passed_on))
     assert done.returncode == 0, done.stderr
     assert [path for path, _ in server.requests] == ['/trainval_merged.json']
+    done = call_tool(*(tmp_path / 'passed_on').read_text().splitlines())
+    assert done.returncode == 0, done.stderr
     assert '0 label files written, 3 were there already' in done.stdout
     assert (lists / 'val.txt').read_text() == 'c\n', 'the split of the merged JSON'
 
 
-def test_resumes_a_download_that_was_cut_short(tmp_path, mirror, server, prepare):
+def test_resumes_a_download_that_was_cut_short(tmp_path, mirror, server, prepare, passed_on):
     downloads = tmp_path / 'data/downloads'
     downloads.mkdir(parents=True)
     (downloads / f'{VOC}.part').write_bytes(mirror[f'/{VOC}'][:30_000])
     (downloads / f'{CONTEXT}.part').write_bytes(mirror[f'/{CONTEXT}'])
-    done = prepare()
+    done = prepare(PYTHON=str(passed_on))
     assert done.returncode == 0, done.stderr
+    assert (tmp_path / 'passed_on').exists()
     assert (f'/{VOC}', 'bytes=30000-') in server.requests
     assert (downloads / VOC).read_bytes() == mirror[f'/{VOC}']
 

@@ -61,6 +61,12 @@ def assert_bad_input(done: subprocess.CompletedProcess, *words: str) -> None:
         assert word in errors[0], f'{word!r} not in {errors[0]!r}'
 
 
+def fork_python(command: list[str], cwd: Path, env: dict,
+                **_: object) -> subprocess.CompletedProcess:
+    """Stands in for ``subprocess.run([python, SCRIPT, ...])``, without the imports."""
+    return start_tool(*command[1:], cwd=cwd, env=env).wait()
+
+
 class RunningTool:
     """A tool in a fork of this process, in a process group of its own."""
 

@@ -9,6 +9,8 @@ import pytest
 
 from mmseg_maskclip.utils import InputError
 
+from helpers.tools import fork_python
+from tinyworld import training_table
 from tinyworld.training_table import (
     RECIPES,
     tag_of,
@@ -24,7 +26,8 @@ def test_recipes_name_configs_that_exist_and_folders_of_their_own():
     assert len({recipe.folder for recipe in RECIPES}) == len(RECIPES)
 
 
-def test_run_is_trained_once_and_again_with_other_options(tiny_world, tmp_path):
+def test_run_is_trained_once_and_again_with_other_options(tiny_world, tmp_path, monkeypatch):
+    monkeypatch.setattr(training_table.subprocess, 'run', fork_python)
     recipe = next(one for one in RECIPES if one.name == 'seen classes alone')
     options = [f'data.{part}.data_root={tiny_world}' for part in ('train', 'val')]
     options += ['runner.max_iters=1', 'evaluation.interval=1', 'data.samples_per_gpu=2',
