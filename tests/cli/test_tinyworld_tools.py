@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
+
+from mmseg_maskclip.tinyworld import records
 
 from helpers.cases import cases
 from helpers.tools import assert_bad_input, run_tool
@@ -33,7 +36,8 @@ def test_world_of_nothing_is_an_error(call_tool, tmp_path):
     assert not (tmp_path / 'world').exists()
 
 
-def test_pretraining_writes_weights_and_record(tmp_path):
+def test_pretraining_writes_weights_and_record(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, 'retrieval', functools.partial(records.retrieval, count=10))
     out = tmp_path / 'tiny.pth'
     done = run_tool(PRETRAIN, '--model', 'TinyRN', '--steps', 2, '--batch', 4, '--seed', 3,
                     '--workers', 0, '--out', out)

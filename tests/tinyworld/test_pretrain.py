@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from mmseg_maskclip.clip.pretraining import build_open_clip, tokenizer
-from mmseg_maskclip.tinyworld import CLASSES, SYNONYMS
+from mmseg_maskclip.tinyworld import CLASSES, SYNONYMS, records
 from mmseg_maskclip.tinyworld.captions import caption
 from mmseg_maskclip.tinyworld.packing import retrieval, used_token_ids
 from mmseg_maskclip.tinyworld.pretrain import (
@@ -26,6 +27,8 @@ from mmseg_maskclip.tinyworld.records import FILES, WEIGHTS_DIR, load_tiny_clip,
 from mmseg_maskclip.tinyworld.scenes import object_picture
 from mmseg_maskclip.utils import InputError
 
+from helpers.cases import cases
+
 MODELS = ('TinyRN', 'TinyViT')
 LEAST_RETRIEVAL = {'TinyRN': 0.95, 'TinyViT': 0.75}
 
@@ -34,7 +37,14 @@ def short(model: str, **changes) -> Recipe:
     return RECIPES[model].changed(**{'steps': 2, 'batch': 4, 'log_every': 1, **changes})
 
 
+@pytest.fixture
+def few_pictures(monkeypatch):
+    """The retrieval of a run that is recorded is that of some pictures."""
+    monkeypatch.setattr(records, 'retrieval', functools.partial(retrieval, count=10))
+
+
 @pytest.mark.parametrize('model', MODELS)
+@pytest.mark.usefixtures('few_pictures')
 def test_a_short_run_writes_a_file_that_loads(model, tmp_path):
     steps = []
     record = pretrain_to_file(short(model), tmp_path / 'tiny.pth',
@@ -121,8 +131,8 @@ def test_kept_tokens_cover_captions_and_prompts():
     assert len(kept) < 2000
 
 
-@pytest.mark.parametrize('wrong', [{'steps': 0}, {'batch': 1}, {'model': 'TinyCNN'}, {'seed': -1},
-                                   {'patch_dropout': 1.0}, {'lr': 0.0}])
+@cases('wrong', [{'steps': 0}, {'batch': 1}, {'model': 'TinyCNN'}, {'seed': -1},
+                {'patch_dropout': 1.0}, {'lr': 0.0}])
 def test_bad_recipes(wrong):
     with pytest.raises(InputError, match=str(next(iter(wrong.values())))):
         RECIPES['TinyRN'].changed(**wrong)
