@@ -6,6 +6,8 @@ import pytest
 from mmseg_maskclip import mmcv_compat
 from mmseg_maskclip.utils import InputError
 
+from helpers.cases import cases
+
 
 def test_placeholder_raises_only_when_called():
     placeholder = mmcv_compat._MissingOps('mmcv._ext')
@@ -14,7 +16,7 @@ def test_placeholder_raises_only_when_called():
         operator(1, 2)
 
 
-@pytest.mark.parametrize(('versions', 'words'), [
+@cases('versions, words', [
     ({}, 'mmcv is not installed'),
     ({'mmcv': '2.1.0'}, 'mmcv 2.1.0 is installed, expected mmcv 1.7.2'),
     ({'mmcv-full': '1.5.0'}, 'mmcv 1.5.0'),

@@ -8,6 +8,7 @@ import pytest
 
 from mmseg_maskclip.cli.main import COMMANDS, main
 
+from helpers.cases import cases
 from helpers.tools import ROOT
 
 
@@ -28,7 +29,7 @@ def test_every_command_has_help_and_no_heavy_imports():
         assert f'usage: maskclip {name}' in done.stdout
 
 
-@pytest.mark.parametrize(('words', 'code', 'said'), [
+@cases('words, code, said', [
     (['--help'], 0, 'usage: maskclip COMMAND'), (['--version'], 0, 'mmseg_maskclip '),
     ([], 2, 'a command is missing'), (['tset'], 2, "Did you mean 'test'?"),
     (['test', 'no.py', 'no.pth', '--eval', 'mIoU'], 2, 'error: config no.py does not exist'),

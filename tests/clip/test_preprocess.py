@@ -1,14 +1,15 @@
 import numpy as np
 import open_clip
-import pytest
 import torch
 from PIL import Image
 
 from mmseg_maskclip.clip import get_spec, square_of
 
+from helpers.cases import cases
 
-@pytest.mark.parametrize('size', [(300, 200), (97, 411), (224, 224), (64, 80)])
-@pytest.mark.parametrize('mode', ['RGB', 'L'])
+
+@cases('size', [(300, 200), (97, 411), (224, 224), (64, 80)])
+@cases('mode', ['RGB', 'L'])
 def test_equals_open_clips_own_preprocessing(size, mode):
     rng = np.random.default_rng(0)
     shape = size[::-1] if mode == 'L' else (*size[::-1], 3)

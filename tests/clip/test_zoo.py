@@ -14,6 +14,8 @@ from mmseg_maskclip.clip import (
 from mmseg_maskclip.tinyworld.clip_sizes import TINY_RN, TINY_VIT
 from mmseg_maskclip.utils import InputError
 
+from helpers.cases import cases
+
 # name: kind, image, width, layers, heads, patch, D; text width, heads (CLIP paper, tables 19, 20)
 OPENAI = {
     'RN50': ('resnet', 224, 64, (3, 4, 6, 3), 32, None, 1024, 512, 8),
@@ -30,7 +32,7 @@ SHORT = {'ViT16': 'ViT-B/16', 'ViT32': 'ViT-B/32', 'ViT14': 'ViT-L/14',
          'ViT14-336': 'ViT-L/14@336px', 'RN50x16': 'RN50x16'}
 
 
-@pytest.mark.parametrize('name', OPENAI)
+@cases('name', OPENAI)
 def test_openai_models_have_the_published_sizes(name):
     spec = get_spec(name)
     assert (spec.kind, spec.image_size, spec.width, spec.layers, spec.heads, spec.patch_size,
@@ -44,7 +46,7 @@ def test_openai_models_have_the_published_sizes(name):
     assert [round(value * 255, 3) for value in spec.std] == [68.501, 66.632, 70.323]
 
 
-@pytest.mark.parametrize('name', OPENAI)
+@cases('name', OPENAI)
 def test_openai_models_know_their_file_and_its_digest(name):
     spec = get_spec(name)
     assert spec.filename.endswith('.pt')
@@ -52,14 +54,14 @@ def test_openai_models_know_their_file_and_its_digest(name):
     assert spec.url.endswith(f'/{spec.sha256}/{spec.filename}')
 
 
-@pytest.mark.parametrize('alias, name', SHORT.items())
+@cases('alias, name', SHORT.items())
 def test_short_names_of_the_earlier_tools(alias, name):
     assert get_spec(alias) == get_spec(name)
     assert get_spec(name).short_name == alias
 
 
-@pytest.mark.parametrize('alias', ['ViT-B-16', 'ViT-B-16-quickgelu', 'vit-b/16',
-                                   'ViT-B-16:openai', 'ViT-B-16-quickgelu:openai'])
+@cases('alias', ['ViT-B-16', 'ViT-B-16-quickgelu', 'vit-b/16',
+                 'ViT-B-16:openai', 'ViT-B-16-quickgelu:openai'])
 def test_names_of_open_clip_mean_openai_s_weights_with_quick_gelu(alias):
     assert get_spec(alias).name == 'ViT-B/16'
     assert get_spec(alias).activation == 'quick_gelu'
@@ -87,7 +89,7 @@ def test_an_architecture_whose_weights_differ_asks_for_the_tag():
         get_spec('ViT-H-14')
 
 
-@pytest.mark.parametrize('name, reason', [
+@cases('name, reason', [
     ('ViT-B-16-SigLIP', 'timm'), ('coca_ViT-B-32', 'CoCa'), ('ViT-M-16-alt', 'ls_init_value'),
     ('ViT-H-14-CLIPA', 'bert-base-uncased'), ('roberta-ViT-B-32', 'roberta-base'),
     ('ViT-H-14-worldwide', 'tokenizer')])
@@ -150,7 +152,7 @@ def test_sizes_can_be_given_by_hand():
     assert (resnet.layers, resnet.heads, resnet.text.width) == ((1, 1, 1, 1), 4, 32)
 
 
-@pytest.mark.parametrize('sizes, message', [
+@cases('sizes, message', [
     ({'width': 64}, 'layers'),
     ({'width': 64, 'layers': 3, 'depth': 3}, 'depth'),
     ({'width': 64, 'layers': 3, 'kind': 'swin'}, 'swin'),

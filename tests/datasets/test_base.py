@@ -11,6 +11,7 @@ from mmseg.datasets import build_dataset
 from mmseg_maskclip.datasets import UnreadableSample
 from mmseg_maskclip.utils import InputError
 
+from helpers.cases import cases
 from helpers.voc_tree import write_labels, write_voc
 
 LOAD = [{'type': 'LoadImageFromFile'}]
@@ -86,7 +87,7 @@ def test_unseen_by_name_by_id_and_none(tree):
     assert 'hIoU' not in voc20(tree, unseen=[]).evaluate([np.zeros((2, 3), int)] * 2)
 
 
-@pytest.mark.parametrize('unseen, message', [
+@cases('unseen, message', [
     (['cows'], "unseen class 'cows' is not among the 20 classes.*aeroplane"),
     ([20], 'unseen class id 20 is out of range, expected 0 to 19'),
     ([-1], 'unseen class id -1 is out of range'),
@@ -138,7 +139,7 @@ def test_without_labels_it_predicts_but_does_not_evaluate(tree):
         dataset.pre_eval([np.zeros((2, 3), int)], [0])
 
 
-@pytest.mark.parametrize('options, message', [
+@cases('options, message', [
     ({'img_dir': 'Images'}, 'image folder .*/Images does not exist.*VOCtrainval'),
     ({'ann_dir': 'SegmentationClassAug'}, 'label folder .*SegmentationClassAug.*voc_aug.py'),
     ({'split': 'ImageSets/Segmentation/aug.txt'}, 'split list .*aug.txt does not exist'),

@@ -1,15 +1,17 @@
 """The data set bases: facts agree with the classes, and everything builds on a tree of files."""
 
+import copy
+from functools import cache
 from pathlib import Path
 
 import mmcv
 import numpy as np
-import pytest
 import torch
 from mmseg.datasets import DATASETS, build_dataset
 
 import mmseg_maskclip.datasets  # noqa: F401 registers the data sets
 
+from helpers.cases import cases
 from helpers.voc_tree import write_image, write_labels
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,14 +29,24 @@ SETTINGS = {
 }
 
 
+@cache
+def _read(path):
+    return mmcv.Config.fromfile(str(path))
+
+
+def load(name):
+    """A copy of a config that is read once for all tests."""
+    return copy.deepcopy(_read(FOLDER / f'{name}.py'))
+
+
 def test_all_are_here():
     assert {path.stem for path in CONFIGS} == {
         *SETTINGS, 'cityscapes_1024x512', 'image_folder', 'tinyworld'}
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+@cases('path', CONFIGS, ids=lambda path: path.stem)
 def test_facts_agree_with_the_class(path, tmp_path):
-    config = mmcv.Config.fromfile(str(path))
+    config = load(path.stem)
     kind = DATASETS.get(config.dataset_type)
     assert kind.__module__.startswith('mmseg_maskclip.')
     if kind.CLASSES is not None:
@@ -51,9 +63,9 @@ def test_facts_agree_with_the_class(path, tmp_path):
     assert mmcv.Config.fromfile(str(tmp_path / 'dumped.py')).data == config.data
 
 
-@pytest.mark.parametrize('name', SETTINGS)
+@cases('name', SETTINGS)
 def test_published_settings(name):
-    config = mmcv.Config.fromfile(str(FOLDER / f'{name}.py'))
+    config = load(name)
     scale, crop, _, samples = SETTINGS[name]
     train = {step.type: step for step in config.data.train.pipeline}
     assert config.data.test.pipeline[1].img_scale == scale
@@ -65,7 +77,7 @@ def test_published_settings(name):
 
 
 def test_half_size_cityscapes_changes_the_test_alone():
-    whole, half = (mmcv.Config.fromfile(str(FOLDER / f'{name}.py'))
+    whole, half = (load(name)
                    for name in ('cityscapes', 'cityscapes_1024x512'))
     assert half.data.test.pipeline[1].img_scale == (1024, 512)
     assert half.data.train == whole.data.train
@@ -90,10 +102,10 @@ def make_files(part, root):
             write_labels(root / folder / f'{name}{label_suffix}', np.full((40, 60), 3))
 
 
-@pytest.mark.parametrize('path', [path for path in CONFIGS if path.stem != 'image_folder'],
-                         ids=lambda path: path.stem)
+@cases('path', [path for path in CONFIGS if path.stem != 'image_folder'],
+       ids=lambda path: path.stem)
 def test_training_and_test_samples(path, tmp_path):
-    config = mmcv.Config.fromfile(str(path))
+    config = load(path.stem)
     for part in (config.data.train, config.data.val):
         part.data_root = str(tmp_path)
         make_files(part, tmp_path)
@@ -112,10 +124,10 @@ def test_training_and_test_samples(path, tmp_path):
     assert test_set.get_gt_seg_map_by_idx(0).shape == (40, 60)
 
 
-@pytest.mark.parametrize('name', SETTINGS)
-@pytest.mark.parametrize('withheld', [{'unlabelled': 'all'}, {'ann_dir': None}])
+@cases('name', SETTINGS)
+@cases('withheld', [{'unlabelled': 'all'}, {'ann_dir': None}])
 def test_training_without_the_labels(name, withheld, tmp_path):
-    config = mmcv.Config.fromfile(str(FOLDER / f'{name}.py'))
+    config = load(name)
     config.data.train.update(withheld, data_root=str(tmp_path))
     make_files(config.data.train, tmp_path)
     sample = build_dataset(config.data.train)[0]
@@ -126,7 +138,7 @@ def test_training_without_the_labels(name, withheld, tmp_path):
 
 
 def test_training_on_an_image_folder(tmp_path):
-    config = mmcv.Config.fromfile(str(FOLDER / 'image_folder.py'))
+    config = load('image_folder')
     write_image(tmp_path / 'x.PNG', (400, 600))
     config.data.train.img_dir = str(tmp_path)
     sample = build_dataset(config.data.train)[0]
@@ -135,7 +147,7 @@ def test_training_on_an_image_folder(tmp_path):
 
 
 def test_image_folder(tmp_path):
-    config = mmcv.Config.fromfile(str(FOLDER / 'image_folder.py'))
+    config = load('image_folder')
     write_image(tmp_path / 'x.PNG')
     config.data.test.img_dir = str(tmp_path)
     dataset = build_dataset(config.data.test, {'test_mode': True})

@@ -7,6 +7,7 @@ from mmseg.datasets import build_dataset
 from mmseg_maskclip.datasets import make_palette
 from mmseg_maskclip.utils import InputError
 
+from helpers.cases import cases
 from helpers.voc_tree import write_image
 
 LOAD = [{'type': 'LoadImageFromFile'}]
@@ -86,7 +87,7 @@ def test_evaluation_says_there_are_no_labels(pictures):
             ask()
 
 
-@pytest.mark.parametrize('options, message', [
+@cases('options, message', [
     ({'classes': []}, 'class list of the image folder is empty'),
     ({'classes': ['cat', 'cat; kitten']}, "'cat' stands twice in class list of the image folder"),
     ({'classes': ['cat', 'dog; Cat']}, "'Cat' stands twice in class list of the image folder"),

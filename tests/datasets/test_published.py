@@ -9,6 +9,7 @@ from PIL import Image
 
 from mmseg_maskclip.utils import InputError
 
+from helpers.cases import cases
 from helpers.voc_tree import write_image, write_labels, write_voc
 
 LOAD = [{'type': 'LoadImageFromFile'}]
@@ -37,7 +38,7 @@ def build(name, root, **options):
                           'ann_dir': 'ann', 'pipeline': LOAD, 'test_mode': True, **options})
 
 
-@pytest.mark.parametrize('name, num_classes, unseen', PUBLISHED)
+@cases('name, num_classes, unseen', PUBLISHED)
 def test_classes_colours_split_and_suffixes(tmp_path, name, num_classes, unseen):
     image_suffix, label_suffix = SUFFIXES.get(name, ('.jpg', '.png'))
     write_image(tmp_path / f'img/x{image_suffix}')

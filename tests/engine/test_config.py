@@ -5,13 +5,14 @@ import pytest
 from mmseg_maskclip.engine.config import load_config
 from mmseg_maskclip.utils import InputError
 
+from helpers.cases import cases
 from helpers.tools import ROOT
 
 CONFIG = str(ROOT / 'configs/tiny/maskclip_plus_tinyrn_deeplabv2_tiny_256x256_400_tinyworld.py')
 LOSS = dict(type='CrossEntropyLoss', loss_weight=0.5)
 
 
-@pytest.mark.parametrize(('key', 'value'), [
+@cases('key, value', [
     ('evaluation', False), ('evaluation', None), ('model.labelling', None),
     ('model.decode_head.loss_decode', [LOSS, LOSS]), ('optimizer.lr', 1),
     ('data.train.pipeline.3.crop_size', (64, 32)), ('model.decode_head.decoder.in_index', 1),

@@ -68,7 +68,7 @@ ALONE = """
 from mmseg_maskclip.cli.run import run_tool
 from mmseg_maskclip.engine.distributed import processes, sum_over_processes
 from mmseg_maskclip.utils import InputError
-import time, torch
+import torch
 def main(args):
     with processes('pytorch'):
         sum_over_processes(torch.ones(1))

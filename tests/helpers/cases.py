@@ -23,7 +23,7 @@ def cases(names: str, table: Iterable, ids: Callable | None = None) -> Callable:
     Args:
         names: The function's arguments that a case gives, separated by commas.
         table: The cases: a tuple of values each, or a value where there is one name.
-        ids: Makes a case's label of its values, instead of their ``repr``.
+        ids: Makes the label of a case from its values, instead of their ``repr``.
     """
     wanted = [name.strip() for name in names.split(',')]
     rows = [tuple(row) if len(wanted) > 1 else (row,) for row in table]
@@ -36,7 +36,7 @@ def cases(names: str, table: Iterable, ids: Callable | None = None) -> Callable:
         def run(**fixtures) -> None:
             failed = []
             for number, row in enumerate(rows):
-                label = ids(*row) if ids else ', '.join(map(repr, row))
+                label = ids(*row) if ids else _label(row)
                 try:
                     _run_case(check, dict(zip(wanted, row)), fixtures, str(number))
                 except (Exception, pytest.fail.Exception) as error:
@@ -60,6 +60,12 @@ def _run_case(check: Callable, values: dict, fixtures: dict, number: str) -> Non
         if 'monkeypatch' in own:
             own['monkeypatch'] = patch
         check(**values, **own)
+
+
+def _label(row: tuple) -> str:
+    """What tells a case apart; a lambda is told by what stands beside it."""
+    label = ', '.join(repr(value) for value in row if getattr(value, '__name__', '') != '<lambda>')
+    return label if len(label) <= 120 else f'{label[:117]}...'
 
 
 def _report(failed: list[tuple[str, BaseException]], total: int) -> str:

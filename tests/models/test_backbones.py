@@ -6,6 +6,7 @@ from mmseg_maskclip.clip import get_spec, list_models, openai_to_backbone
 from mmseg_maskclip.models import ClipResNet, ClipViT
 from mmseg_maskclip.utils import InputError
 
+from helpers.cases import cases
 from helpers.tiny_clip import make_tiny_clip, spec_of
 
 IMAGENET = torch.tensor([[123.675, 116.28, 103.53], [58.395, 57.12, 57.375]])
@@ -63,7 +64,7 @@ def test_paper_fidelity_differs_where_it_should(kind):
     assert same == (kind == 'resnet')  # a ResNet has neither GELU nor LayerNorm
 
 
-@pytest.mark.parametrize('name', [n for n in list_models() if not n.startswith('Tiny')])
+@cases('name', [n for n in list_models() if not n.startswith('Tiny')])
 def test_every_model_is_built_with_open_clips_shapes(name):
     import open_clip
     spec = get_spec(name)
@@ -77,8 +78,8 @@ def test_every_model_is_built_with_open_clips_shapes(name):
     assert ours == {k: tuple(v.shape) for k, v in theirs.items()}
 
 
-@pytest.mark.parametrize('fidelity', ['paper', 'clip'])
-@pytest.mark.parametrize(('kind', 'size', 'grid'), [
+@cases('fidelity', ['paper', 'clip'])
+@cases('kind, size, grid', [
     ('vit', (64, 64), (4, 4)), ('vit', (65, 33), (5, 3)), ('vit', (16, 256), (1, 16)),
     ('vit', (7, 9), (1, 1)), ('resnet', (64, 64), (2, 2)), ('resnet', (97, 160), (3, 5)),
     ('resnet', (32, 33), (1, 1)),
@@ -96,8 +97,8 @@ def test_any_size_and_batch(kind, size, grid, fidelity):
     assert backbone.dense(image).keys is None
 
 
-@pytest.mark.parametrize('fidelity', ['paper', 'clip'])
-@pytest.mark.parametrize(('kind', 'size', 'padded'), [
+@cases('fidelity', ['paper', 'clip'])
+@cases('kind, size, padded', [
     ('vit', (50, 70), (64, 80)), ('vit', (64, 33), (64, 48)), ('resnet', (3, 90), (32, 90))])
 @torch.no_grad()
 def test_padding_is_the_towers_mean_colour_at_the_bottom_and_right(kind, size, padded, fidelity):

@@ -12,6 +12,8 @@ from mmseg_maskclip.models.backbones import DenseFeatures
 from mmseg_maskclip.models.segmentors import TiledInference
 from mmseg_maskclip.utils import InputError
 
+from helpers.cases import cases
+
 VIT = dict(kind='vit', width=32, layers=2, heads=2, patch_size=8, image_size=32, embed_dim=16)
 RESNET = dict(kind='resnet', width=8, layers=(1, 1, 1, 1), heads=4, image_size=64, embed_dim=16)
 
@@ -59,9 +61,9 @@ def _agree(labels, probability):
     assert (torch.from_numpy(labels) == probability[0].argmax(0)).float().mean() > 0.999
 
 
-@pytest.mark.parametrize('arch', [VIT, RESNET], ids=['vit', 'resnet'])
-@pytest.mark.parametrize(('size', 'ori'), [((64, 96), (64, 96)), ((65, 70), (133, 51)),
-                                           ((64, 64), (20, 200))])
+@cases('arch', [VIT, RESNET])
+@cases('size, ori', [((64, 96), (64, 96)), ((65, 70), (133, 51)),
+                     ((64, 64), (20, 200))])
 @torch.no_grad()
 def test_whole_equals_mmsegs_plain_way(arch, size, ori):
     model, image = _model(arch), torch.randn(1, 3, *size)
@@ -175,7 +177,7 @@ def test_config_is_left_as_it_was():
     assert config.model == before
 
 
-@pytest.mark.parametrize(('make', 'words'), [
+@cases('make, words', [
     (lambda: _model(ks_thresh=1.5), 'ks_thresh is 1.5'),
     (lambda: _model(pd_thresh=-1), 'pd_thresh is -1'),
     (lambda: _model(attn_pooling=True, ks_thresh=1.0), 'no keys to smooth'),

@@ -12,6 +12,7 @@ from mmseg_maskclip.models.pseudo_labels.labeller import Window
 from mmseg_maskclip.models.pseudo_labels.teacher import check_order
 from mmseg_maskclip.utils import InputError
 
+from helpers.cases import cases
 from helpers.students import (
     CLASSES,
     DECODERS,
@@ -113,7 +114,7 @@ def test_texts_come_from_a_teacher_that_never_labels():
     torch.testing.assert_close(model.decode_head.text.embeddings.norm(dim=1), torch.ones(2))
 
 
-@pytest.mark.parametrize(('iteration', 'stage'), [
+@cases('iteration, stage', [
     (1, 'clip'), (1999, 'clip'), (2000, 'self'), (20000, 'self'), (0, None)])
 def test_published_windows_at_their_boundaries(iteration, stage):
     labeller = Labeller(20, clip_guided=(1, 1999), self_train=(2000, -1))
@@ -219,7 +220,7 @@ def test_own_words_for_the_same_classes_are_fine():
     check_order(['cat', 'dog', 'cow', 'bat', 'aeroplane'], ['cat', 'dog', 'cow', 'bat', 'airplane'])
 
 
-@pytest.mark.parametrize(('make', 'words'), [
+@cases('make, words', [
     (lambda: build_student(labelling=dict(clip_guided=(1, -1), clip_classes=[9])),
      r'clip_classes is \[9\]'),
     (lambda: build_student(labelling=dict(clip_guided=(1, -1), clip_classes=['cow'])),

@@ -4,14 +4,14 @@ import doctest
 import importlib
 import pkgutil
 
-import pytest
-
 from mmseg_maskclip import ops
+
+from helpers.cases import cases
 
 MODULES = [info.name for info in pkgutil.iter_modules(ops.__path__)]
 
 
-@pytest.mark.parametrize('name', MODULES)
+@cases('name', MODULES)
 def test_examples_are_true(name):
     module = importlib.import_module(f'mmseg_maskclip.ops.{name}')
     failed, attempted = doctest.testmod(module)

@@ -4,6 +4,8 @@ import torch.nn.functional as F
 
 from mmseg_maskclip.ops import ScoreMap, compose_resize, label_map
 
+from helpers.cases import cases
+
 
 def _resize(scores, size, align_corners=False):
     return F.interpolate(scores, size=size, mode='bilinear', align_corners=align_corners)
@@ -17,8 +19,8 @@ def _same_but_ties(labels, scores):
     assert (labels != scores.argmax(dim=0)).float().mean() < 1e-3
 
 
-@pytest.mark.parametrize('align_corners', [False, True])
-@pytest.mark.parametrize(('image', 'crop', 'out'), [
+@cases('align_corners', [False, True])
+@cases('image, crop, out', [
     ((64, 96), (64, 96), (64, 96)), ((64, 96), (60, 91), (37, 131)),
     ((48, 48), (48, 48), (200, 9))])
 def test_two_resizes_and_a_crop_equal_interpolate(image, crop, out, align_corners):

@@ -2,7 +2,6 @@
 
 import itertools
 
-import pytest
 import torch
 import torch.nn.functional as F
 
@@ -10,6 +9,7 @@ from mmseg_maskclip.clip import openai_to_backbone
 from mmseg_maskclip.models import ClipResNet, ClipViT, MaskClipHead
 from mmseg_maskclip.ops import ScoreMap, compose_resize, label_map
 
+from helpers.cases import cases
 from helpers.recordings import TOWERS, read, text_bank
 
 RECORDED = read('maskclip_head')
@@ -43,7 +43,7 @@ def test_every_kind_of_case_is_recorded():
                               itertools.product(sizes[tower], ('0', '1'), ('0', '0.5'))}
 
 
-@pytest.mark.parametrize('case', CASES)
+@cases('case', CASES)
 @torch.no_grad()
 def test_logits_and_labels_equal_the_recording(case):
     tower, size, thresholds = case.split('/')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 
 import numpy as np
 import pytest
@@ -10,6 +9,8 @@ import pytest
 from mmseg_maskclip.tinyworld import CLASSES, STUFF, THINGS
 from mmseg_maskclip.tinyworld.scenes import object_picture, scene
 from mmseg_maskclip.tinyworld.textures import TEXTURES
+
+from helpers.cases import cases
 
 
 def same(first, second) -> bool:
@@ -85,7 +86,7 @@ def test_a_thing_is_one_blob():
         assert cv2.connectedComponents(blob, connectivity=8)[0] == 2
 
 
-@pytest.mark.parametrize('name', CLASSES)
+@cases('name', CLASSES)
 def test_textures_vary_and_keep_their_range(name):
     rng = np.random.default_rng(0)
     first, second = (TEXTURES[name](40, 56, rng) for _ in range(2))
@@ -97,15 +98,3 @@ def test_textures_vary_and_keep_their_range(name):
 
 def test_textures_are_in_the_order_of_the_classes():
     assert tuple(TEXTURES) == CLASSES
-
-
-def test_scenes_are_quick():
-    scene(0, 0)
-    best = min(_seconds(lambda index=index: scene(0, index)) for index in range(20))
-    assert best < 0.06
-
-
-def _seconds(call) -> float:
-    start = time.thread_time()
-    call()
-    return time.thread_time() - start

@@ -7,6 +7,8 @@ import pytest
 
 from mmseg_maskclip.utils import InputError, require_number
 
+from helpers.cases import cases
+
 
 def test_numbers_in_range_are_returned_as_they_are():
     assert require_number(0, 'x', minimum=0) == 0
@@ -17,7 +19,7 @@ def test_numbers_in_range_are_returned_as_they_are():
     assert require_number(np.float32(0.5), 'x') == np.float32(0.5)
 
 
-@pytest.mark.parametrize(('value', 'options', 'message'), [
+@cases('value, options, message', [
     ('0.5', {}, "x is '0.5', expected a number."),
     (None, {'whole': True}, 'x is None, expected a whole number.'),
     (True, {'minimum': 0}, 'x is True, expected a number of at least 0.'),

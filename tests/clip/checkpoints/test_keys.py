@@ -14,6 +14,7 @@ from mmseg_maskclip.clip import (
 from mmseg_maskclip.models.backbones import ClipResNet, ClipViT
 from mmseg_maskclip.utils import InputError
 
+from helpers.cases import cases
 from helpers.tiny_clip import make_tiny_clip
 
 NAMES = [*list_models()[:9], 'ViT-H-14:laion2b_s32b_b79k', 'ViT-g-14', 'ViT-B-16-plus-240']
@@ -77,7 +78,7 @@ def _visual_of(spec):
     return model.visual.state_dict()
 
 
-@pytest.mark.parametrize('name', NAMES)
+@cases('name', NAMES)
 def test_every_architecture_maps_one_to_one_and_has_the_spec_s_sizes(name):
     spec = get_spec(name)
     state = _visual_of(spec)
@@ -88,7 +89,7 @@ def test_every_architecture_maps_one_to_one_and_has_the_spec_s_sizes(name):
     assert ClipCheckpoint('nowhere.pt', 'state dict', renamed).mismatches(spec) == []
 
 
-@pytest.mark.parametrize('name', NAMES)
+@cases('name', NAMES)
 def test_the_backbones_have_these_names_and_shapes(name):
     spec = get_spec(name)
     renamed = openai_to_backbone(_visual_of(spec), spec.kind)

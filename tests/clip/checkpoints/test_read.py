@@ -18,6 +18,7 @@ from mmseg_maskclip.clip import (
 )
 from mmseg_maskclip.utils import InputError
 
+from helpers.cases import cases
 from helpers.tiny_clip import FORMS, make_tiny_clip, save_as, spec_of
 
 FULL = [form for form in FORMS if form not in ('backbone', 'weights')]
@@ -33,8 +34,8 @@ def _same(found, expected):
         torch.equal(found[key].float(), expected[key].float()) for key in expected)
 
 
-@pytest.mark.parametrize('kind', KINDS)
-@pytest.mark.parametrize('form', FORMS)
+@cases('kind', KINDS)
+@cases('form', FORMS)
 def test_every_form_gives_the_image_tower_of_the_model(kind, form, tmp_path):
     model = make_tiny_clip(kind, seed=3)
     checkpoint = read_clip_checkpoint(save_as(model, _path(tmp_path, form), form))
@@ -49,7 +50,7 @@ def test_every_form_gives_the_image_tower_of_the_model(kind, form, tmp_path):
     assert checkpoint.check(spec_of(model)) is checkpoint
 
 
-@pytest.mark.parametrize('form', FULL)
+@cases('form', FULL)
 def test_full_forms_give_the_text_tower(form, tmp_path):
     model = make_tiny_clip('vit')
     text = read_clip_checkpoint(save_as(model, _path(tmp_path, form), form)).text
@@ -111,7 +112,7 @@ def test_a_backbone_file_without_projection_makes_no_weights_file(tmp_path):
     assert not (tmp_path / 'w.pth').exists()
 
 
-@pytest.mark.parametrize('kind, sizes, phrase', [
+@cases('kind, sizes, phrase', [
     ('vit', {'width': 128}, 'width is 64, expected 128'),
     ('vit', {'layers': 4}, 'layers is 3, expected 4'),
     ('vit', {'patch_size': 32}, 'patch_size is 16, expected 32'),
@@ -188,7 +189,7 @@ def test_objects_in_a_file_are_never_run(tmp_path):
     assert not (tmp_path / 'touched').exists()
 
 
-@pytest.mark.parametrize('content, phrase', [
+@cases('content, phrase', [
     ({'layer.weight': torch.ones(2)}, 'no weight of a CLIP image tower.*layer.weight|first keys'),
     ({}, 'no weight of a CLIP image tower'),
     ([torch.ones(2)], 'list'),
@@ -224,7 +225,7 @@ def test_an_official_student_is_told_by_its_teacher(tmp_path):
     assert read_checkpoint_file(tmp_path / 'o.pth').kind is CheckpointKind.SEGMENTOR_WITH_TEACHER
 
 
-@pytest.mark.parametrize('form', FORMS)
+@cases('form', FORMS)
 def test_a_clip_checkpoint_is_no_segmentor_and_needs_no_second_reading(form, tmp_path):
     model = make_tiny_clip('vit')
     path = save_as(model, _path(tmp_path, form), form)
@@ -240,7 +241,7 @@ def test_a_clip_checkpoint_is_no_segmentor_and_needs_no_second_reading(form, tmp
     assert again.form == expected.form and _same(again.text, expected.text)
 
 
-@pytest.mark.parametrize('form, words', [
+@cases('form, words', [
     ('openai', 'TorchScript archive'), ('wrapped', 'state dict'), ('embedded', 'embedded file'),
     ('backbone', 'earlier backbone file'), ('weights', 'earlier weights file')])
 def test_the_form_of_a_file_is_named(form, words, tmp_path):

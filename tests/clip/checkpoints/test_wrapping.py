@@ -44,8 +44,8 @@ WRAPPINGS = {
 }
 
 
-@pytest.mark.parametrize('kind', ['vit', 'resnet'])
-@pytest.mark.parametrize('form', ['state_dict', 'custom_text', 'backbone'])
+@cases('kind', ['vit', 'resnet'])
+@cases('form', ['state_dict', 'custom_text', 'backbone'])
 def test_what_wraps_a_model_is_stripped(kind, form, tmp_path):
     path = save_as(make_tiny_clip(kind, seed=1), tmp_path / 'clip.pt', form)
     state = torch.load(path, weights_only=True)

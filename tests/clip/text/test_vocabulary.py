@@ -12,6 +12,8 @@ from mmseg_maskclip.clip import (
 )
 from mmseg_maskclip.utils import InputError
 
+from helpers.cases import cases
+
 COUNTS = {'city': 19, 'ade': 150, 'stuff': 171, 'voc': 20, 'voc21': 21, 'context': 59,
           'context60': 60, 'acontext': 459, 'mickey': 7, 'batman': 7, 'mario': 7, 'gates': 7,
           'batman_ext': 26, 'sports': 17, 'car_brands': 23, 'blur': 20, 'car_color': 24}
@@ -48,7 +50,7 @@ def test_a_list_of_a_config():
     assert load_vocabulary(vocabulary) is vocabulary
 
 
-@pytest.mark.parametrize('text, phrase', [
+@cases('text, phrase', [
     ('cat\n\ndog\n', 'line 2 of .* is blank'),
     ('', 'is empty'),
     ('\n\n', 'is empty'),

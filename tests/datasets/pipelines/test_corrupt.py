@@ -13,6 +13,7 @@ from PIL import Image
 from mmseg_maskclip.datasets.pipelines import CORRUPTIONS, Corrupt
 from mmseg_maskclip.utils import InputError
 
+from helpers.cases import cases
 from helpers.voc_tree import write_image
 
 GREY = 128
@@ -34,8 +35,8 @@ def picture():
     return cv2.resize(small, (180, 120), interpolation=cv2.INTER_CUBIC)
 
 
-@pytest.mark.parametrize('name', CORRUPTIONS)
-@pytest.mark.parametrize('severity', [1, 2, 3, 4, 5])
+@cases('name', CORRUPTIONS)
+@cases('severity', [1, 2, 3, 4, 5])
 def test_shape_type_and_repeatable(picture, name, severity):
     before = picture.copy()
     first = corrupted(picture, name, severity)
@@ -47,15 +48,15 @@ def test_shape_type_and_repeatable(picture, name, severity):
     assert (corrupted(picture, name, severity) == first).all()
 
 
-@pytest.mark.parametrize('name', CORRUPTIONS)
-@pytest.mark.parametrize('size', [(1, 1), (1, 7), (5, 3)])
+@cases('name', CORRUPTIONS)
+@cases('size', [(1, 1), (1, 7), (5, 3)])
 def test_small_images(name, size):
     for severity in (1, 3, 5):
         assert corrupted(grey(*size), name, severity).shape == (*size, 3)
 
 
-@pytest.mark.parametrize('name', ['gaussian_noise', 'shot_noise', 'impulse_noise',
-                                  'speckle_noise', 'spatter'])
+@cases('name', ['gaussian_noise', 'shot_noise', 'impulse_noise',
+                'speckle_noise', 'spatter'])
 def test_noise_depends_on_file_and_seed(picture, name):
     first = corrupted(picture, name)
     assert (corrupted(picture, name, filename='a/c.jpg') != first).any()
@@ -176,7 +177,7 @@ def test_spatter_water_lightens_and_mud_covers():
     assert (np.abs(mud[dirty].astype(int).min(axis=0) - [20, 42, 63]) <= 1).all()
 
 
-@pytest.mark.parametrize('name', CORRUPTIONS)
+@cases('name', CORRUPTIONS)
 def test_severity_grows(picture, name):
     changes = [np.abs(corrupted(picture, name, severity).astype(float) - picture).mean()
                for severity in (1, 5)]

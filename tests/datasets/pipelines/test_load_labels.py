@@ -9,6 +9,7 @@ from mmseg.datasets.pipelines import Compose
 
 from mmseg_maskclip.utils import InputError
 
+from helpers.cases import cases
 from helpers.voc_tree import write_image, write_labels, write_voc
 
 # Ids as VOC's files hold them: 0 background, 1 to 20 the classes, 255 boundary.
@@ -32,7 +33,7 @@ def labels_of(dataset):
     return dataset[0]['gt_semantic_seg'].tolist()
 
 
-@pytest.mark.parametrize('kind, options, expected', [
+@cases('kind, options, expected', [
     ('VOC20Dataset', {}, [[255, 0, 1], [19, 16, 255]]),
     ('VOC21Dataset', {}, [[0, 1, 2], [20, 17, 255]]),
     # Background and boundary are still told, as in the published annotation-free configs.
@@ -109,19 +110,19 @@ def test_labels_survive_every_step_of_training(tmp_path):
     assert (labels[0, 80:] == 255).all()
 
 
-@pytest.mark.parametrize('ids, message', [
+@cases('ids, message', [
     (np.full((2, 3), 21), r'a\.png holds id 21, which is outside the labels of 20 classes'),
     (np.full((2, 3), 300), r'a\.png holds id 300, which is outside the labels'),
     (np.full((3, 2), 1), r'a\.png is 2 x 3 pixels, its image 3 x 2'),
 ])
-@pytest.mark.parametrize('withheld', [{}, {'unlabelled': 'all', 'unlabel_ignored': True}])
+@cases('withheld', [{}, {'unlabelled': 'all', 'unlabel_ignored': True}])
 def test_bad_label_files_are_named(tree, ids, message, withheld):
     write_labels(tree / 'SegmentationClass/a.png', ids)
     with pytest.raises(InputError, match=message):
         voc(tree, **withheld)[0]
 
 
-@pytest.mark.parametrize('options, message', [
+@cases('options, message', [
     ({'unlabelled': 'everything'}, "unlabelled is 'everything', expected 'all', 'unseen'"),
     ({'unlabelled': ['unicorn']}, "unlabelled class 'unicorn' is not among the 20 classes"),
     ({'unlabelled': [20]}, 'unlabelled class id 20 is out of range, expected 0 to 19'),

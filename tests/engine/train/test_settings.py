@@ -9,6 +9,8 @@ from mmseg_maskclip.engine.train.log import usable_log_config
 from mmseg_maskclip.engine.train.settings import check_settings, settle_batch
 from mmseg_maskclip.utils import InputError
 
+from helpers.cases import cases
+
 
 def _config(**changes):
     settings = dict(
@@ -25,7 +27,7 @@ def test_a_plain_config_passes():
     check_settings(_config(), None)
 
 
-@pytest.mark.parametrize(('changes', 'words'), [
+@cases('changes, words', [
     ({'optimizer': None}, "no 'optimizer'"),
     ({'runner': dict(type='EpochBasedRunner', max_epochs=3)}, 'max_iters=N'),
     ({'runner': dict(type='IterBasedRunner', max_iters=0)}, 'runner.max_iters is 0'),

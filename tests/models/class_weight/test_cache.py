@@ -11,6 +11,8 @@ import torch
 from mmseg_maskclip.models.class_weight.cache import EmbeddingCache, FileKey, file_key
 from mmseg_maskclip.utils import InputError
 
+from helpers.cases import cases
+
 
 def _key(name, version='1'):
     return FileKey(name, 'float32', version)
@@ -68,8 +70,8 @@ def test_new_version_takes_the_place_of_the_old_one(on_disk, tmp_path):
     assert fresh.get(_key('b')).sum() == 3
 
 
-@pytest.mark.parametrize('row', [b'', b'12345', b'\0' * 16, 'words',
-                                 np.full(3, np.nan, np.float32).tobytes()])
+@cases('row', [b'', b'12345', b'\0' * 16, 'words',
+               np.full(3, np.nan, np.float32).tobytes()])
 def test_damaged_row_is_told(row, tmp_path):
     path = tmp_path / 'cache.sqlite'
     EmbeddingCache(2, 3, path).put({_key('a'): torch.ones(3)})

@@ -23,6 +23,7 @@ from mmseg_maskclip.models.weights.load import load_weights
 from mmseg_maskclip.tinyworld import CLASSES
 from mmseg_maskclip.utils import InputError
 
+from helpers.cases import cases
 from helpers.students import DECODERS, NORM
 
 ROOT = Path(__file__).parents[3]
@@ -407,7 +408,7 @@ def _weight(**settings):
     return build_class_weight(ClassWeightSettings(classifier='TinyRN', **settings), 5, None)
 
 
-@pytest.mark.parametrize(('make', 'words'), [
+@cases('make, words', [
     (lambda: _weight(mode='hard'), "class_weight.mode is 'hard'"),
     (lambda: _weight(on='nobody'), "class_weight.on is 'nobody'"),
     (lambda: _weight(tau=0), 'class_weight.tau is 0, expected a number above 0'),
