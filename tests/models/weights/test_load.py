@@ -13,6 +13,7 @@ from mmseg_maskclip.engine.build import build_model
 from mmseg_maskclip.models.weights.load import load_weights
 from mmseg_maskclip.utils import InputError
 
+from helpers.cases import cases
 from helpers.tiny_clip import FORMS, make_tiny_clip, save_as, spec_of
 
 NAMES = ['cat', 'dog', 'grass']
@@ -46,10 +47,17 @@ def clip(request):
     return make_tiny_clip(request.param)
 
 
-@pytest.mark.parametrize('form', [form for form in FORMS if form not in ('backbone', 'weights')])
-def test_every_full_form_gives_the_same_labels(clip, form, tmp_path):
-    reference = _segmentor(clip)
-    load_weights(reference, save_as(clip, tmp_path / 'reference.pth', 'state_dict'))
+@pytest.fixture(scope='module')
+def reference(clip, tmp_path_factory):
+    """A segmentor with the weights of a plain state dict."""
+    model = _segmentor(clip)
+    load_weights(model, save_as(clip, tmp_path_factory.mktemp('reference') / 'clip.pth',
+                                'state_dict'))
+    return model
+
+
+@cases('form', [form for form in FORMS if form not in ('backbone', 'weights')])
+def test_every_full_form_gives_the_same_labels(clip, reference, form, tmp_path):
     model = _segmentor(clip)
     suffix = '.safetensors' if form == 'safetensors' else '.pt'
     assert load_weights(model, save_as(clip, tmp_path / f'clip{suffix}', form)) == {}
@@ -57,10 +65,8 @@ def test_every_full_form_gives_the_same_labels(clip, form, tmp_path):
     torch.testing.assert_close(_scores(model), _scores(reference), rtol=0, atol=tolerance)
 
 
-def test_earlier_converted_files_find_each_other(clip, tmp_path):
-    reference = _segmentor(clip)
+def test_earlier_converted_files_find_each_other(clip, reference, tmp_path):
     full = save_as(clip, tmp_path / 'full.pth', 'state_dict')
-    load_weights(reference, full)
     bank = build_text_bank(read_clip_checkpoint(full), spec_of(clip), NAMES, progress=False)
     bank.save(tmp_path / 'bank.pth')
     model = _segmentor(clip, text_embeddings_path=str(tmp_path / 'bank.pth'))
