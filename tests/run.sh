@@ -1,13 +1,18 @@
 #!/usr/bin/env bash
-# Sets the environment up if needed, then runs the whole CPU test suite.
-#   bash tests/run.sh [pytest arguments]
-# MASKCLIP_SAMPLES=FOLDER also reads real labelled pictures (voc, ade, cityscapes, see
-# tests/helpers/samples.py), MASKCLIP_PARITY_DIR=FOLDER other recordings than
-# tests/parity/recordings.
+# Sets the environment up if needed, checks the code, then runs the tests on the CPU.
+#   bash tests/run.sh [--all] [pytest arguments]
+# Takes at most four minutes on two idle cores. With --all, as in CI, come the tests that are marked
+# slow, 25 minutes at most; then nothing is skipped but what needs a GPU, and the variant on real
+# pictures where MASKCLIP_SAMPLES is not set.
 # HERE=1 uses the active environment instead of .venv; WORKERS sets how many processes share the
 # tests (default: 2).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+selection='not slow'
+if [ "${1:-}" = --all ]; then
+  selection=''
+  shift
+fi
 if [ "${HERE:-0}" = 1 ]; then
   bash env_install.sh --dev --here
   python=$(command -v python3 || command -v python)
@@ -21,4 +26,7 @@ export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 "$python" -m ruff check .
 lint-imports --no-cache
 "$python" -m mypy --no-error-summary
-exec "$python" -m pytest -q -n "${WORKERS:-2}" --dist loadfile "$@"
+# Each process starts with one half of the tests in their order and, once through, takes the last
+# ones of the other: what a file's tests share is made in both only where they are parted, and no
+# process waits for the other's longest file.
+exec "$python" -m pytest -q -n "${WORKERS:-2}" --dist worksteal -m "$selection" "$@"
