@@ -20,6 +20,10 @@ else
   bash env_install.sh --dev
   python=.venv/bin/python
 fi
+if [ -z "$selection" ] && ! "$python" -c 'import transformers' 2>/dev/null; then
+  # What only slow tests compare with.
+  "$python" -m pip --disable-pip-version-check install --quiet --no-build-isolation -e '.[slow]'
+fi
 export PATH="$(cd "$(dirname "$python")" && pwd):$PATH"
 # One thread: equal runs are equal to the last bit, and tests with several processes don't crowd.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
