@@ -93,7 +93,7 @@ def test_exif_is_named_where_it_turned_the_image(orientation, said, tmp_path):
     root = tmp_path
     options = {'img_dir': 'JPEGImages', 'ann_dir': 'labels'}
     words = 'turned by its EXIF orientation and its label is not.*color_ignore_orientation'
-    with pytest.raises(InputError, match=words if said else 'must be of one size'):
+    with pytest.raises(InputError, match=words if said else 'must have the same size'):
         own(root, **options)[0]
     seen = (4, 2) if said else (2, 4)
     with pytest.raises(InputError, match=words if said else 'has shape'):
