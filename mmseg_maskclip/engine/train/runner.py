@@ -15,6 +15,7 @@ from torch import nn
 
 from mmseg_maskclip.engine.distributed import device_of_process
 from mmseg_maskclip.engine.train.checkpoint import link_latest, write_checkpoint
+from mmseg_maskclip.models.weights.averages import split_averages
 from mmseg_maskclip.models.weights.state_dict import load_exactly
 from mmseg_maskclip.utils import InputError, to_plain
 
@@ -86,6 +87,7 @@ class TrainRunner(IterBasedRunner):
         self.checkpoint_meta = dict(checkpoint_meta or {})
         self.stateful: dict[str, Any] = {}
         self._restored: dict[str, Any] = {}
+        self._averages: dict[str, Any] = {}
         self.stepper: Any = None
         self._logged: tuple[str, ...] = ()
 
@@ -99,6 +101,29 @@ class TrainRunner(IterBasedRunner):
         self.stateful[name] = item
         if self._restored.get(name):
             item.load_state_dict(self._restored[name])
+
+    def call_hook(self, fn_name: str) -> None:
+        """Let every hook do its part.
+
+        Args:
+            fn_name: The hooks' method.
+        """
+        super().call_hook(fn_name)
+        if fn_name == 'before_run' and self._averages:
+            self._restore_averages()
+
+    def _restore_averages(self) -> None:
+        """Only now has EMAHook made the buffers that its averages go to."""
+        buffers = dict(unwrap(self.model).named_buffers())
+        kept = {name: value for name, value in self._averages.items() if name in buffers}
+        for name, value in kept.items():
+            buffers[name].copy_(value)
+        if len(kept) < len(self._averages):
+            self.logger.warning(
+                f'The checkpoint holds {len(self._averages)} moving averages of EMAHook, '
+                f'{len(self._averages) - len(kept)} of which this run does not keep: they are '
+                'left out.')
+        self._averages = {}
 
     def train(self, data_loader: Any, **kwargs: Any) -> None:
         """One iteration.
@@ -209,7 +234,8 @@ class TrainRunner(IterBasedRunner):
         if 'optimizer' not in content:
             raise InputError(f'{path} was written without the optimizer and cannot be resumed: '
                              'start a new run from its weights with --load-from.')
-        load_exactly(unwrap(self.model), content['state_dict'], path,
+        state, self._averages = split_averages(content['state_dict'])
+        load_exactly(unwrap(self.model), state, path,
                      'Resume with the config it was made with, or start a new run from its '
                      'weights with --load-from.')
         try:

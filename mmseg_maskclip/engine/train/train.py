@@ -53,6 +53,7 @@ from mmseg_maskclip.engine.train.settings import accumulation_of, check_settings
 from mmseg_maskclip.engine.unread import warn_of_unread
 from mmseg_maskclip.models import MaskClipPlus
 from mmseg_maskclip.models.pseudo_labels.iteration_hook import IterationHook
+from mmseg_maskclip.models.weights.averages import without_averages
 from mmseg_maskclip.models.weights.official import adapt_official
 from mmseg_maskclip.models.weights.pretrained import check_pretrained, without_pretrained
 from mmseg_maskclip.models.weights.state_dict import load_fitting
@@ -169,8 +170,9 @@ def _build_student(config: Config, dataset: Any, options: TrainOptions,
     with quiet_mmcv(), main_process_first():
         model.init_weights()
     if options.load_from and not resuming:
-        state = adapt_official(read_checkpoint(options.load_from)['state_dict'],
-                               options.load_from)
+        state = without_averages(read_checkpoint(options.load_from)['state_dict'],
+                                 options.load_from)
+        state = adapt_official(state, options.load_from)
         # The text embeddings are those of this run's classes, whatever the earlier run's were.
         load_fitting(model, state, options.load_from, skip=_TEXT_EMBEDDINGS)
     model.CLASSES, model.PALETTE = dataset.CLASSES, dataset.PALETTE

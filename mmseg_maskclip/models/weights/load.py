@@ -17,6 +17,7 @@ from mmseg_maskclip.models import MaskClip
 from mmseg_maskclip.models.class_weight.load import load_class_weight
 from mmseg_maskclip.models.decode_heads.text_classifier import TextClassifier
 from mmseg_maskclip.models.segmentors.replaceable_classes import ReplaceableClasses
+from mmseg_maskclip.models.weights.averages import without_averages
 from mmseg_maskclip.models.weights.clip import load_clip
 from mmseg_maskclip.models.weights.files import locate_weights
 from mmseg_maskclip.models.weights.official import adapt_official
@@ -66,6 +67,7 @@ def _load_trained(model: nn.Module, content: CheckpointContent) -> None:
     # Text embeddings have as many rows as the checkpoint has.
     rows = {f'{name}.{buffer}' for name, module in model.named_modules()
             if isinstance(module, TextClassifier) for buffer in ('embeddings', 'row_class')}
-    load_exactly(model, adapt_official(content.state, content.path), content.path,
+    state = without_averages(content.state, content.path)
+    load_exactly(model, adapt_official(state, content.path), content.path,
                  'Give the config it was made with; if parameters are not finite, the run had '
                  'diverged: take an earlier checkpoint.', any_shape=rows)
