@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from mmcv import Config
 
 
+ALL = 'all15'
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument('config', help='config file')
@@ -45,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--aug-test', action='store_true', help='six scales, with flips')
     parser.add_argument('--img-scale', type=int, nargs=2, metavar=('W', 'H'),
                         help='test at this scale')
-    parser.add_argument('--corruption', metavar='NAME', help='corrupt every image first')
+    parser.add_argument('--corruption', metavar='NAME',
+                        help='corrupt every image first; all15: test clean and under each of '
+                             "ImageNet-C's fifteen, in one table")
     parser.add_argument('--severity', type=int, choices=range(1, 6), default=None,
                         help='of the corruption (default: 1)')
     parser.add_argument('--img-dir', metavar='DIR', help='segment the pictures of this folder')
@@ -75,6 +80,7 @@ def run(args: argparse.Namespace) -> None:
     # torch.distributed.launch gives a flag, mmcv reads the environment.
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     from mmseg_maskclip.engine.distributed import limit_threads, processes
+    from mmseg_maskclip.engine.results.corruptions import test_corruptions
     from mmseg_maskclip.engine.test import TestOptions, test_model
 
     config = read_test_config(args)
@@ -90,7 +96,10 @@ def run(args: argparse.Namespace) -> None:
         show_dir=args.show_dir, opacity=args.opacity, format_only=args.format_only,
         work_dir=work_dir, gpu_collect=args.gpu_collect, extra=extra)
     with processes(args.launcher):
-        test_model(config, args.checkpoint, options)
+        if args.corruption == ALL:
+            test_corruptions(config, args.checkpoint, options, args.severity or 1)
+        else:
+            test_model(config, args.checkpoint, options)
 
 
 def _check_flags(args: argparse.Namespace) -> None:
@@ -124,6 +133,6 @@ def read_test_config(args: argparse.Namespace) -> Config:
         configs.set_img_scale(config, tuple(args.img_scale))
     if args.aug_test:
         configs.set_aug_test(config)
-    if args.corruption:
+    if args.corruption and args.corruption != ALL:
         configs.set_corruption(config, args.corruption, args.severity or 1)
     return config

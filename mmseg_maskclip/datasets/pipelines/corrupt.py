@@ -11,6 +11,7 @@ from mmseg_maskclip.datasets.pipelines.corruptions import CORRUPTIONS
 from mmseg_maskclip.utils import InputError
 
 SEVERITIES = (1, 2, 3, 4, 5)
+_WHOLE = ('jpeg_compression', 'pixelate')
 
 
 @PIPELINES.register_module()
@@ -22,7 +23,7 @@ class Corrupt:
     directly follow ``LoadImageFromFile``.
 
     Args:
-        name: Among the eight kinds of ``CORRUPTIONS``.
+        name: Among the kinds of ``CORRUPTIONS``.
         severity: 1 (weak) to 5.
         seed: Another seed gives other noise.
         bgr_as_rgb: Take the loaded BGR image for RGB, as the published
@@ -89,7 +90,7 @@ def corrupt_image(image: np.ndarray, name: str, severity: int,
     operator, parameters = CORRUPTIONS[name]
     picture = np.ascontiguousarray(image, dtype=np.float32) / np.float32(255)
     corrupted = operator(picture, parameters[severity - 1], random)
-    if name == 'jpeg_compression':
-        # A decoded JPEG has whole values: rounding down would lose one to floating-point errors.
+    if name in _WHOLE:
+        # Their values are whole: rounding down would lose one to floating-point errors.
         return np.round(corrupted * 255).astype(np.uint8)
     return (np.clip(corrupted, 0, 1) * 255).astype(np.uint8)
