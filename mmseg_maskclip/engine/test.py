@@ -149,8 +149,6 @@ def _prepare(options: TestOptions) -> None:
     if options.out and Path(options.out).is_dir():
         raise InputError(f'--out {options.out} is a folder, expected a file.')
     writable_dir(options.work_dir, 'work dir')
-    if options.show_dir:
-        writable_dir(options.show_dir, '--show-dir')
     if options.out:
         writable_dir(Path(options.out).parent, 'folder of --out')
 

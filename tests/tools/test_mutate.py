@@ -117,4 +117,4 @@ def test_tests_of_a_module_are_the_nearest_ones():
     assert nearest_tests(ROOT, 'mmseg_maskclip/datasets/pipelines/corrupt.py') == [
         'tests/datasets/pipelines/test_corrupt.py', 'tests/datasets/pipelines']
     assert nearest_tests(ROOT, 'mmseg_maskclip/datasets/converters/common.py') == [
-        'tests/datasets', 'tests/cli/test_dataset_converters.py']
+        'tests/datasets/converters', 'tests/cli/test_dataset_converters.py']

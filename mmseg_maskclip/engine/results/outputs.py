@@ -14,7 +14,7 @@ from mmseg_maskclip.engine.distributed import is_main, merge_dicts
 from mmseg_maskclip.engine.inference import picture_of
 from mmseg_maskclip.engine.results.confusion import ConfusionFiles
 from mmseg_maskclip.engine.results.label_files import LabelFiles, check_folder, name_within
-from mmseg_maskclip.utils import InputError, atomic_path, write_image
+from mmseg_maskclip.utils import InputError, atomic_path, writable_dir, write_image
 from mmseg_maskclip.visualization.overlay import add_legend, classes_present, overlay
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ class Outputs:
         self.eval_options = {key: value for key, value in options.eval_options.items()
                              if key != _CONFUSION}
         if options.show_dir:
+            # In this order: a refused run leaves no folder among the images.
             check_folder(options.show_dir, '--show-dir', dataset)
+            writable_dir(options.show_dir, '--show-dir')
         if options.format_only:
             self._label_files = LabelFiles(dataset, options.eval_options, options.work_dir)
             return
