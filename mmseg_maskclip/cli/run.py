@@ -8,7 +8,7 @@ import sys
 import traceback
 from typing import Callable, NoReturn, Optional
 
-from mmseg_maskclip.utils import InputError, sentence_of
+from mmseg_maskclip.utils import InputError, lacks_memory, sentence_of
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -65,11 +65,9 @@ def _with_memory_check(main: Main, args: argparse.Namespace) -> int | None:
     try:
         return main(args)
     except Exception as error:
-        # torch has an exception class for the GPU alone; on the CPU its message must do.
-        text = str(error)
-        if not (isinstance(error, MemoryError) or type(error).__name__ == 'OutOfMemoryError'
-                or 'DefaultCPUAllocator' in text):
+        if not lacks_memory(error):
             raise
+        text = str(error)
         raise InputError(
             f"out of memory ({text.splitlines()[0] if text else 'no message'}): take a "
             'smaller --img-scale, crop or data.samples_per_gpu, --amp in training, or sliding '

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
     config = load_config(args.config, parse_options(args.cfg_options))
     limit_threads(config)
     # Before the model runs; --deterministic switches it off again.
-    torch.backends.cudnn.benchmark = config.get('cudnn_benchmark', False)
+    torch.backends.cudnn.benchmark = bool(config.get('cudnn_benchmark', False))
     choose_gpu(args)
     work_dir = args.work_dir or config.get('work_dir') or os.path.join(
         'work_dirs', Path(args.config).stem)

@@ -6,30 +6,35 @@ import traceback
 from contextlib import contextmanager
 from typing import Iterator
 
-from mmseg_maskclip.utils import InputError
+from mmseg_maskclip.utils import InputError, lacks_memory
 
 
 @contextmanager
-def from_config(where: str) -> Iterator[None]:
-    """Turn whatever is raised while something of a config is built into one sentence.
+def from_config(where: str, what: str = 'cannot be built from the config') -> Iterator[None]:
+    """Turn whatever is raised while something of a config is used first into one sentence.
 
     mmcv, mmseg, timm and torch report an error in a config by any type of
-    exception, so that its type does not distinguish it from a defect.
+    exception, some when something is built and some in the first step, so that
+    its type does not distinguish it from a defect.
     ``MASKCLIP_DEBUG=1`` shows the traceback.
 
     Args:
         where: The part of the config, e.g. ``'model'`` or ``'data.test'``.
+        what: What does not work with it.
 
     Raises:
         InputError: With the part of the config and the last line of the
-            original error; an :class:`InputError` is passed on as it is.
+            original error. An :class:`InputError` is passed on as it is, and so
+            is a lack of memory, which has a message of its own.
     """
     try:
         yield
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f'{where} cannot be built from the config: {last_line(error)}. '
+        if lacks_memory(error):
+            raise
+        raise InputError(f'{where} {what}: {last_line(error)}. '
                          '(MASKCLIP_DEBUG=1 shows where.)') from error
 
 

@@ -58,6 +58,27 @@ def check_trained_classes(meta: Mapping, dataset: Any) -> None:
                  'the data set')
 
 
+def check_losses(model: nn.Module) -> None:
+    """Check that class weights of losses are one a class.
+
+    Args:
+        model: A segmentor.
+
+    Raises:
+        InputError: If there are more or fewer.
+    """
+    for name in ('decode_head', 'auxiliary_head'):
+        heads = getattr(model, name, None)
+        for head in heads if isinstance(heads, nn.ModuleList) else [heads]:
+            losses = getattr(head, 'loss_decode', None)
+            for loss in losses if isinstance(losses, nn.ModuleList) else [losses]:
+                weights = getattr(loss, 'class_weight', None)
+                wanted = getattr(head, 'out_channels', None) or getattr(head, 'num_classes', None)
+                if weights is not None and len(weights) != wanted:
+                    raise InputError(f'model.{name}.loss_decode.class_weight has {len(weights)} '
+                                     f'weights, expected {wanted}, one a class.')
+
+
 def _names_of(dataset: Any) -> list[tuple[str, ...]]:
     """The names of each class: the data set's own, and those it is prompted with."""
     first = getattr(dataset, 'datasets', [dataset])[0]

@@ -54,6 +54,7 @@ def load_config(path: str | Path, options: dict | None = None) -> Config:
     if options:
         with from_config(f'--cfg-options {options}'):
             config.merge_from_dict(options)
+    _check_parts(config, path)
     return config
 
 
@@ -79,10 +80,7 @@ def _parse(path: Path) -> Config:
 
 def _check_roots(config: Config, path: Path, options: dict) -> None:
     """Check that required parts are there, and that options name existing keys."""
-    for key in ('model', 'data'):
-        if not isinstance(config.get(key), dict):
-            raise InputError(f"config {path} has no dict '{key}': it is a part of a config, not a "
-                             'whole one; see configs/ for the shipped ones.')
+    _check_parts(config, path)
     imports = (config.get('custom_imports') or {}).get('imports') or []
     if 'mmseg_maskclip' in ([imports] if isinstance(imports, str) else imports):
         raise InputError(f"custom_imports of config {path} names 'mmseg_maskclip', which registers "
@@ -97,6 +95,16 @@ def _check_roots(config: Config, path: Path, options: dict) -> None:
         if root not in READ:
             raise InputError(f'--cfg-options {key} has no effect, nothing reads {root!r} any more '
                              f'when {path} is read{hint_for(config, root)}')
+
+
+def _check_parts(config: Config, path: Path) -> None:
+    """Parts that every config has."""
+    for key in ('model', 'data'):
+        if not isinstance(config.get(key), dict):
+            raise InputError(f"config {path} has no dict '{key}': it is a part of a config, not a "
+                             'whole one; see configs/ for the shipped ones.')
+    require_number(config.data.get('workers_per_gpu', 0), 'data.workers_per_gpu', minimum=0,
+                   whole=True)
 
 
 def transforms_of(pipeline: Sequence[dict], name: str) -> Iterator[dict]:

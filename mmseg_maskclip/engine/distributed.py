@@ -16,7 +16,11 @@ from mmcv.runner import get_dist_info, init_dist
 from mmseg.utils import setup_multi_processes
 from torch import Tensor
 
+from mmseg_maskclip.engine.border import from_config
 from mmseg_maskclip.utils import InputError, atomic_path
+
+# Of a data loader, where a config does not say.
+_WORKERS = 2
 
 
 def limit_threads(config: Config) -> None:
@@ -25,7 +29,8 @@ def limit_threads(config: Config) -> None:
     Args:
         config: May name ``mp_start_method`` and ``opencv_num_threads``.
     """
-    with warnings.catch_warnings():
+    config.data.setdefault('workers_per_gpu', _WORKERS)
+    with warnings.catch_warnings(), from_config('opencv_num_threads or mp_start_method'):
         warnings.simplefilter('ignore')
         setup_multi_processes(config)
 

@@ -13,10 +13,11 @@ from mmcv.utils import print_log
 
 # What training, testing, mmcv and mmseg read.
 READ = ('model', 'data', 'work_dir', 'load_from', 'resume_from', 'cudnn_benchmark', 'fp16', 'seed',
-        'mp_start_method', 'opencv_num_threads', 'evaluation', 'optimizer', 'optimizer_config',
-        'lr_config', 'momentum_config', 'runner', 'workflow', 'checkpoint_config', 'log_config',
-        'custom_hooks', 'custom_imports', 'dist_params', 'log_level', 'test_cfg', 'train_cfg',
-        'total_batch_size', 'accumulative_counts', 'find_unused_parameters')
+        'mp_start_method', 'opencv_num_threads', 'omp_num_threads', 'mkl_num_threads',
+        'evaluation', 'optimizer', 'optimizer_config', 'lr_config', 'momentum_config', 'runner',
+        'workflow', 'checkpoint_config', 'log_config', 'custom_hooks', 'custom_imports',
+        'dist_params', 'log_level', 'test_cfg', 'train_cfg', 'total_batch_size',
+        'accumulative_counts', 'find_unused_parameters')
 # Variables by which configs of mmseg and of this project say a thing once. A base defines them for
 # all that derive from it, and mmcv keeps them in the config it writes down.
 _HELPERS = re.compile(r'dataset_type|data_root|img_norm_cfg|norm_cfg|crop_size|img_scale|'

@@ -19,3 +19,10 @@ def sentence_of(error: InputError) -> str:
     """
     # torch re-raises a worker's error as the same type with its traceback as the message.
     return str(error).rstrip().rpartition(f'{InputError.__name__}: ')[2]
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error says that there is not enough memory, which is no defect of anything."""
+    # torch has a class for the GPU alone, and its own words for the CPU.
+    return (isinstance(error, MemoryError) or type(error).__name__ == 'OutOfMemoryError'
+            or 'DefaultCPUAllocator' in str(error))

@@ -17,9 +17,11 @@ from mmseg_maskclip.engine.build import build_validation_dataset
 from mmseg_maskclip.engine.class_names import check_classes
 from mmseg_maskclip.engine.distributed import is_main
 from mmseg_maskclip.engine.record import write_json
+from mmseg_maskclip.engine.train.checks.rehearsal import check_best, rehearse_evaluation
+from mmseg_maskclip.engine.train.checks.values import arguments_of, require_known
 from mmseg_maskclip.engine.train.data import build_val_loader
 from mmseg_maskclip.engine.train.runner import TrainRunner, unwrap
-from mmseg_maskclip.utils import to_plain
+from mmseg_maskclip.utils import to_plain, writable_dir
 
 RECORD = 'evaluations.json'
 _BEST = ('best_score', 'best_ckpt')
@@ -114,6 +116,9 @@ def _read(path: Path) -> dict:
 def register_evaluation(runner: TrainRunner, config: Config) -> None:
     """Evaluate on ``data.val`` as ``evaluation`` of the config sets it.
 
+    One image goes all the way first: what fails is told before the training
+    whose first checkpoint would be evaluated.
+
     Args:
         runner: The runner.
         config: With both.
@@ -122,12 +127,30 @@ def register_evaluation(runner: TrainRunner, config: Config) -> None:
         InputError: If the data or the settings are wrong.
     """
     dataset = build_validation_dataset(config)
-    check_classes(unwrap(runner.model), dataset, 'validation data')
+    model = unwrap(runner.model)
+    for part in getattr(dataset, 'datasets', [dataset]):
+        check_classes(model, part, 'validation data')
     if is_main():
         warn_of_labels(dataset, 'data.val')
-    arguments = {'pre_eval': True, **config.evaluation, 'by_epoch': False}
+    # For every metric of segmentation greater is better; mmcv knows that of three of them.
+    arguments = {'pre_eval': True, 'rule': 'greater', **config.evaluation, 'by_epoch': False}
+    if arguments['rule'] is None:
+        arguments['rule'] = 'greater'
     hook = TrainDistEvalHook if get_dist_info()[1] > 1 else TrainEvalHook
+    require_known(arguments, 'evaluation', _arguments(dataset))
     with from_config('evaluation'):
-        # After the checkpoint hook (NORMAL) and before the loggers (VERY_LOW), as in mmseg.
-        runner.register_hook(hook(build_val_loader(dataset, config), **arguments),
-                             priority='LOW')
+        evaluation = hook(build_val_loader(dataset, config), **arguments)
+    check_best(arguments.get('save_best'), rehearse_evaluation(model, dataset,
+                                                              evaluation.eval_kwargs))
+    if arguments.get('save_best') and arguments.get('out_dir') is not None:
+        writable_dir(str(arguments['out_dir']), 'evaluation.out_dir')
+    # After the checkpoint hook (NORMAL) and before the loggers (VERY_LOW), as in mmseg.
+    runner.register_hook(evaluation, priority='LOW')
+
+
+def _arguments(dataset: Any) -> set[str]:
+    """Keys of ``evaluation`` that mmcv's hooks, mmseg's, or a data set read."""
+    hooks = {kind for hook in (EvalHook, DistEvalHook) for kind in hook.__mro__} - {object}
+    parts = getattr(dataset, 'datasets', [dataset])
+    return {name for function in [*hooks, *(part.evaluate for part in parts)]
+            for name in arguments_of(function)}

@@ -64,9 +64,9 @@ def resumed_path(options: TrainOptions) -> Path | None:
         InputError: If a checkpoint that is named does not exist.
     """
     if options.load_from:
-        require_file(options.load_from, 'checkpoint of --load-from')
+        require_file(str(options.load_from), 'checkpoint of --load-from')
     if options.resume_from:
-        return require_file(options.resume_from, 'checkpoint of --resume-from')
+        return require_file(str(options.resume_from), 'checkpoint of --resume-from')
     if options.auto_resume:
         return latest_checkpoint(options.work_dir)
     left = list(Path(options.work_dir).glob('iter_*.pth'))

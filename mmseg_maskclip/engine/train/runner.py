@@ -13,6 +13,7 @@ from mmcv.parallel import MMDataParallel, MMDistributedDataParallel, is_module_w
 from mmcv.runner import IterBasedRunner
 from torch import nn
 
+from mmseg_maskclip.engine.border import from_config
 from mmseg_maskclip.engine.distributed import device_of_process
 from mmseg_maskclip.engine.train.checkpoint import link_latest, write_checkpoint
 from mmseg_maskclip.models.weights.averages import split_averages
@@ -90,6 +91,7 @@ class TrainRunner(IterBasedRunner):
         self._averages: dict[str, Any] = {}
         self.stepper: Any = None
         self._logged: tuple[str, ...] = ()
+        self._stepped = False
 
     def keep(self, name: str, item: Any) -> None:
         """Make something part of checkpoints, and restore it in a resumed run.
@@ -126,15 +128,22 @@ class TrainRunner(IterBasedRunner):
         self._averages = {}
 
     def train(self, data_loader: Any, **kwargs: Any) -> None:
-        """One iteration.
+        """One iteration; in the first one settings show their faults that no check knows.
 
         Args:
             data_loader: mmcv's ``IterLoader`` over the training batches.
             kwargs: For the model's ``train_step``.
 
         Raises:
-            InputError: If the loss is NaN or infinite.
+            InputError: If the loss is NaN or infinite, or the first step fails.
         """
+        border = (contextlib.nullcontext() if self._stepped
+                  else from_config('the first training step', 'fails with this config'))
+        with border:
+            self._iterate(data_loader, **kwargs)
+        self._stepped = True
+
+    def _iterate(self, data_loader: Any, **kwargs: Any) -> None:
         self.model.train()
         self.mode = 'train'
         self.data_loader = data_loader

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Mapping
+
 from mmcv import Config
 from mmcv.runner import get_dist_info
 from mmcv.utils import print_log
 
 from mmseg_maskclip.engine.precision import FP16_HOOK
+from mmseg_maskclip.engine.train.checks.values import check_values, require_known
 from mmseg_maskclip.utils import InputError, require_number
 
 _BASE = 'Take configs/_base_/schedules/ as a base.'
@@ -28,18 +31,20 @@ def check_settings(config: Config, amp: str | None) -> None:
     if 'train' not in config.data:
         raise InputError("the config has no 'data.train'.")
     runner = config.runner
-    if runner.get('type') != 'IterBasedRunner':
-        raise InputError(f'runner is {dict(runner)}, expected '
+    if not isinstance(runner, Mapping) or runner.get('type') != 'IterBasedRunner':
+        raise InputError(f'runner is {runner}, expected '
                          "dict(type='IterBasedRunner', max_iters=N): stages and "
                          'resuming count iterations.')
     require_number(runner.get('max_iters'), 'runner.max_iters', minimum=1, whole=True)
-    workflow = [tuple(flow) for flow in config.get('workflow', [('train', 1)])]
-    if workflow != [('train', 1)]:
+    require_known(runner, 'runner', ('type', 'max_iters'))
+    workflow = config.get('workflow', [('train', 1)])
+    if [*map(list, workflow)] != [['train', 1]]:
         raise InputError(f"workflow is {workflow}, expected [('train', 1)]; validation is "
                          "set by 'evaluation'.")
     for key, value in (('data.samples_per_gpu', config.data.get('samples_per_gpu')),
                        ('accumulative_counts', accumulation_of(config))):
         require_number(value, key, minimum=1, whole=True)
+    check_values(config)
     _check_step(config, amp)
 
 

@@ -21,7 +21,7 @@ from torch import nn
 from mmseg_maskclip.datasets.checking import warn_of_labels
 from mmseg_maskclip.engine.border import from_config
 from mmseg_maskclip.engine.build import build_model
-from mmseg_maskclip.engine.class_names import check_classes
+from mmseg_maskclip.engine.class_names import check_classes, check_losses
 from mmseg_maskclip.engine.distributed import is_main, main_process_first
 from mmseg_maskclip.engine.precision import (
     FP16_HOOK,
@@ -34,6 +34,7 @@ from mmseg_maskclip.engine.record import timestamp, versions
 from mmseg_maskclip.engine.samples import settle_flip
 from mmseg_maskclip.engine.train import ema as ema_labeller  # noqa: F401  (registration)
 from mmseg_maskclip.engine.train.checkpoint import read_checkpoint, remove_leftovers
+from mmseg_maskclip.engine.train.checks.rehearsal import rehearse_sample
 from mmseg_maskclip.engine.train.data import build_train_loader
 from mmseg_maskclip.engine.train.evaluation import register_evaluation
 from mmseg_maskclip.engine.train.hooks import NoiseHook, StageHook, StepHook
@@ -123,14 +124,16 @@ def _prepare(config: Config, options: TrainOptions, precision: Precision, seed: 
     """Build everything that a run needs."""
     _make_deterministic(options.deterministic)
     settle_batch(config, options.auto_scale_lr)
-    set_random_seed(seed)
     with from_config('data.train'):
         dataset = build_dataset(copy.deepcopy(config.data.train))
     settle_flip(dataset)
     if is_main():
         warn_of_labels(dataset, 'data.train')
+    rehearse_sample(dataset, seed)
+    set_random_seed(seed)
     model = _build_student(config, dataset, options, resuming)
-    loader = build_train_loader(dataset, config, seed)
+    with from_config('data.train_dataloader'):
+        loader = build_train_loader(dataset, config, seed)
     wrapped = wrap_model(model, get_dist_info()[1] > 1,
                          config.get('find_unused_parameters', False))
     runner = TrainRunner(
@@ -160,6 +163,7 @@ def _build_student(config: Config, dataset: Any, options: TrainOptions,
                    resuming: bool) -> nn.Module:
     model = build_model(config, training=True, pretrained=not resuming)
     check_classes(model, dataset, 'training data')
+    check_losses(model)
     check_labels(model, dataset)
     if resuming:
         # The checkpoint replaces all weights: files that have gone since are not missed.

@@ -36,7 +36,7 @@ def test_a_plain_config_passes():
     ({'data.samples_per_gpu': 1.5}, 'samples_per_gpu is 1.5'),
     ({'optimizer_config': dict(type='GradientCumulativeFp16OptimizerHook')}, 'fp16=dict'),
     ({'optimizer_config': dict(type='GradientCumulativeOptimizerHook')}, 'accumulative_counts'),
-    ({'optimizer_config': dict(type='Mine'), 'accumulative_counts': 2}, 'Mine'),
+    ({'optimizer_config': dict(type='ProfilerHook'), 'accumulative_counts': 2}, 'do not work'),
 ])
 def test_what_can_not_be_trained_is_told(changes, words):
     with pytest.raises(InputError, match=words):

@@ -1,0 +1,1 @@
+"""What is checked before a training run starts: single values, and one image each way."""
