@@ -29,6 +29,8 @@ setup(
         'torchvision',
         'mmsegmentation==0.30.0',
         'open_clip_torch>=3.3,<4',
+        'huggingface_hub',
+        'safetensors',
         'timm',
         'numpy',
         'scipy',

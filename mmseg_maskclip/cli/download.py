@@ -1,5 +1,9 @@
 """Download CLIP checkpoints, check their SHA-256, convert them and build text banks.
 
+Models are OpenAI's by name and open_clip's as NAME:TAG; tags that lie on the
+Hugging Face hub come through its client, whose cache and environment variables
+(HF_HUB_CACHE, HF_ENDPOINT, HF_HUB_OFFLINE, HF_TOKEN) hold, and are linked.
+
 The banks are those of voc, context and stuff, for ViT-B/16 also the text
 features of the class weight. Existing files are kept; an interrupted
 download is resumed. MASKCLIP_BASE_URL names a mirror with the files at
@@ -19,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument('models', nargs='*', default=MODELS, metavar='MODEL',
                         help='RN50, RN101, RN50x4, RN50x16, RN50x64, ViT-B/32, ViT-B/16, '
-                             'ViT-L/14, ViT-L/14@336px (default: RN50 ViT-B/16)')
+                             'ViT-L/14, ViT-L/14@336px (default: RN50 ViT-B/16), or weights of '
+                             'open_clip as NAME:TAG, e.g. ViT-B-16:datacomp_xl_s13b_b90k')
     parser.add_argument('--out', metavar='DIR', default='pretrain',
                         help='folder to write to (default: pretrain)')
     parser.add_argument('--class-set', nargs='*', default=SETS, metavar='SET',

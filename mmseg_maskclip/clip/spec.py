@@ -65,6 +65,8 @@ class ClipSpec:
         open_clip_name: Architecture name in open_clip, or None.
         filename: Usual name of its weights file, or None.
         url: Where that file is published, or None.
+        hub: Where it lies on the Hugging Face hub, ``{owner}/{model}/{file}``
+            (the file may be empty, for open_clip's usual names), or None.
         sha256: SHA-256 of that file (or its first digits where only those are
             published), or None.
         weights: Path of weights that ship with this package, or None.
@@ -88,6 +90,7 @@ class ClipSpec:
     open_clip_name: Optional[str] = None
     filename: Optional[str] = None
     url: Optional[str] = None
+    hub: Optional[str] = None
     sha256: Optional[str] = None
     weights: Optional[str] = None
 

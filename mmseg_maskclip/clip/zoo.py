@@ -80,14 +80,19 @@ def how_to_get(spec: ClipSpec) -> str:
     Args:
         spec: The model.
     """
-    if spec.name in OPENAI_MODELS or spec.url:
+    if spec.name in OPENAI_MODELS or spec.url or spec.hub:
         return f'Run: bash download_weights.sh {spec.name}'
     if spec.weights:
         return f'Its weights ship with this package: {spec.weights}'
     if spec.open_clip_name:
-        return (f'Save the weights of {spec.name} with open_clip and name the file '
-                f'with --checkpoint FILE or as pretrain/{spec.filename or "FILE"}.')
-    return 'Give a checkpoint of these sizes.'
+        import open_clip
+
+        tags = open_clip.list_pretrained_tags_by_model(spec.open_clip_name)
+        if tags:
+            return (f'Run: bash download_weights.sh {spec.open_clip_name}:TAG with TAG one of '
+                    f'{", ".join(tags)}, and name the model so.')
+        return f'open_clip has no weights of {spec.open_clip_name}: give a file of your own.'
+    return 'Give a CLIP file of these sizes.'
 
 
 def _plain(name: str) -> str:
@@ -151,7 +156,8 @@ def _tagged_spec(architecture: str, config: dict, tag: str) -> ClipSpec:
     # open_clip puts the first digits of a SHA-256 into the names of some files.
     digits = re.search(r'-([0-9a-f]{8})\.pt$', filename)
     return replace(spec, name=f'{architecture}:{tag}', short_name=f'{architecture}_{tag}',
-                   filename=filename, url=url, sha256=digits.group(1) if digits else None)
+                   filename=filename, url=url,
+                   hub=cfg.get('hf_hub') or None, sha256=digits.group(1) if digits else None)
 
 
 def _unknown(name: str) -> str:

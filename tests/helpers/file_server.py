@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,7 @@ class FileServer:
         requests: (path, Range header or None) of every request so far.
         break_after: Bytes after which a connection is dropped, or None.
         ranges: Whether Range headers are honoured.
+        statuses: Path to a status, with the headers that go with it, to fail with.
     """
 
     def __init__(self) -> None:
@@ -23,10 +25,18 @@ class FileServer:
         self.requests: list[tuple] = []
         self.break_after: int | None = None
         self.ranges = True
+        self.statuses: dict[str, tuple[int, dict]] = {}
         self.url = ''
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        """Answer one GET."""
+        """Answer one GET or HEAD."""
+        if handler.path in self.statuses:
+            status, headers = self.statuses[handler.path]
+            handler.send_response(status)
+            for name, value in {'Content-Length': '0', **headers}.items():
+                handler.send_header(name, value)
+            handler.end_headers()
+            return
         asked = handler.headers.get('Range')
         self.requests.append((handler.path, asked))
         content = self.files.get(handler.path)
@@ -45,7 +55,12 @@ class FileServer:
             handler.send_header('Content-Range',
                                 f'bytes {start}-{len(content) - 1}/{len(content)}')
         handler.send_header('Content-Length', str(len(content) - start))
+        # What clients of the Hugging Face hub ask for.
+        handler.send_header('ETag', f'"{hashlib.sha256(content).hexdigest()}"')
+        handler.send_header('X-Repo-Commit', 40 * 'c')
         handler.end_headers()
+        if handler.command == 'HEAD':
+            return
         body = content[start:]
         handler.wfile.write(body if self.break_after is None else body[:self.break_after])
 
@@ -58,6 +73,8 @@ def serve():
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             server.answer(self)
+
+        do_HEAD = do_GET
 
         def log_message(self, *args) -> None:
             pass

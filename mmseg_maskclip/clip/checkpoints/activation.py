@@ -89,9 +89,11 @@ def _in_file(checkpoint: ClipCheckpoint) -> Activation | None:
 
 
 def _beside(checkpoint: ClipCheckpoint) -> Activation | None:
+    # A link into the hub's cache, where the config lies too, has a name of its own.
+    file = checkpoint.path.readlink() if checkpoint.path.is_symlink() else checkpoint.path
     for start, name in _BESIDE:
-        path = checkpoint.path.with_name(name)
-        if not checkpoint.path.name.startswith(start) or not path.is_file():
+        path = checkpoint.path.parent / file.with_name(name)
+        if not file.name.startswith(start) or not path.is_file():
             continue
         try:
             content = json.loads(path.read_text(encoding='utf-8'))

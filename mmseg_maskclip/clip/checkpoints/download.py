@@ -11,6 +11,7 @@ import urllib.request
 from pathlib import Path
 from typing import BinaryIO
 
+from mmseg_maskclip.clip.checkpoints.hub import download_from_hub
 from mmseg_maskclip.clip.spec import ClipSpec
 from mmseg_maskclip.clip.zoo import how_to_get
 from mmseg_maskclip.utils import InputError, sha256_of, writable_dir
@@ -34,12 +35,15 @@ def download_clip(spec: ClipSpec, root: str | Path = 'pretrain', progress: bool 
         progress: Whether to show a progress bar.
 
     Returns:
-        The file, ``{root}/{spec.filename}``.
+        The file, ``{root}/{spec.filename}``; what comes from the hub may be
+        named ``.safetensors`` instead.
 
     Raises:
         InputError: If the model has no published file, the host can't be
             reached, or what came is not the published file.
     """
+    if spec.url is None and spec.hub is not None:
+        return download_from_hub(spec, root)
     url, filename = published_file(spec)
     target = writable_dir(root, 'download folder') / filename
     command = f'bash download_weights.sh {spec.name}'

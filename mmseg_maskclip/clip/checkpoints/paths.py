@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmseg_maskclip.clip.checkpoints.hub import SAFE
 from mmseg_maskclip.clip.spec import ClipSpec
 from mmseg_maskclip.clip.zoo import how_to_get
 from mmseg_maskclip.utils import InputError
@@ -62,6 +63,8 @@ def find_checkpoint(spec: ClipSpec, root: str | Path = PRETRAIN) -> Path:
     if spec.weights:
         return Path(spec.weights)
     path = Path(root) / (spec.filename or f'{spec.short_name}.pt')
+    if spec.hub and not path.is_file() and path.with_suffix(SAFE).is_file():
+        return path.with_suffix(SAFE)
     if not path.is_file():
         raise InputError(f'the CLIP checkpoint {path} of {spec.name} does not exist. '
                          f'{how_to_get(spec)}')

@@ -11,6 +11,7 @@ from mmseg_maskclip.clip import (
     CheckpointContent,
     CheckpointKind,
     clip_checkpoint_from,
+    how_to_get,
     read_checkpoint_file,
 )
 from mmseg_maskclip.models import MaskClip
@@ -24,7 +25,7 @@ from mmseg_maskclip.models.weights.official import adapt_official
 from mmseg_maskclip.models.weights.state_dict import load_exactly
 from mmseg_maskclip.utils import InputError
 
-_GET = 'bash download_weights.sh'
+_TRAINED = 'Give the checkpoint that training the config wrote, WORK_DIR/latest.pth.'
 
 
 def load_weights(model: nn.Module, path: str | Path,
@@ -47,7 +48,8 @@ def load_weights(model: nn.Module, path: str | Path,
         InputError: If the file is missing, broken, or of another model.
     """
     path = locate_weights(path)
-    content = read_checkpoint_file(path, f'Get the weights of CLIP with: {_GET}')
+    content = read_checkpoint_file(path, how_to_get(model.backbone.spec) if isinstance(
+        model, MaskClip) else _TRAINED)
     # The teacher in an official student's checkpoint is a MaskCLIP; a student takes the rest.
     if content.kind is CheckpointKind.CLIP or (
             content.kind is CheckpointKind.SEGMENTOR_WITH_TEACHER and isinstance(model, MaskClip)):

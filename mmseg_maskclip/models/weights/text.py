@@ -93,12 +93,14 @@ def _text_tower_beside(checkpoint: ClipCheckpoint, spec: ClipSpec,
                        vocabulary: str) -> ClipCheckpoint:
     """The full CLIP file beside one that holds the image tower alone."""
     for folder in (Path(checkpoint.path).parent, Path('pretrain')):
-        if spec.filename and (folder / spec.filename).is_file():
-            other = read_clip_checkpoint(folder / spec.filename)
-            other.check(spec)
-            return other
+        name = Path(spec.filename or spec.short_name)
+        for suffix in (name.suffix, '.safetensors'):
+            file = (folder / name).with_suffix(suffix)
+            if spec.filename and file.is_file():
+                return read_clip_checkpoint(file).check(spec)
     make = (f'python tools/maskclip_utils/prompt_engineering.py --model {spec.short_name} '
-            f'--class-set {vocabulary}') if vocabulary in list_vocabularies() else (
+            f'--class-set {vocabulary}') if (
+                spec.open_clip_name and vocabulary in list_vocabularies()) else (
             'give the full CLIP file as the checkpoint')
     raise InputError(f'there is no text bank of {vocabulary!r} for CLIP model {spec.name}, and '
                      f'{checkpoint.path} holds no text tower to build it from: {make}')

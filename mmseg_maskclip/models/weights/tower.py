@@ -10,6 +10,7 @@ from mmcv.utils import print_log
 from mmseg_maskclip.clip import (
     ClipCheckpoint,
     activation_of,
+    how_to_get,
     read_clip_checkpoint,
     weights_path,
 )
@@ -18,7 +19,6 @@ from mmseg_maskclip.models.weights.state_dict import load_exactly
 from mmseg_maskclip.utils import require_file
 
 POSITIONS = 'attnpool.positional_embedding'
-_GET = 'bash download_weights.sh'
 
 
 def load_tower(backbone: ClipBackbone, checkpoint: ClipCheckpoint) -> None:
@@ -45,7 +45,7 @@ def load_tower(backbone: ClipBackbone, checkpoint: ClipCheckpoint) -> None:
         state[POSITIONS] = torch.zeros_like(backbone.state_dict()[POSITIONS])
     _settle_activation(backbone, checkpoint)
     load_exactly(backbone, state, f'{checkpoint.path} as CLIP model {backbone.spec.name}',
-                 f'Run: {_GET} {backbone.spec.name}')
+                 how_to_get(backbone.spec))
 
 
 def _settle_activation(backbone: ClipBackbone, checkpoint: ClipCheckpoint) -> None:
@@ -68,7 +68,8 @@ def _projections(backbone: ClipBackbone, checkpoint: ClipCheckpoint) -> dict:
         return {}
     require_file(beside, f'{checkpoint.path} holds the backbone alone; the projections',
                  'Make them with: python tools/maskclip_utils/convert_clip_weights.py '
-                 f'--model {spec.short_name}')
+                 f'--model {spec.short_name}' if spec.open_clip_name else
+                 'Give the full CLIP file as the checkpoint.')
     other = read_clip_checkpoint(beside)
     other.check(spec)
     return {key: value for key, value in other.visual.items() if key not in checkpoint.visual}

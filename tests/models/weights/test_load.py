@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from mmcv import Config
@@ -72,7 +74,8 @@ def test_earlier_converted_files_find_each_other(clip, reference, tmp_path):
     model = _segmentor(clip, text_embeddings_path=str(tmp_path / 'bank.pth'))
     short = spec_of(clip).short_name
     backbone = save_as(clip, tmp_path / f'{short}_clip_backbone.pth', 'backbone')
-    with pytest.raises(InputError, match='convert_clip_weights.py'):
+    # Not a command for a model that has no name.
+    with pytest.raises(InputError, match=r'holds the backbone alone.*Give the full CLIP file'):
         load_weights(model, backbone)
     save_as(clip, tmp_path / f'{short}_clip_weights.pth', 'weights')
     load_weights(model, backbone)
@@ -88,8 +91,20 @@ def test_a_file_without_texts_says_what_to_do(clip, tmp_path):
     path = save_as(clip, tmp_path / f'{short}_clip_backbone.pth', 'backbone')
     with pytest.raises(InputError, match='give the full CLIP file'):
         load_weights(_segmentor(clip), path)
-    with pytest.raises(InputError, match='prompt_engineering.py --model .* --class-set mario'):
+    with pytest.raises(InputError, match="'mario'.*give the full CLIP file"):
         load_weights(_segmentor(clip, vocabulary='mario', num_classes=7), path)
+
+
+def test_a_model_with_a_name_is_told_the_command(clip, tmp_path):
+    sizes = _sizes(clip)
+    model = _segmentor(clip, vocabulary='mario', num_classes=7)
+    model.backbone.spec = replace(model.backbone.spec, open_clip_name='ViT-B-16')
+    path = save_as(clip, tmp_path / f"{sizes['short_name']}_clip_backbone.pth", 'backbone')
+    with pytest.raises(InputError, match='convert_clip_weights.py --model tiny'):
+        load_weights(model, path)
+    save_as(clip, tmp_path / f"{sizes['short_name']}_clip_weights.pth", 'weights')
+    with pytest.raises(InputError, match='prompt_engineering.py --model tiny.* --class-set mario'):
+        load_weights(model, path)
 
 
 def test_another_architecture_is_refused(tmp_path):
