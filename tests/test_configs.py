@@ -243,6 +243,21 @@ def test_metafile_names_configs_that_exist(path):
         assert all(result['Source'] for result in model['Results'])
 
 
+def test_parameters_of_student_and_teacher_are_stated():
+    """Published: 156, 125, 166 and 169 M, for one of the two CLIPs with one of two students."""
+    stated = {}
+    for model in yaml.safe_load((CONFIGS / 'maskclip_plus/metafile.yml').read_text())['Models']:
+        metadata, student = model['Metadata'], built(ROOT / model['Config'])
+        count = sum(parameter.numel() for part in (student, student.teacher)
+                    for parameter in part.parameters())
+        assert metadata['Parameters'] == f'{count / 1e6:.0f} M', model['Name']
+        stated[metadata['CLIP'], metadata['Student']] = metadata['Parameters']
+    for key, published in {('RN50', 'DeepLabv2-R101'): 156, ('RN50', 'SegFormer-b5'): 125,
+                           ('ViT-B/16', 'DeepLabv2-R101'): 166,
+                           ('ViT-B/16', 'SegFormer-b5'): 169}.items():
+        assert stated[key] == f'{published} M'
+
+
 @cases('path', LEAVES, ids=name_of)
 def test_scale_is_what_the_name_says(path):
     scale = loaded(path).data.test.pipeline[1].img_scale

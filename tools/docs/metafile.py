@@ -37,7 +37,7 @@ def models_table(models: list[dict], link_root: str) -> str:
     """A Markdown table: model, data set, metrics, source, config.
 
     What tells the models apart beside their CLIP has a column where it is
-    stated: the student, and the setting it is trained in.
+    stated: the student, the setting it is trained in, its parameters.
 
     Args:
         models: What :func:`read_metafile` returns.
@@ -45,7 +45,7 @@ def models_table(models: list[dict], link_root: str) -> str:
     """
     results = [(model, result) for model in models for result in model['Results']]
     metrics = list(dict.fromkeys(name for _, result in results for name in result['Metrics']))
-    metadata = ['CLIP', *(key for key in ('Student', 'Setting')
+    metadata = ['CLIP', *(key for key in ('Student', 'Setting', 'Parameters')
                           if any(key in model['Metadata'] for model in models))]
     header = ['CLIP', *(key.lower() for key in metadata[1:]), 'data set', *metrics, 'from',
               'config']
