@@ -74,7 +74,7 @@ def test_whole_equals_mmsegs_plain_way(arch, size, ori):
 @pytest.mark.parametrize('size', [(64, 96), (33, 80), (24, 24), (32, 32)])
 @torch.no_grad()
 def test_slide_equals_mmsegs_plain_way(size):
-    model = _model(test_cfg=dict(mode='slide', crop_size=(32, 32), stride=(20, 24)))
+    model = _model(test_cfg=dict(mode='slide', crop_size=(32, 40), stride=(20, 24)))
     image, meta = torch.randn(1, 3, *size), _meta(size, (50, 75))
     _agree(model.simple_test(image, [meta])[0], _plain(model, image, meta))
 

@@ -11,7 +11,8 @@ from typing import Sequence
 from mutation.operators import Change, changes_of
 
 _LOGS = ('print', 'print_log', 'warn', 'warning', 'info', 'debug', 'error', 'exception', 'log')
-_LONG = 60
+_LONG = 70
+_PIECE = 12
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class Mutant:
         file: The module, relative to the root.
         line: Where the change starts.
         what: The kind of change.
-        before: The piece as it was.
-        after: What took its place.
+        before: The piece as it was; of a small one, such as a number, its line.
+        after: What took its place, or the line then.
         source: The whole module with the change.
     """
 
@@ -118,9 +119,13 @@ def _mutant(root: Path, file: str, change: Change) -> Mutant:
     node, content = change.node, b''.join(lines)
     start = starts[node.lineno - 1] + node.col_offset
     end = starts[node.end_lineno - 1] + node.end_col_offset
-    changed = content[:start] + change.text.encode() + content[end:]
-    return Mutant(file, node.lineno, change.what, content[start:end].decode(), change.text,
-                  changed.decode())
+    piece = content[start:end].decode()
+    changed = (content[:start] + change.text.encode() + content[end:]).decode()
+    before, after = piece, change.text
+    if len(piece) < _PIECE and change.what != 'statement deleted':
+        before, after = (source.splitlines()[node.lineno - 1].strip()
+                         for source in (content.decode(), changed))
+    return Mutant(file, node.lineno, change.what, before, after, changed)
 
 
 def _short(source: str) -> str:
