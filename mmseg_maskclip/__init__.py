@@ -10,8 +10,8 @@ import importlib
 __version__ = '0.1.0'
 
 _PUBLIC = dict.fromkeys((
-    'TestOptions', 'TrainOptions', 'build_model', 'load_config', 'load_weights', 'test_model',
-    'train_model'), 'mmseg_maskclip.apis')
+    'TestOptions', 'TrainOptions', 'build_model', 'init_segmentor', 'load_config', 'load_weights',
+    'test_model', 'train_model'), 'mmseg_maskclip.apis')
 
 __all__ = ['__version__', *_PUBLIC]
 
