@@ -4,12 +4,13 @@
 #   bash env_install.sh --here    into the active environment
 #   bash env_install.sh --full    also builds mmcv-full (compiled operators; nothing here needs them)
 #   bash env_install.sh --dev     also what the tests need
-# PYTHON=python3.11 picks the interpreter of a new .venv.
+# PYTHON=python3.11 picks the interpreter of a new .venv. Of an old Python the versions named in
+# constraints/ are installed, which are known to work together.
 set -euo pipefail
 
 MMCV_VERSION=1.7.2
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-help() { sed -n '2,7s/^# \{0,1\}//p' "$root/env_install.sh"; }
+help() { sed -n '2,8s/^# \{0,1\}//p' "$root/env_install.sh"; }
 fail() { echo "error: $*" >&2; exit 2; }
 
 here=0 full=0 dev=0
@@ -48,7 +49,10 @@ imports() { (cd / && "$python" -c 'import mmseg_maskclip' 2>/dev/null); }
 
 # The stamp of the last finished run: what was asked for and of which sources it was made.
 stamp=$("$python" -c 'import sys; print(sys.prefix)')/mmseg_maskclip.installed
-sources="$(cksum setup.py env_install.sh | tr '\n' ' ')$root"
+constraints=constraints/python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt
+[ -f "$constraints" ] || constraints=""
+# shellcheck disable=SC2086
+sources="$(cksum setup.py env_install.sh $constraints | tr '\n' ' ')$root"
 has() { [ -f "$stamp" ] && grep -qF -- "$1" "$stamp"; }
 if has "$sources" && { [ "$dev" = 0 ] || has "dev=1"; } && { [ "$full" = 0 ] || has "full=1"; } \
     && imports; then
@@ -60,12 +64,13 @@ rm -f "$stamp"
 
 # One resolver run for torch and torchvision: a torch of another build beside torchvision breaks it.
 # setuptools below 81 still has pkg_resources, which mmcv's setup.py imports.
+constrain=${constraints:+-c $constraints}  # two words, or none
 echo "Installing torch and the libraries (the download of torch is most of it) ..."
 pip install --upgrade --quiet pip
-pip install --quiet 'setuptools>=64,<81' wheel torch torchvision opencv-python-headless
+pip install --quiet $constrain 'setuptools>=64,<81' wheel torch torchvision opencv-python-headless
 extras=""
 [ "$dev" = 0 ] || extras="[dev]"
-pip install --quiet --no-build-isolation -e ".$extras"
+pip install --quiet $constrain --no-build-isolation -e ".$extras"
 
 build_full_mmcv() {
   work=$(mktemp -d)
@@ -90,7 +95,7 @@ PY
     "$work/mmcv-full-$MMCV_VERSION"
   # Only now that there is something to put in its place.
   pip uninstall --quiet --yes mmcv mmcv-full
-  pip install --quiet "$work"/wheel/*.whl
+  pip install --quiet $constrain "$work"/wheel/*.whl
 }
 
 full_version=$(version_of mmcv-full)
@@ -101,7 +106,7 @@ fi
 if [ "$full" = 1 ]; then
   [ -n "$full_version" ] || build_full_mmcv
 elif [ -z "$full_version" ] && [ "$(version_of mmcv)" != "$MMCV_VERSION" ]; then
-  MMCV_WITH_OPS=0 pip install --quiet --no-build-isolation "mmcv==$MMCV_VERSION"
+  MMCV_WITH_OPS=0 pip install --quiet $constrain --no-build-isolation "mmcv==$MMCV_VERSION"
 fi
 [ -z "$(version_of mmcv-full)" ] || full=1
 

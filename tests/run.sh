@@ -22,7 +22,11 @@ else
 fi
 if [ -z "$selection" ] && ! "$python" -c 'import transformers' 2>/dev/null; then
   # What only slow tests compare with.
-  "$python" -m pip --disable-pip-version-check install --quiet --no-build-isolation -e '.[slow]'
+  constraints=constraints/python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt
+  [ -f "$constraints" ] && constrain="-c $constraints" || constrain=""
+  # shellcheck disable=SC2086
+  "$python" -m pip --disable-pip-version-check install --quiet --no-build-isolation $constrain \
+    -e '.[slow]'
 fi
 export PATH="$(cd "$(dirname "$python")" && pwd):$PATH"
 # One thread: equal runs are equal to the last bit, and tests with several processes don't crowd.
