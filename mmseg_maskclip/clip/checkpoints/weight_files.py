@@ -19,6 +19,7 @@ from mmseg_maskclip.utils import InputError, require_file
 _HEAD = 512
 _ZIP = b'PK\x03\x04'
 _PICKLE = b'\x80'
+_NUMPY = b'\x93NUMPY'
 
 
 def read_weights_file(path: str | Path, fix: str = '',
@@ -26,7 +27,8 @@ def read_weights_file(path: str | Path, fix: str = '',
     """Load a weights file on the CPU.
 
     Args:
-        path: A TorchScript archive, a file of ``torch.save``, or safetensors.
+        path: A TorchScript archive, a file of ``torch.save``, safetensors, or NumPy's ``.npy``
+            and ``.npz``.
         fix: The command that makes the file, appended to errors.
         what: What the file is for, used in errors.
 
@@ -46,6 +48,8 @@ def read_weights_file(path: str | Path, fix: str = '',
     if problem:
         raise InputError(f'{what} {path} {problem}.{hint}')
     try:
+        if head.startswith(_NUMPY) or _is_npz(path):
+            return _read_numpy(path), False
         if _is_safetensors(path, head):
             from safetensors.torch import load_file
             return load_file(str(path), device='cpu'), False
@@ -77,7 +81,7 @@ def _obvious_problem(path: Path, head: bytes) -> str:
         return 'is a git-lfs pointer, not the weights file itself'
     if head.startswith(_ZIP) and not zipfile.is_zipfile(path):
         return f'is cut off ({path.stat().st_size} bytes): its end is missing'
-    if not head.startswith((_ZIP, _PICKLE)) and not _is_safetensors(path, head):
+    if not head.startswith((_ZIP, _PICKLE, _NUMPY)) and not _is_safetensors(path, head):
         return f'is not a weights file: it starts with {head[:16]!r}'
     return ''
 
@@ -112,6 +116,23 @@ def _is_torchscript(path: Path) -> bool:
         return False
     with zipfile.ZipFile(path) as archive:
         return any('/code/' in name for name in archive.namelist())
+
+
+def _is_npz(path: Path) -> bool:
+    """Whether a file is a zip of NumPy arrays alone."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    return bool(names) and all(name.endswith('.npy') for name in names)
+
+
+def _read_numpy(path: Path) -> Tensor | dict[str, Tensor]:
+    found = np.load(path, allow_pickle=False)
+    if isinstance(found, np.ndarray):
+        return torch.from_numpy(found)
+    with found:
+        return {name: torch.from_numpy(found[name]) for name in found.files}
 
 
 def _read_torchscript(path: Path) -> dict[str, Tensor]:

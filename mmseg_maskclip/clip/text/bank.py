@@ -85,20 +85,32 @@ class TextBank:
                 'templates': self.templates, 'normalized': self.normalized}, temporary)
 
     @classmethod
-    def load(cls, path: str | Path) -> TextBank:
-        """Read a bank, or a bare (K, D) tensor as the earlier tools wrote.
+    def load(cls, path: str | Path, shape: tuple[int, int] | None = None) -> TextBank:
+        """Read a bank, or a bare (K, D) tensor or array.
+
+        Bare ones are what the earlier tools wrote, and what people compute
+        with CLIP's own code: ``.pth``, ``.safetensors`` or ``.npy``, also
+        transposed, and alone in a dict.
 
         Args:
             path: The file.
+            shape: (K, D) that is expected, which a bare tensor must have.
 
         Raises:
-            InputError: If it is missing, damaged, or something else.
+            InputError: If it is missing, damaged, of another shape, or something else.
         """
         content, _ = read_weights_file(path, _MAKE, 'text bank')
-        if isinstance(content, Tensor) and content.dim() == 2:
+        bare = _bare(content)
+        if bare is not None:
+            if shape is not None and bare.shape != shape and bare.shape == shape[::-1]:
+                bare = bare.t()
+            if shape is not None and bare.shape != shape:
+                raise InputError(f'text bank {path} has the shape {tuple(bare.shape)}, expected '
+                                 f"{shape}: a row for each class, as wide as CLIP's joint space. "
+                                 f'{_MAKE}')
             # The earlier tools wrote embeddings of either kind and did not say which. Files in half
             # precision are off by up to 1e-3, means over prompts by far more than 1e-2.
-            bare = content.detach().float()
+            bare = bare.detach().float().contiguous()
             unit = bool((bare.norm(dim=1) - 1).abs().max() < 1e-2) if len(bare) else True
             return cls(bare, ('',) * len(bare), normalized=unit, source=f'text bank {path}')
         if not isinstance(content, dict) or content.get('format') != _FORMAT:
@@ -142,6 +154,18 @@ class TextBank:
             if found and found.strip().lower() != expected.strip().lower():
                 raise InputError(f"{self.source} has '{found}' as class {index}, expected "
                                  f"'{expected}'. {_MAKE}")
+
+
+def _bare(content: object) -> Tensor | None:
+    """The one matrix that a file holds, None where it holds something else."""
+    if isinstance(content, dict) and 'format' not in content and len(content) == 1:
+        content = next(iter(content.values()))
+    if not isinstance(content, Tensor) or not content.is_floating_point():
+        return None
+    # Such as (1, K, D), or the weight of a 1x1 convolution.
+    while content.dim() > 2 and 1 in (content.shape[0], content.shape[-1]):
+        content = content.squeeze(-1) if content.shape[-1] == 1 else content.squeeze(0)
+    return content if content.dim() == 2 else None
 
 
 def _describe(content: object) -> str:

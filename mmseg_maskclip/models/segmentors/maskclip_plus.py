@@ -11,10 +11,10 @@ from mmseg.models.builder import SEGMENTORS
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
-from mmseg_maskclip.clip import TextBank, pick_device, read_clip_checkpoint
+from mmseg_maskclip.clip import pick_device, read_clip_checkpoint
 from mmseg_maskclip.models.backbones import DenseFeatures
 from mmseg_maskclip.models.class_weight.build import build_class_weight, settings_of_student
-from mmseg_maskclip.models.class_weight.load import load_class_weight
+from mmseg_maskclip.models.class_weight.load import check_class_weight, load_class_weight
 from mmseg_maskclip.models.pseudo_labels.distillation import Distillation
 from mmseg_maskclip.models.pseudo_labels.labeller import Labeller
 from mmseg_maskclip.models.pseudo_labels.teacher import (
@@ -28,7 +28,7 @@ from mmseg_maskclip.models.segmentors.maskclip import MaskClip
 from mmseg_maskclip.models.segmentors.replaceable_classes import ReplaceableClasses
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
 from mmseg_maskclip.models.weights.clip import load_clip
-from mmseg_maskclip.models.weights.text import load_text
+from mmseg_maskclip.models.weights.text import load_text, named_bank
 from mmseg_maskclip.ops import LOGIT_SCALE, ignore_unlabelled
 from mmseg_maskclip.utils import InputError
 
@@ -88,6 +88,9 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
         if teacher is not None:
             # Before anything large is read.
             check_order(teacher.decode_head.vocabulary, head.vocabulary)
+        if self.class_weight is not None:
+            check_class_weight(self.class_weight, head,
+                               teacher.backbone if teacher is not None else None)
         super().init_weights()
         checkpoint = None
         if config is not None and teacher is not None:
@@ -97,7 +100,8 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
             load_text(head, teacher_spec(config), read_clip_checkpoint(teacher_file(config)),
                       device)
         elif head.text_embeddings_path is not None:
-            head.set_text_bank(TextBank.load(head.text_embeddings_path))
+            head.set_text_bank(named_bank(head.text_embeddings_path, head.vocabulary,
+                                          (head.text.num_classes, head.text_channels)))
         else:
             raise InputError('without a teacher the text embeddings come from a file: set '
                              'model.decode_head.text_embeddings_path.')

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from mmseg_maskclip.clip import ClipCheckpoint, read_clip_checkpoint
-from mmseg_maskclip.models.class_weight.load import load_class_weight
+from mmseg_maskclip.models.class_weight.load import check_class_weight, load_class_weight
 from mmseg_maskclip.models.weights.files import locate_weights
 from mmseg_maskclip.models.weights.text import load_text
 from mmseg_maskclip.models.weights.tower import load_tower
@@ -32,6 +32,8 @@ def load_clip(model: MaskClip, source: str | Path | ClipCheckpoint,
     Raises:
         InputError: If the file is missing, broken, or of another model.
     """
+    if model.class_weight is not None:
+        check_class_weight(model.class_weight, model.decode_head, model.backbone)
     checkpoint = (source if isinstance(source, ClipCheckpoint)
                   else read_clip_checkpoint(locate_weights(source)))
     load_tower(model.backbone, checkpoint)

@@ -106,6 +106,23 @@ def _text_tower_beside(checkpoint: ClipCheckpoint, spec: ClipSpec,
                      f'{checkpoint.path} holds no text tower to build it from: {make}')
 
 
+def named_bank(path: str | Path, vocabulary: Names, shape: tuple[int, int],
+               spec: ClipSpec | None = None) -> TextBank:
+    """The bank that a config names.
+
+    Args:
+        path: The file.
+        vocabulary: Its classes, where they are known.
+        shape: (K, D), which a file without class names must have.
+        spec: The CLIP model it must be of.
+
+    Raises:
+        InputError: If it is missing, or of other classes, another shape or model.
+    """
+    names = load_vocabulary(vocabulary).class_names if vocabulary else None
+    return TextBank.load(path, shape).check(names, clip=spec.name if spec else None)
+
+
 def load_text(head: TextHead, spec: ClipSpec, checkpoint: ClipCheckpoint,
               device: str | torch.device = 'cpu') -> None:
     """Set the text bank of a head: the named file, a prepared one, or a new one.
@@ -122,9 +139,8 @@ def load_text(head: TextHead, spec: ClipSpec, checkpoint: ClipCheckpoint,
             other classes or another CLIP model.
     """
     if head.text_embeddings_path:
-        bank = TextBank.load(head.text_embeddings_path)
-        names = load_vocabulary(head.vocabulary).class_names if head.vocabulary else None
-        bank.check(class_names=names, clip=spec.name)
+        bank = named_bank(head.text_embeddings_path, head.vocabulary,
+                          (head.text.num_classes, head.text_channels), spec)
     else:
         bank = find_bank(WantedBank(head.vocabulary, head.templates, head.synonyms),
                          spec, checkpoint, device)

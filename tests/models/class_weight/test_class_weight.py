@@ -19,6 +19,8 @@ from mmseg_maskclip.engine.build import build_model
 from mmseg_maskclip.models.class_weight import image_classifier
 from mmseg_maskclip.models.class_weight.build import build_class_weight
 from mmseg_maskclip.models.class_weight.settings import ClassWeightSettings
+from mmseg_maskclip.models.segmentors import maskclip_plus
+from mmseg_maskclip.models.weights import clip as weights_clip
 from mmseg_maskclip.models.weights.load import load_weights
 from mmseg_maskclip.tinyworld import CLASSES
 from mmseg_maskclip.utils import InputError
@@ -444,6 +446,23 @@ def _weight(**settings):
 def test_bad_input_is_one_sentence(make, words):
     with pytest.raises(InputError, match=words):
         make()
+
+
+@cases('weight, words', [
+    (dict(text_features_path='nowhere.npy'), 'nowhere.npy does not exist'),
+    (dict(text_features_path='short.npy'), r'shape \(5, 128\), expected \(14, 128\)'),
+    (dict(clip_checkpoint='nowhere.pt'), 'nowhere.pt does not exist'),
+    (dict(classifier='ViT-B/16'), 'reads images with CLIP model ViT-B/16: .*ViT-B-16.pt')])
+def test_its_files_are_checked_before_prompts_are_encoded(weight, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save('short.npy', np.ones((5, 128), np.float32))
+    encoded = []
+    for module in (weights_clip, maskclip_plus):
+        monkeypatch.setattr(module, 'load_text', lambda *args: encoded.append(args))
+    for make in (_maskclip, _student):
+        with pytest.raises(InputError, match=words):
+            make(**weight)
+    assert encoded == []
 
 
 def _stops_pil_alone(content):

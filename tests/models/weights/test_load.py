@@ -1,8 +1,10 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from mmcv import Config
+from safetensors.torch import save_file
 
 from mmseg_maskclip.clip import (
     TextBank,
@@ -192,6 +194,61 @@ def test_a_bare_tensor_of_the_earlier_tools_loads(tmp_path):
     model = _segmentor(clip, text_embeddings_path=str(tmp_path / 'bare.pth'))
     load_weights(model, full)
     torch.testing.assert_close(model.decode_head.text.embeddings, bank.embeddings)
+
+
+def _saved(matrix, path):
+    if path.suffix == '.npy':
+        np.save(path, matrix.numpy())
+    elif path.suffix == '.npz':
+        np.savez(path, text_features=matrix.numpy())
+    elif path.suffix == '.safetensors':
+        save_file({'text_features': matrix.contiguous()}, path)
+    else:
+        torch.save(matrix, path)
+    return path
+
+
+@pytest.fixture(scope='module')
+def bank_of_names(tmp_path_factory):
+    """A tiny CLIP, its file, and the embeddings of NAMES."""
+    clip = make_tiny_clip('vit')
+    full = save_as(clip, tmp_path_factory.mktemp('full') / 'full.pt', 'state_dict')
+    bank = build_text_bank(read_clip_checkpoint(full), spec_of(clip), NAMES, progress=False)
+    return clip, full, bank.embeddings
+
+
+@cases('name, change', [
+    ('x.npy', lambda x: x), ('x.npz', lambda x: x), ('x.safetensors', lambda x: x),
+    ('x.npy', lambda x: x.t()), ('x.pth', lambda x: x.t()), ('x.npy', lambda x: x.double()),
+    ('x.npy', lambda x: x.half()), ('x.pth', lambda x: x[None]),
+    ('x.pth', lambda x: x[:, :, None, None]), ('x.pth', lambda x: {'weight': x.t()})])
+def test_embeddings_in_other_files_and_forms_load(name, change, bank_of_names, tmp_path):
+    clip, full, embeddings = bank_of_names
+    path = _saved(change(embeddings), tmp_path / name)
+    model = _segmentor(clip, text_embeddings_path=str(path))
+    load_weights(model, full)
+    torch.testing.assert_close(model.decode_head.text.embeddings, embeddings, atol=1e-3, rtol=1e-3)
+
+
+@cases('name, content, words', [
+    ('x.npy', torch.ones(3, 31), r'shape \(3, 31\), expected \(3, 32\): a row for each class'),
+    ('x.npy', torch.ones(31, 3), r'shape \(31, 3\), expected \(3, 32\)'),
+    ('x.npy', torch.ones(4, 32), r'shape \(4, 32\), expected \(3, 32\)'),
+    ('x.npy', torch.ones(96), r'holds a tensor of shape \(96,\)'),
+    ('x.npy', torch.ones(3, 32, dtype=torch.int64), 'is not a text bank'),
+    ('x.pth', {'a': torch.ones(3, 32), 'b': torch.ones(3, 32)}, 'a dict with keys a, b')])
+def test_what_is_wrong_with_other_forms_is_told(name, content, words, bank_of_names, tmp_path):
+    clip, full, _ = bank_of_names
+    path = _saved(content, tmp_path / name)
+    with pytest.raises(InputError, match=words):
+        load_weights(_segmentor(clip, text_embeddings_path=str(path)), full)
+
+
+def test_an_array_of_objects_is_not_unpickled(bank_of_names, tmp_path):
+    clip, full, _ = bank_of_names
+    np.save(tmp_path / 'x.npy', np.array([print], dtype=object))
+    with pytest.raises(InputError, match=r'x\.npy is damaged or not a weights file .*allow_pickle'):
+        load_weights(_segmentor(clip, text_embeddings_path=str(tmp_path / 'x.npy')), full)
 
 
 def test_synonyms_kept_apart_reach_the_head(tmp_path):
