@@ -11,4 +11,5 @@ config=$1 checkpoint=$2 processes=$3
 shift 3
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/maskclip_utils/dist_launch.sh"
+require_count "$processes" "bash tools/dist_test.sh $config $checkpoint N [flags]"
 launch "$processes" "$here/test.py" "$config" "$checkpoint" "$@"

@@ -11,4 +11,6 @@ config=$1 processes=$2
 shift 2
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/maskclip_utils/dist_launch.sh"
+# Earlier projects took CONFIG WORK_DIR.
+require_count "$processes" "bash tools/dist_train.sh $config N --work-dir $processes"
 launch "$processes" "$here/train.py" "$config" "$@"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import os
 from typing import Any
 
 from mmseg_maskclip.utils import InputError
@@ -21,9 +22,17 @@ def add_cfg_options(parser: argparse.ArgumentParser, of: str = 'the config') -> 
 
 
 def add_process_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags for the GPU and the processes of a command."""
+    """Add the flags for the GPU and the processes of a command, and mmseg's older ones."""
+    parser.add_argument('--options', nargs='+', default=[], metavar='KEY=VALUE',
+                        help='deprecated, use --cfg-options')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    parser.add_argument('--gpu-id', type=int, default=0, help='GPU of a run of one process')
+    devices = parser.add_mutually_exclusive_group()
+    devices.add_argument('--device', metavar='cpu|cuda|cuda:N',
+                         help='where a run takes place (default: a GPU where there is one)')
+    devices.add_argument('--gpu-id', type=int, default=0, help='GPU of a run of one process')
+    devices.add_argument('--gpu-ids', type=int, nargs='+', metavar='N',
+                         help='deprecated, use --gpu-id')
+    devices.add_argument('--gpus', type=int, metavar='COUNT', help=argparse.SUPPRESS)
     # What torch.distributed.launch adds to the command line.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0,
                         help=argparse.SUPPRESS)
@@ -108,20 +117,70 @@ def _parse_word(text: str) -> Any:
     return None if text == 'None' else text.strip('\'"')
 
 
+def settle_flags(args: argparse.Namespace) -> None:
+    """Take what older flags say into those of today, and hide the GPUs from ``--device cpu``.
+
+    Call it before torch is imported.
+
+    Args:
+        args: A command line with the flags of :func:`add_cfg_options` and
+            :func:`add_process_flags`; changed in place.
+
+    Raises:
+        InputError: If flags contradict each other or say nothing known.
+    """
+    if args.options and args.cfg_options:
+        raise InputError('--options is the deprecated name of --cfg-options: give the latter alone')
+    if args.options:
+        _warn('--options is deprecated, use --cfg-options.')
+        args.cfg_options = args.options
+    if args.gpu_ids or args.gpus is not None:
+        _warn('--gpu-ids and --gpus are deprecated, use --gpu-id. A run of one process uses one '
+              'GPU: start several with tools/dist_train.sh CONFIG N or tools/dist_test.sh CONFIG '
+              'CHECKPOINT N.')
+        args.gpu_id = args.gpu_ids[0] if args.gpu_ids else 0
+    # mmcv reads the environment, torch.distributed.launch gives a flag.
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if args.device is None:
+        return
+    kind, colon, number = args.device.partition(':')
+    if kind not in ('cpu', 'cuda') or (colon and (kind == 'cpu' or not number.isdecimal())):
+        raise InputError(f'--device is {args.device!r}, expected cpu, cuda or cuda:N')
+    if kind == 'cpu':
+        # Whatever asks whether there is a GPU then finds none, here and in the libraries.
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''
+    elif number and args.launcher != 'none':
+        raise InputError(f'--device {args.device} names one GPU, but each of several processes '
+                         'takes its own: use --device cuda')
+    elif number:
+        args.gpu_id = int(number)
+
+
+def _warn(text: str) -> None:
+    from mmcv.utils import print_log
+
+    print_log(text, 'mmseg', level=30)
+
+
 def choose_gpu(args: argparse.Namespace) -> None:
     """Make ``--gpu-id`` the device of a run of one process.
 
     Args:
-        args: A command line with ``gpu_id`` and ``launcher``.
+        args: A command line after :func:`settle_flags`.
 
     Raises:
         InputError: If there is no such GPU.
     """
     import torch
 
-    if not torch.cuda.is_available() or args.launcher != 'none':
+    available = torch.cuda.is_available()
+    if args.device and args.device.startswith('cuda') and not available:
+        raise InputError(f'--device {args.device}: torch finds no GPU here; leave --device out to '
+                         'use the CPU.')
+    if not available or args.launcher != 'none':
         return
     if not 0 <= args.gpu_id < torch.cuda.device_count():
-        raise InputError(f'--gpu-id is {args.gpu_id}, this machine has '
-                         f'{torch.cuda.device_count()} GPUs, counted from 0.')
+        flag = f'--device is {args.device}' if args.device else f'--gpu-id is {args.gpu_id}'
+        raise InputError(f'{flag}, this machine has {torch.cuda.device_count()} GPUs, counted '
+                         'from 0.')
     torch.cuda.set_device(args.gpu_id)

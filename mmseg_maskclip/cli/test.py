@@ -20,6 +20,7 @@ from mmseg_maskclip.cli.options import (
     add_process_flags,
     choose_gpu,
     parse_options,
+    settle_flags,
 )
 from mmseg_maskclip.utils import InputError
 
@@ -64,6 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='arguments for the evaluation or the format')
     parser.add_argument('--gpu-collect', action='store_true',
                         help='merge label maps through the process group, not through files')
+    parser.add_argument('--tmpdir', metavar='DIR',
+                        help='where several processes put label maps to merge them (default: the '
+                             'work dir)')
+    parser.add_argument('--show', action='store_true', help=argparse.SUPPRESS)
     add_process_flags(parser)
 
 
@@ -77,8 +82,7 @@ def run(args: argparse.Namespace) -> None:
         InputError: If any user input is wrong.
     """
     _check_flags(args)
-    # torch.distributed.launch gives a flag, mmcv reads the environment.
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    settle_flags(args)
     from mmseg_maskclip.engine.distributed import limit_threads, processes
     from mmseg_maskclip.engine.results.corruptions import test_corruptions
     from mmseg_maskclip.engine.test import TestOptions, test_model
@@ -94,7 +98,7 @@ def run(args: argparse.Namespace) -> None:
     options = TestOptions(
         metrics=args.eval, eval_options=parse_options(args.eval_options), out=args.out,
         show_dir=args.show_dir, opacity=args.opacity, format_only=args.format_only,
-        work_dir=work_dir, gpu_collect=args.gpu_collect, extra=extra)
+        work_dir=work_dir, gpu_collect=args.gpu_collect, tmpdir=args.tmpdir, extra=extra)
     with processes(args.launcher):
         if args.corruption == ALL:
             test_corruptions(config, args.checkpoint, options, args.severity or 1)
@@ -103,6 +107,9 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _check_flags(args: argparse.Namespace) -> None:
+    if args.show:
+        raise InputError('--show would open windows: use --show-dir DIR, which writes the pictures '
+                         'to files')
     if not (args.eval or args.out or args.show_dir or args.format_only):
         raise InputError('nothing to do: give --eval, --out, --show-dir or --format-only')
     if args.eval and args.format_only:

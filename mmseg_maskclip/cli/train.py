@@ -19,6 +19,7 @@ from mmseg_maskclip.cli.options import (
     add_process_flags,
     choose_gpu,
     parse_options,
+    settle_flags,
 )
 
 
@@ -55,8 +56,7 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         InputError: If any user input is wrong.
     """
-    # torch.distributed.launch gives a flag, mmcv reads the environment.
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    settle_flags(args)
     import torch
 
     from mmseg_maskclip.engine.config import load_config

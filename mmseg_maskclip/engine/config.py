@@ -105,6 +105,9 @@ def _check_parts(config: Config, path: Path) -> None:
                              'whole one; see configs/ for the shipped ones.')
     require_number(config.data.get('workers_per_gpu', 0), 'data.workers_per_gpu', minimum=0,
                    whole=True)
+    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if not isinstance(config.data.get(key, {}), dict):
+            raise InputError(f'data.{key} is {config.data[key]!r}, expected a dict.')
 
 
 def transforms_of(pipeline: Sequence[dict], name: str) -> Iterator[dict]:

@@ -56,7 +56,6 @@ def choose_precision(config: Config, amp: str | None) -> Precision:
     if settings is None:
         return Precision(amp)
     scale = settings.get('loss_scale', _LOSS_SCALE)
-    _check_scale(scale)
     if amp == 'bf16':
         return Precision(amp, note="--amp bf16 goes before the fp16 settings of the config.")
     if not torch.cuda.is_available():
@@ -85,6 +84,7 @@ def fp16_settings(config: Config) -> dict | None:
             raise InputError(f'fp16 is {given!r}, expected a dict such as '
                              f"dict(loss_scale={_LOSS_SCALE:g}) or dict(loss_scale='{DYNAMIC}').")
         found.update(given)
+    _check_scale(found.get('loss_scale', _LOSS_SCALE))
     return found
 
 

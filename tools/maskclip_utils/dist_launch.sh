@@ -1,11 +1,19 @@
 # Sourced by tools/dist_*.sh: start a tool with N processes through torchrun.
+
+# Leave if N is no number, with a hint at the right form.
+#   require_count N HINT
+require_count() {
+  case "$1" in
+    ''|*[!0-9]*|0*)
+      echo "error: N is '$1', expected a number of processes: $2" >&2
+      exit 2 ;;
+  esac
+}
+
 #   launch N SCRIPT [arguments]
 launch() {
   local processes=$1 python where launcher
   shift
-  case "$processes" in
-    ''|*[!0-9]*|0*) echo "error: N is '$processes', expected a number of processes" >&2; exit 2 ;;
-  esac
   # On one machine without a PORT a free one is found, so that runs don't get in each other's way.
   where=(--standalone)
   if [ -n "${PORT:-}${MASTER_ADDR:-}${NNODES:-}${NODE_RANK:-}" ]; then

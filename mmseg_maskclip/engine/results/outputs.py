@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from mmseg_maskclip.engine.test import TestOptions
 
 _CONFUSION = 'confusion'
+# Arguments of a data set's evaluate that are not the user's, and what gives them.
+_GIVEN = {'metric': 'use --eval', 'results': 'they are those of the model',
+          'logger': 'it is the log of the run'}
 
 
 class Outputs:
@@ -55,6 +58,9 @@ class Outputs:
                 raise InputError(f'--eval-options {_CONFUSION} needs --eval mIoU: it compares '
                                  'with labels.')
             self._confusion = ConfusionFiles(options.eval_options[_CONFUSION], dataset)
+        for key in self.eval_options:
+            if key in _GIVEN:
+                raise InputError(f'--eval-options {key} cannot be set: {_GIVEN[key]}.')
         known = signature(dataset.evaluate).parameters if options.metrics else ()
         unread = [key for key in self.eval_options if key not in known]
         if unread:
@@ -103,7 +109,8 @@ class Outputs:
             self._write_maps(self._options.out)
 
     def _write_maps(self, out: str) -> None:
-        merged = merge_dicts(self._maps, Path(self._options.work_dir), self._options.gpu_collect)
+        folder = Path(self._options.tmpdir or self._options.work_dir)
+        merged = merge_dicts(self._maps, folder, self._options.gpu_collect)
         if merged is None:
             return
         with atomic_path(out) as name:

@@ -171,7 +171,8 @@ def _build_student(config: Config, dataset: Any, options: TrainOptions,
     else:
         check_pretrained(model)
     # The main process builds and caches a missing text bank, the others read it.
-    with quiet_mmcv(), main_process_first():
+    with quiet_mmcv(), main_process_first(), \
+            from_config('the model', 'cannot be given its weights'):
         model.init_weights()
     if options.load_from and not resuming:
         state = without_averages(read_checkpoint(options.load_from)['state_dict'],

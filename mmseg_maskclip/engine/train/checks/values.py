@@ -21,8 +21,7 @@ from mmseg_maskclip.engine.precision import FP16_HOOK
 from mmseg_maskclip.utils import InputError, require_number, writable_dir
 
 _DICTS = ('optimizer', 'optimizer_config', 'lr_config', 'momentum_config', 'runner', 'evaluation',
-          'checkpoint_config', 'log_config', 'data.train_dataloader', 'data.val_dataloader',
-          'optimizer_config.grad_clip')
+          'checkpoint_config', 'log_config', 'optimizer_config.grad_clip')
 _DATASETS = ('data.train', 'data.val')
 _LISTS = ('custom_hooks', 'log_config.hooks')
 _LEVELS = ('CRITICAL', 'ERROR', 'WARNING', 'INFO', 'DEBUG')
