@@ -8,7 +8,8 @@ import torch
 from mmcv.runner import HOOKS, Hook
 from torch import Tensor, nn
 
-from mmseg_maskclip.engine.train.runner import TrainRunner, unwrap
+from mmseg_maskclip.engine.train.parallel import unwrap
+from mmseg_maskclip.engine.train.runner import TrainRunner
 from mmseg_maskclip.models import MaskClipPlus
 from mmseg_maskclip.utils import InputError, require_number
 

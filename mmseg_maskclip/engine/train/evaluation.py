@@ -18,10 +18,11 @@ from mmseg_maskclip.engine.class_names import check_classes
 from mmseg_maskclip.engine.distributed import is_main
 from mmseg_maskclip.engine.record import write_json
 from mmseg_maskclip.engine.train.checks.rehearsal import check_best, rehearse_evaluation
-from mmseg_maskclip.engine.train.checks.values import arguments_of, require_known
+from mmseg_maskclip.engine.train.checks.values import arguments_of, require_known, require_out_dir
 from mmseg_maskclip.engine.train.data import build_val_loader
-from mmseg_maskclip.engine.train.runner import TrainRunner, unwrap
-from mmseg_maskclip.utils import to_plain, writable_dir
+from mmseg_maskclip.engine.train.parallel import unwrap
+from mmseg_maskclip.engine.train.runner import TrainRunner
+from mmseg_maskclip.utils import to_plain
 
 RECORD = 'evaluations.json'
 _BEST = ('best_score', 'best_ckpt')
@@ -142,8 +143,8 @@ def register_evaluation(runner: TrainRunner, config: Config) -> None:
         evaluation = hook(build_val_loader(dataset, config), **arguments)
     check_best(arguments.get('save_best'), rehearse_evaluation(model, dataset,
                                                               evaluation.eval_kwargs))
-    if arguments.get('save_best') and arguments.get('out_dir') is not None:
-        writable_dir(str(arguments['out_dir']), 'evaluation.out_dir')
+    if arguments.get('save_best'):
+        require_out_dir(arguments, 'evaluation')
     # After the checkpoint hook (NORMAL) and before the loggers (VERY_LOW), as in mmseg.
     runner.register_hook(evaluation, priority='LOW')
 

@@ -8,7 +8,8 @@ from mmcv.runner import Hook, OptimizerHook
 from torch import Tensor
 
 from mmseg_maskclip.engine.train.data import reseed
-from mmseg_maskclip.engine.train.runner import TrainRunner, unwrap
+from mmseg_maskclip.engine.train.parallel import unwrap
+from mmseg_maskclip.engine.train.runner import TrainRunner
 
 
 class NoiseHook(Hook):

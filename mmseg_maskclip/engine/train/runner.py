@@ -9,60 +9,17 @@ from typing import Any, ContextManager, Mapping
 
 import mmcv
 import torch
-from mmcv.parallel import MMDataParallel, MMDistributedDataParallel, is_module_wrapper
 from mmcv.runner import IterBasedRunner
-from torch import nn
 
 from mmseg_maskclip.engine.border import from_config
 from mmseg_maskclip.engine.distributed import device_of_process
 from mmseg_maskclip.engine.train.checkpoint import link_latest, write_checkpoint
+from mmseg_maskclip.engine.train.parallel import unwrap
 from mmseg_maskclip.models.weights.averages import split_averages
 from mmseg_maskclip.models.weights.state_dict import load_exactly
 from mmseg_maskclip.utils import InputError, to_plain
 
 _PRECISIONS = {'fp16': torch.float16, 'bf16': torch.bfloat16}
-
-
-class TrainDdp(MMDistributedDataParallel):
-    """mmcv's wrapper, also on the CPU and with current torch."""
-
-    def train_step(self, *inputs: Any, **kwargs: Any) -> dict:
-        """One training step; the data come out of their containers."""
-        if not self.device_ids:
-            # Without device_ids mmcv leaves data in its containers; -1 is its name for the CPU.
-            scattered, keywords = self.scatter(inputs, kwargs, [-1])
-            inputs, kwargs = scattered[0], keywords[0]
-        return super().train_step(*inputs, **kwargs)
-
-    def forward(self, *inputs: Any, **kwargs: Any) -> Any:
-        """A test pass, which needs no other process."""
-        devices = self.device_ids or [-1]
-        scattered, keywords = self.scatter(inputs, kwargs, devices)
-        return self.module(*scattered[0], **keywords[0])
-
-
-def wrap_model(model: nn.Module, distributed: bool, find_unused: bool = False) -> nn.Module:
-    """Move a segmentor to the device of this process and wrap it for training.
-
-    Args:
-        model: The segmentor.
-        distributed: Whether there are several processes.
-        find_unused: Whether a step may leave parameters unused. Not needed for
-            the frozen teacher, which is not registered.
-    """
-    device = device_of_process()
-    model = model.to(device)
-    devices = [device.index] if device.type == 'cuda' else None
-    if distributed:
-        # As in mmseg, every process keeps its own BatchNorm statistics.
-        return TrainDdp(model, device_ids=devices, broadcast_buffers=False,
-                        find_unused_parameters=find_unused)
-    return MMDataParallel(model, device_ids=devices or [])
-
-
-def unwrap(model: nn.Module) -> nn.Module:
-    """The segmentor itself."""
-    return model.module if is_module_wrapper(model) else model
 
 
 class TrainRunner(IterBasedRunner):
@@ -109,8 +66,14 @@ class TrainRunner(IterBasedRunner):
 
         Args:
             fn_name: The hooks' method.
+
+        Raises:
+            InputError: If one can't begin with what the config gives it.
         """
-        super().call_hook(fn_name)
+        border = (from_config('a hook', 'fails before the first step')
+                  if fn_name == 'before_run' else contextlib.nullcontext())
+        with border:
+            super().call_hook(fn_name)
         if fn_name == 'before_run' and self._averages:
             self._restore_averages()
 

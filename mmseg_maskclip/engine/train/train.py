@@ -40,6 +40,7 @@ from mmseg_maskclip.engine.train.evaluation import register_evaluation
 from mmseg_maskclip.engine.train.hooks import NoiseHook, StageHook, StepHook
 from mmseg_maskclip.engine.train.labels import check_labels
 from mmseg_maskclip.engine.train.log import log_file, log_start, quiet_mmcv, usable_log_config
+from mmseg_maskclip.engine.train.parallel import unwrap, wrap_model
 from mmseg_maskclip.engine.train.resume import (
     TrainOptions,
     check_same_model,
@@ -49,7 +50,7 @@ from mmseg_maskclip.engine.train.resume import (
     describe_run,
     resumed_path,
 )
-from mmseg_maskclip.engine.train.runner import TrainRunner, unwrap, wrap_model
+from mmseg_maskclip.engine.train.runner import TrainRunner
 from mmseg_maskclip.engine.train.settings import accumulation_of, check_settings, settle_batch
 from mmseg_maskclip.engine.unread import warn_of_unread
 from mmseg_maskclip.models import MaskClipPlus
@@ -143,8 +144,13 @@ def _prepare(config: Config, options: TrainOptions, precision: Precision, seed: 
         checkpoint_meta={'model': describe_model(config), 'CLASSES': model.CLASSES,
                          'PALETTE': model.PALETTE})
     _register_hooks(runner, config, precision, NoiseHook(seed, options.diff_seed))
-    if options.validate and config.get('evaluation') and 'val' in config.data:
-        register_evaluation(runner, config)
+    if options.validate and config.get('evaluation'):
+        if config.data.get('val'):
+            register_evaluation(runner, config)
+        else:
+            logger.warning('Nothing is evaluated: the config has no data.val.')
+    if not config.get('checkpoint_config'):
+        logger.warning('No checkpoint will be written: the config has no checkpoint_config.')
     return runner, loader
 
 
@@ -169,7 +175,8 @@ def _build_student(config: Config, dataset: Any, options: TrainOptions,
         # The checkpoint replaces all weights: files that have gone since are not missed.
         without_pretrained(model)
     else:
-        check_pretrained(model)
+        with from_config('pretrained weights', 'cannot be found'):
+            check_pretrained(model)
     # The main process builds and caches a missing text bank, the others read it.
     with quiet_mmcv(), main_process_first(), \
             from_config('the model', 'cannot be given its weights'):

@@ -38,6 +38,7 @@ def test_right_values_pass(path, options):
     ({'optimizer.type': 'SDG'}, "'SDG', .*did you mean 'SGD'"),
     ({'optimizer.lr': None}, 'optimizer.lr is None'),
     ({'optimizer.lr': -1}, 'optimizer.lr is -1'),
+    ({'optimizer.paramwise_cfg': {'custom_key': {}}}, "did you mean 'custom_keys'"),
     ({'optimizer_config': 'abc'}, "optimizer_config is 'abc'"),
     ({'optimizer_config.type': 'Mine'}, "optimizer_config.type is 'Mine'"),
     ({'optimizer_config.grad_clip': 'abc'}, "grad_clip is 'abc', expected a dict"),
@@ -63,6 +64,7 @@ def test_right_values_pass(path, options):
     ({'checkpoint_config.max_keep_ckpts': 'abc'}, "max_keep_ckpts is 'abc'"),
     ({'checkpoint_config.by_epoch': True}, 'by_epoch is True, with which nothing is written'),
     ({'checkpoint_config.out_dir': '/dev/null/x'}, 'checkpoint_config.out_dir /dev/null/x'),
+    ({'checkpoint_config.out_dir': 5}, 'checkpoint_config.out_dir is 5'),
     ({'log_config': 'abc'}, "log_config is 'abc'"),
     ({'log_config.interval': 0}, 'log_config.interval is 0'),
     ({'log_config.hooks': 'abc'}, "log_config.hooks is 'abc'"),
@@ -109,6 +111,9 @@ def test_a_schedule_of_the_users_own_is_left_to_the_run(path):
     ({'model.decode_head.loss_decode.class_weight': 'none.npy'}, "none.npy"),
     ({'model.decode_head.ignore_index': 'abc', 'evaluation': None},
      "the first training step fails with this config: .*ignore_index"),
+    ({'checkpoint_config.file_client_args': {'backend': 'nope'}},
+     'a hook fails before the first step.*nope'),
+    ({'model.backbone.init_cfg': {'type': 'Pretrained'}}, 'pretrained weights cannot be found'),
 ])
 def test_what_only_running_shows_is_told_at_the_start(path, tmp_path, options, words):
     with pytest.raises(InputError, match=words):
@@ -139,3 +144,12 @@ def test_a_failure_after_the_first_step_keeps_its_traceback(path, tmp_path, monk
     monkeypatch.setattr(TrainRunner, '_step', breaks_later)
     with pytest.raises(RuntimeError, match='^a defect$'):
         train_model(load_config(path, {'evaluation': None}), TrainOptions(str(tmp_path), seed=0))
+
+
+def test_a_run_that_leaves_nothing_behind_says_so(path, tmp_path):
+    config = load_config(path, {'checkpoint_config': None})
+    del config.data['val']
+    train_model(config, TrainOptions(str(tmp_path), seed=0))
+    text = next(tmp_path.glob('*.log')).read_text()
+    assert 'the config has no checkpoint_config' in text
+    assert 'the config has no data.val' in text

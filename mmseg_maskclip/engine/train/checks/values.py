@@ -24,6 +24,9 @@ _DICTS = ('optimizer', 'optimizer_config', 'lr_config', 'momentum_config', 'runn
           'checkpoint_config', 'log_config', 'optimizer_config.grad_clip')
 _DATASETS = ('data.train', 'data.val')
 _LISTS = ('custom_hooks', 'log_config.hooks')
+# Of mmcv's constructor; another one has keys of its own.
+_PARAMWISE = ('custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult',
+              'dwconv_decay_mult', 'dcn_offset_lr_mult', 'bypass_duplicate')
 _LEVELS = ('CRITICAL', 'ERROR', 'WARNING', 'INFO', 'DEBUG')
 # Name, bounds; each is checked where it is given.
 _NUMBERS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -108,6 +111,9 @@ def _require_registered(settings: Mapping, name: str, registry: Registry) -> Non
 
 def _check_optimizer(config: Config) -> None:
     _require_registered(config.optimizer, 'optimizer', OPTIMIZERS)
+    groups = config.optimizer.get('paramwise_cfg')
+    if isinstance(groups, Mapping) and 'constructor' not in config.optimizer:
+        require_known(groups, 'optimizer.paramwise_cfg', _PARAMWISE)
     settings = config.get('optimizer_config') or {}
     if settings.get('type', FP16_HOOK) != FP16_HOOK:
         _require_registered(settings, 'optimizer_config', HOOKS)
@@ -128,8 +134,25 @@ def _check_checkpoints(settings: Mapping) -> None:
                          'counts iterations, set it to False.')
     require_known(settings, name, [*arguments_of(CheckpointHook), 'type', 'filename_tmpl', 'meta',
                                    'create_symlink', 'priority'])
-    if settings.get('out_dir') is not None:
-        writable_dir(str(settings['out_dir']), f'{name}.out_dir')
+    require_out_dir(settings, name)
+
+
+def require_out_dir(settings: Mapping, name: str) -> None:
+    """Check that ``out_dir`` of a part of a config, where it is given, can be written.
+
+    Args:
+        settings: The part.
+        name: What the part is called in the config.
+
+    Raises:
+        InputError: If it can't.
+    """
+    folder = settings.get('out_dir')
+    if folder is None:
+        return
+    if not isinstance(folder, str):
+        raise InputError(f'{name}.out_dir is {folder!r}, expected a folder.')
+    writable_dir(folder, f'{name}.out_dir')
 
 
 def arguments_of(function: Any) -> list[str]:
