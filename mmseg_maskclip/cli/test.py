@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> None:
         metrics=args.eval, eval_options=parse_options(args.eval_options), out=args.out,
         show_dir=args.show_dir, opacity=args.opacity, format_only=args.format_only,
         work_dir=work_dir, gpu_collect=args.gpu_collect, tmpdir=args.tmpdir, extra=extra)
-    with processes(args.launcher):
+    with processes(args.launcher, config.get('dist_params')):
         if args.corruption == ALL:
             test_corruptions(config, args.checkpoint, options, args.severity or 1)
         else:

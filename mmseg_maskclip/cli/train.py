@@ -76,5 +76,5 @@ def run(args: argparse.Namespace) -> None:
         auto_resume=args.auto_resume, validate=not args.no_validate, seed=args.seed,
         diff_seed=args.diff_seed, deterministic=args.deterministic, amp=args.amp,
         auto_scale_lr=args.auto_scale_lr)
-    with processes(args.launcher):
+    with processes(args.launcher, config.get('dist_params')):
         train_model(config, options)

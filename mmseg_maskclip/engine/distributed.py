@@ -7,7 +7,7 @@ import pickle
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterator, Mapping
 
 import torch
 import torch.distributed as dist
@@ -21,6 +21,7 @@ from mmseg_maskclip.utils import InputError, atomic_path
 
 # Of a data loader, where a config does not say.
 _WORKERS = 2
+_BACKENDS = ('nccl', 'gloo', 'mpi')
 
 
 def limit_threads(config: Config) -> None:
@@ -36,7 +37,7 @@ def limit_threads(config: Config) -> None:
 
 
 @contextmanager
-def processes(launcher: str) -> Iterator[None]:
+def processes(launcher: str, settings: Mapping | None = None) -> Iterator[None]:
     """Join the process group of a run: nccl where there are GPUs, else gloo.
 
     The group is destroyed at the end, except after a failure over nccl, where
@@ -45,14 +46,16 @@ def processes(launcher: str) -> Iterator[None]:
 
     Args:
         launcher: ``'none'``, ``'pytorch'`` (torchrun), ``'slurm'`` or ``'mpi'``.
+        settings: ``dist_params`` of a config, which names the backend on GPUs.
 
     Raises:
-        InputError: If ``'pytorch'`` is named outside torchrun.
+        InputError: If ``'pytorch'`` is named outside torchrun, or the backend
+            is not known.
     """
     if launcher == 'none':
         yield
         return
-    _join(launcher)
+    _join(launcher, _backend_of(settings))
     failed = True
     try:
         yield
@@ -62,7 +65,16 @@ def processes(launcher: str) -> Iterator[None]:
             dist.destroy_process_group()
 
 
-def _join(launcher: str) -> None:
+def _backend_of(settings: Mapping | None) -> str:
+    settings = {} if settings is None else settings
+    backend = settings.get('backend', 'nccl') if isinstance(settings, Mapping) else None
+    if backend not in _BACKENDS:
+        raise InputError(f'dist_params is {settings!r}, expected dict(backend=...) with one of '
+                         f'{", ".join(_BACKENDS)}.')
+    return backend
+
+
+def _join(launcher: str, backend: str) -> None:
     if torch.cuda.is_available():
         _require_rank(launcher)
         local = int(os.environ.get('LOCAL_RANK', 0))
@@ -70,7 +82,7 @@ def _join(launcher: str) -> None:
         if local >= torch.cuda.device_count():
             raise InputError(f'process {local} of this machine has no GPU of its own, there are '
                              f'{torch.cuda.device_count()}: start as many processes as GPUs.')
-        init_dist(launcher, backend='nccl')
+        init_dist(launcher, backend=backend)
         return
     if launcher != 'pytorch':
         raise InputError(f"--launcher {launcher} needs GPUs; on CPU use '--launcher pytorch' "

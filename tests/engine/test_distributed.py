@@ -6,9 +6,11 @@ import pytest
 import torch
 import torch.distributed as dist
 
+from mmseg_maskclip.engine import distributed
 from mmseg_maskclip.engine.distributed import processes, sum_over_processes
 from mmseg_maskclip.utils import InputError
 
+from helpers.cases import cases
 from helpers.tools import assert_bad_input, free_port, run_tool
 
 LAUNCH = 'tools/maskclip_utils/launch.py'
@@ -42,6 +44,28 @@ def test_group_is_left_however_the_run_ends(torchruns_environment, failure):
     assert not dist.is_initialized()
 
 
+@cases('settings, backend', [(None, 'nccl'), ({}, 'nccl'), ({'backend': 'gloo'}, 'gloo')])
+def test_backend_on_gpus_is_the_configs(torchruns_environment, monkeypatch, settings, backend):
+    joined = []
+
+    def join(launcher, backend):
+        joined.append(backend)
+        dist.init_process_group('gloo')
+
+    monkeypatch.setattr(distributed, 'init_dist', join)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
+    with processes('pytorch', settings):
+        assert joined == [backend]
+
+
+@cases('settings', ['abc', {'backend': 'ncl'}, {'backend': None}])
+def test_unknown_backend_is_told(torchruns_environment, settings):
+    with pytest.raises(InputError, match='dist_params is .*nccl, gloo, mpi'), \
+            processes('pytorch', settings):
+        pass
+
+
 def test_single_process_joins_nothing():
     with processes('none'):
         assert not dist.is_initialized()
@@ -66,6 +90,7 @@ def test_launcher_says_what_all_processes_say_once(tmp_path):
 
 ALONE = """
 from mmseg_maskclip.cli.run import run_tool
+from mmseg_maskclip.engine import distributed
 from mmseg_maskclip.engine.distributed import processes, sum_over_processes
 from mmseg_maskclip.utils import InputError
 import torch
