@@ -203,7 +203,7 @@ def test_label_outside_the_classes_is_named(tiny_world, tiny_rn, tmp_path, call_
 
 @cases('arguments, words', [
     (['missing.py', 'RN'], ['missing.py', 'does not exist']),
-    (['CONFIG', 'missing.pth'], ['missing.pth', 'download_weights.sh']),
+    (['CONFIG', 'missing.pth'], ['missing.pth', 'ship with this package']),
     (['CONFIG', 'RN', '--out', 'maps.txt'], ['maps.txt', '.pkl']),
     (['CONFIG', 'RN', '--opacity', '2'], ['2.0', 'above 0 and at most 1']),
     (['CONFIG', 'RN', '--corruption', 'rain'], ['rain', 'spatter']),
