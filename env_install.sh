@@ -72,10 +72,32 @@ extras=""
 [ "$dev" = 0 ] || extras="[dev]"
 pip install --quiet $constrain --no-build-isolation -e ".$extras"
 
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# mmcv's setup.py runs its version file by exec() within a function and reads the version from
+# locals(). Since Python 3.13 (PEP 667) these are two dicts; here exec() writes where it is read.
+cat > "$work/sitecustomize.py" <<'PY'
+import builtins
+import sys
+
+_exec = builtins.exec
+
+
+def exec_in_caller(code, *scopes, **named):
+    if scopes or named:
+        return _exec(code, *scopes, **named)
+    frame = sys._getframe(1)
+    return _exec(code, frame.f_globals, frame.f_locals)
+
+
+if sys.version_info >= (3, 13):
+    builtins.exec = exec_in_caller
+PY
+pip_mmcv() { PYTHONPATH="$work${PYTHONPATH:+:$PYTHONPATH}" pip "$@"; }
+
 build_full_mmcv() {
-  work=$(mktemp -d)
-  trap 'rm -rf "$work"' EXIT
-  pip download --quiet --no-deps --no-binary :all: --no-build-isolation -d "$work" "mmcv-full==$MMCV_VERSION"
+  pip_mmcv download --quiet --no-deps --no-binary :all: --no-build-isolation -d "$work" "mmcv-full==$MMCV_VERSION"
   tar -xzf "$work/mmcv-full-$MMCV_VERSION.tar.gz" -C "$work"
   # torch >= 2.14 needs C++20, mmcv's setup.py asks for less.
   "$python" - "$work/mmcv-full-$MMCV_VERSION/setup.py" <<'PY'
@@ -91,7 +113,7 @@ if (major, minor) >= (2, 14):
                     .replace('-std=c++17', '-std=c++20'))
 PY
   echo "Building mmcv-full $MMCV_VERSION (about 28 minutes of processor time) ..."
-  MMCV_WITH_OPS=1 pip wheel --quiet --no-deps --no-build-isolation -w "$work/wheel" \
+  MMCV_WITH_OPS=1 pip_mmcv wheel --quiet --no-deps --no-build-isolation -w "$work/wheel" \
     "$work/mmcv-full-$MMCV_VERSION"
   # Only now that there is something to put in its place.
   pip uninstall --quiet --yes mmcv mmcv-full
@@ -106,7 +128,7 @@ fi
 if [ "$full" = 1 ]; then
   [ -n "$full_version" ] || build_full_mmcv
 elif [ -z "$full_version" ] && [ "$(version_of mmcv)" != "$MMCV_VERSION" ]; then
-  MMCV_WITH_OPS=0 pip install --quiet $constrain --no-build-isolation "mmcv==$MMCV_VERSION"
+  MMCV_WITH_OPS=0 pip_mmcv install --quiet $constrain --no-build-isolation "mmcv==$MMCV_VERSION"
 fi
 [ -z "$(version_of mmcv-full)" ] || full=1
 
