@@ -52,7 +52,7 @@ class IndexPng:
     def __init__(self, ids: Sequence[int] | np.ndarray,
                  colours: Optional[Sequence[Sequence[int]] | np.ndarray] = None) -> None:
         self.ids = np.asarray(ids, dtype=np.int64)
-        highest = int(self.ids.max(initial=0))
+        highest = max([0, *self.ids.tolist()])
         if highest >= IGNORED_16:
             raise InputError(f'a label file holds ids up to {IGNORED_16 - 1}, the classes have ids '
                              f'up to {highest}.')
@@ -94,7 +94,7 @@ class IndexPng:
         Returns:
             A name an id; ``__ignore__``, as in LabelMe's lists, for an id without a class.
         """
-        listed = ['__ignore__'] * (int(self.ids.max(initial=-1)) + 1)
+        listed = ['__ignore__'] * (max([-1, *self.ids.tolist()]) + 1)
         for index, name in zip(self.ids, names):
             listed[index] = name
         return listed
