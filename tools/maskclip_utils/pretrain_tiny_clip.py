@@ -23,17 +23,16 @@ def parse_args() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
-    from tqdm import tqdm
-
     from mmseg_maskclip.tinyworld.pretrain import RECIPES
     from mmseg_maskclip.tinyworld.records import FILES, pretrain_to_file
+    from mmseg_maskclip.utils import progress_bar
 
     given = {name: getattr(args, name)
              for name in ('steps', 'batch', 'lr', 'patch_dropout', 'seed')
              if getattr(args, name) is not None}
     out = args.out or f'work_dirs/{FILES[args.model]}'
     recipe = RECIPES[args.model].changed(**given)
-    with tqdm(total=recipe.steps, unit='step') as bar:
+    with progress_bar(recipe.steps, 'pretraining', 'step') as bar:
         def on_step(step: int, loss: float) -> None:
             bar.set_postfix(loss=f'{loss:.3f}', refresh=False)
             bar.update()

@@ -19,12 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from tqdm import tqdm
-
     from mmseg_maskclip.tinyworld.writer import World, write_world
+    from mmseg_maskclip.utils import progress_bar
 
     world = World(train=args.train, val=args.val, seed=args.seed)
-    with tqdm(total=world.train + world.val, unit='scene', delay=0.5) as bar:
+    with progress_bar(world.train + world.val, 'tinyworld', 'scene') as bar:
         written = write_world(args.out, world, on_scene=bar.update)
     print(f'{args.out}: {world.train} training and {world.val} validation scenes'
           + ('' if written else ', already there'))

@@ -10,6 +10,7 @@ import functools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from mmseg_maskclip.clip.checkpoints.read import ClipCheckpoint
@@ -53,7 +54,7 @@ def activation_of(checkpoint: ClipCheckpoint, spec: ClipSpec) -> Activation:
         checkpoint: The file.
         spec: The model it is used as.
     """
-    if spec.weights == str(checkpoint.path):
+    if spec.weights and Path(spec.weights).resolve() == checkpoint.path.resolve():
         return Activation(spec.activation, 'as it ships with this package')
     found = _in_file(checkpoint) or _beside(checkpoint) or _by_hash(checkpoint, spec)
     if found is not None:

@@ -3,6 +3,7 @@
 import json
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -169,3 +170,11 @@ def test_the_paper_s_tower_runs_gelu_whatever_the_file_says(clip, tmp_path, capl
     assert "the image tower runs GELU, as fidelity='paper' repeats" in line.getMessage()
     image = torch.randn(1, 3, 64, 64)
     assert torch.equal(tower.encode_image(image), other.encode_image(image))
+
+
+def test_shipped_weights_are_known_by_any_path(monkeypatch):
+    spec = get_spec('TinyRN')
+    folder = Path(spec.weights).parent
+    monkeypatch.chdir(folder.parent)
+    for path in (spec.weights, f'{folder.name}/{Path(spec.weights).name}'):
+        assert 'ships with this package' in activation_of(read_clip_checkpoint(path), spec).reason

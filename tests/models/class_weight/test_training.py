@@ -61,7 +61,7 @@ def _loss(scores, candidates, classes):
 @pytest.mark.parametrize('background', [False, True])
 @pytest.mark.parametrize('mode', ['softmax', 'log_prior'])
 def test_teachers_labels_are_weighted_among_the_classes_it_may_give(batch, mode, background):
-    """Zero-shot: columns 2, 5, 9 and 12 of the texts are all there is to choose from."""
+    """Zero-shot: columns 2, 5, 9 and 12 of the text embeddings are all there is to choose from."""
     texts = [2, 5, 9, 12]
     classes = [index + background for index in texts]
     model = _student(background, dict(clip_guided=(1, -1), clip_classes=classes), mode=mode,
