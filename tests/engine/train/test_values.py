@@ -19,7 +19,8 @@ def path(tiny_world, tmp_path_factory):
 
 @cases('options', [
     {}, {'log_level': 10}, {'log_level': 'WARNING'}, {'evaluation': None}, {'custom_hooks': None},
-    {'checkpoint_config.interval': -1}, {'checkpoint_config.max_keep_ckpts': -1},
+    {'checkpoint_config.filename_tmpl': 'step_{}.pth'}, {'checkpoint_config.interval': -1},
+    {'checkpoint_config.max_keep_ckpts': -1},
     {'optimizer_config.grad_clip': {'max_norm': 1, 'norm_type': 2}},
     {'optimizer_config.grad_clip': None}, {'momentum_config': None},
     {'lr_config': {'policy': 'CosineAnnealing', 'min_lr': 0, '_delete_': True}},
@@ -64,6 +65,8 @@ def test_right_values_pass(path, options):
     ({'checkpoint_config.max_keep_ckpts': 'abc'}, "max_keep_ckpts is 'abc'"),
     ({'checkpoint_config.by_epoch': True}, 'by_epoch is True, with which nothing is written'),
     ({'checkpoint_config.out_dir': '/dev/null/x'}, 'checkpoint_config.out_dir /dev/null/x'),
+    ({'checkpoint_config.filename_tmpl': 'last.pth'}, "filename_tmpl is 'last.pth', .*iter_{}"),
+    ({'checkpoint_config.filename_tmpl': 3}, 'filename_tmpl is 3'),
     ({'checkpoint_config.out_dir': 5}, 'checkpoint_config.out_dir is 5'),
     ({'log_config': 'abc'}, "log_config is 'abc'"),
     ({'log_config.interval': 0}, 'log_config.interval is 0'),

@@ -134,6 +134,10 @@ def _check_checkpoints(settings: Mapping) -> None:
                          'counts iterations, set it to False.')
     require_known(settings, name, [*arguments_of(CheckpointHook), 'type', 'filename_tmpl', 'meta',
                                    'create_symlink', 'priority'])
+    template = settings.get('filename_tmpl', 'iter_{}.pth')
+    if not isinstance(template, str) or '{}' not in template:
+        raise InputError(f"{name}.filename_tmpl is {template!r}, expected a name with {{}} for the "
+                         "iteration such as 'iter_{}.pth': each checkpoint would replace the last.")
     require_out_dir(settings, name)
 
 
