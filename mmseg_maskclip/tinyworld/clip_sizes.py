@@ -1,4 +1,4 @@
-"""Sizes of the two tiny CLIPs, in open_clip's form."""
+"""Sizes of the tiny CLIPs, in open_clip's form."""
 
 from __future__ import annotations
 
@@ -18,3 +18,5 @@ TINY_VIT = {
                    'patch_size': 8},
     'text_cfg': _TEXT,
 }
+
+TINY_VIT8 = {**TINY_VIT, 'vision_cfg': {**TINY_VIT['vision_cfg'], 'layers': 8}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 
-from mmseg_maskclip.tinyworld import records
+from mmseg_maskclip.tinyworld.pretraining import records
 
 from helpers.cases import cases
 from helpers.tools import assert_bad_input, run_tool

@@ -11,19 +11,16 @@ import pytest
 import torch
 
 from mmseg_maskclip.clip.pretraining import build_open_clip, tokenizer
-from mmseg_maskclip.tinyworld import CLASSES, SYNONYMS, records
+from mmseg_maskclip.tinyworld import CLASSES, SYNONYMS
 from mmseg_maskclip.tinyworld.captions import caption
-from mmseg_maskclip.tinyworld.packing import retrieval, used_token_ids
-from mmseg_maskclip.tinyworld.pretrain import (
-    RECIPES,
-    SIZES,
-    CaptionedPictures,
-    Recipe,
-    build,
-    normalise,
-    train,
-)
-from mmseg_maskclip.tinyworld.records import FILES, WEIGHTS_DIR, load_tiny_clip, pretrain_to_file
+from mmseg_maskclip.tinyworld.pretraining import records
+from mmseg_maskclip.tinyworld.pretraining import train as pretraining
+from mmseg_maskclip.tinyworld.pretraining.model import FILES, WEIGHTS_DIR, build, load_tiny_clip
+from mmseg_maskclip.tinyworld.pretraining.packing import retrieval, used_token_ids
+from mmseg_maskclip.tinyworld.pretraining.pictures import CaptionedPictures, normalise
+from mmseg_maskclip.tinyworld.pretraining.recipe import RECIPES, SIZES, Recipe
+from mmseg_maskclip.tinyworld.pretraining.records import pretrain_to_file
+from mmseg_maskclip.tinyworld.pretraining.train import train
 from mmseg_maskclip.tinyworld.scenes import object_picture
 from mmseg_maskclip.utils import InputError
 
@@ -81,6 +78,41 @@ def test_workers_change_nothing():
         assert torch.equal(weight, helped.state_dict()[name]), name
 
 
+@pytest.mark.usefixtures('few_pictures')
+def test_a_resumed_run_ends_as_one_without_a_break(tmp_path, monkeypatch):
+    monkeypatch.setattr(pretraining, '_SAVE_EVERY', 2)
+    recipe = short('TinyViT', steps=4, patch_dropout=0.5)
+    whole = pretrain_to_file(recipe, tmp_path / 'whole.pth')
+
+    def stop(step: int, loss: float) -> None:
+        if step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pretrain_to_file(recipe, tmp_path / 'broken.pth', on_step=stop)
+    assert [path.name for path in tmp_path.glob('broken*')] == ['broken.state']
+    with pytest.raises(InputError, match='of another recipe'):
+        pretrain_to_file(recipe.changed(lr=0.5), tmp_path / 'broken.pth', resume=True)
+    steps = []
+    resumed = pretrain_to_file(recipe, tmp_path / 'broken.pth', resume=True,
+                               on_step=lambda step, loss: steps.append(step))
+    assert steps == [3, 4] and resumed['loss'] == whole['loss']
+    first, second = (torch.load(tmp_path / name, weights_only=True)
+                     for name in ('whole.pth', 'broken.pth'))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    with pytest.raises(InputError, match='does not exist'):
+        pretrain_to_file(recipe, tmp_path / 'broken.pth', resume=True)
+
+
+def test_the_text_tower_of_another_tiny_clip_is_kept():
+    source = load_tiny_clip(WEIGHTS_DIR / FILES['TinyRN'], 'TinyRN').state_dict()
+    trained, _ = train(short('TinyViT', text_from='TinyRN'))
+    moved = {name for name, weight in trained.state_dict().items()
+             if name in source and not torch.equal(weight, source[name])}
+    assert not torch.equal(trained.visual.proj, build(short('TinyViT')).visual.proj)
+    assert moved == {'logit_scale'} | {name for name in moved if name.startswith('visual.')}
+
+
 def test_training_learns():
     _, log = train(short('TinyRN', steps=12, batch=16))
     losses = [loss for _, loss in log]
@@ -132,7 +164,7 @@ def test_kept_tokens_cover_captions_and_prompts():
 
 
 @cases('wrong', [{'steps': 0}, {'batch': 1}, {'model': 'TinyCNN'}, {'seed': -1},
-                {'patch_dropout': 1.0}, {'lr': 0.0}])
+                {'patch_dropout': 1.0}, {'lr': 0.0}, {'text_from': 'TinyCNN'}])
 def test_bad_recipes(wrong):
     with pytest.raises(InputError, match=str(next(iter(wrong.values())))):
         RECIPES['TinyRN'].changed(**wrong)
@@ -155,7 +187,7 @@ def test_build_open_clip_takes_the_sizes():
 def test_shipped_weights_match_their_record(model):
     path = WEIGHTS_DIR / FILES[model]
     record = json.loads(path.with_suffix('.json').read_text())
-    assert record['recipe'] == RECIPES[model].as_dict()
+    assert Recipe(**record['recipe']) == RECIPES[model]
     assert {'torch', 'open_clip', 'numpy'} <= set(record['versions'])
     steps = [step for step, _ in record['loss']]
     assert steps[-1] == record['recipe']['steps'] and len(steps) > 10

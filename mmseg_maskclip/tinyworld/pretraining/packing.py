@@ -13,7 +13,7 @@ from mmseg_maskclip.clip import list_templates, load_templates
 from mmseg_maskclip.clip.pretraining import tokenizer
 from mmseg_maskclip.tinyworld.captions import all_phrases
 from mmseg_maskclip.tinyworld.classes import CLASSES
-from mmseg_maskclip.tinyworld.pretrain import normalise
+from mmseg_maskclip.tinyworld.pretraining.pictures import normalise
 from mmseg_maskclip.tinyworld.scenes import object_picture
 
 TOKENS = 'token_embedding.weight'

@@ -6,24 +6,22 @@ import json
 import platform
 import time
 from pathlib import Path
-from typing import Any, Callable, Union
+from typing import Any, Callable
 
 import torch
 
 from mmseg_maskclip.clip.pretraining import open_clip_version
-from mmseg_maskclip.tinyworld.packing import pack, retrieval, unpack
-from mmseg_maskclip.tinyworld.pretrain import SIZES, Recipe, build, train
-from mmseg_maskclip.utils import InputError, atomic_path, require_file, writable_dir
-
-PathLike = Union[str, Path]
-FILES = {'TinyRN': 'tiny_rn.pth', 'TinyViT': 'tiny_vit.pth'}
-WEIGHTS_DIR = Path(__file__).parent / 'weights'
-SCRIPT = 'tools/maskclip_utils/pretrain_tiny_clip.py'
+from mmseg_maskclip.tinyworld.pretraining.model import SCRIPT, full_state
+from mmseg_maskclip.tinyworld.pretraining.packing import pack, retrieval
+from mmseg_maskclip.tinyworld.pretraining.recipe import SIZES, Recipe
+from mmseg_maskclip.tinyworld.pretraining.train import train
+from mmseg_maskclip.utils import InputError, atomic_path, writable_dir
+from mmseg_maskclip.utils.files import PathLike
 
 
 def pretrain_to_file(recipe: Recipe, out: PathLike, workers: int = 0,
                      on_step: Callable[[int, float], None] = lambda step, loss: None,
-                     ) -> dict[str, Any]:
+                     resume: bool = False) -> dict[str, Any]:
     """Pretrain and write ``out`` and, beside it, the record ``out`` with suffix .json.
 
     The record holds the recipe, the sizes, the library versions, the loss log,
@@ -34,6 +32,7 @@ def pretrain_to_file(recipe: Recipe, out: PathLike, workers: int = 0,
         out: The weights file, ``*.pth``.
         workers: Processes that draw pictures beside this one.
         on_step: Called after each step with its number and loss.
+        resume: Go on with an interrupted run, from the ``*.state`` file beside ``out``.
 
     Returns:
         The record.
@@ -46,11 +45,12 @@ def pretrain_to_file(recipe: Recipe, out: PathLike, workers: int = 0,
         raise InputError(f"weights file is '{out}', expected a name ending in .pth")
     writable_dir(out.parent, 'folder')
     start = time.time()
-    model, log = train(recipe, workers, on_step)
+    state_file = out.with_suffix('.state')
+    model, log = train(recipe, workers, on_step, state_file, resume)
     packed = pack(model)
     seconds = round(time.time() - start)
     # Scored as stored: half precision changes the weights a little.
-    model.load_state_dict(_full(packed, recipe.model))
+    model.load_state_dict(full_state(packed, recipe.model))
     record = {
         'script': SCRIPT, 'recipe': recipe.as_dict(), 'sizes': SIZES[recipe.model],
         'versions': _versions(), 'seconds': seconds, 'threads': torch.get_num_threads(),
@@ -59,28 +59,8 @@ def pretrain_to_file(recipe: Recipe, out: PathLike, workers: int = 0,
         torch.save(packed, path)
     with atomic_path(out.with_suffix('.json')) as path:
         path.write_text(json.dumps(record) + '\n', encoding='utf-8')
+    state_file.unlink(missing_ok=True)
     return record
-
-
-def load_tiny_clip(path: PathLike, model: str) -> torch.nn.Module:
-    """An ``open_clip.CLIP`` with the weights of a file, in eval mode.
-
-    Args:
-        path: A file written by :func:`pretrain_to_file`.
-        model: ``'TinyRN'`` or ``'TinyViT'``.
-
-    Raises:
-        InputError: If the file is missing.
-    """
-    path = require_file(path, 'tiny CLIP', f'Run: python {SCRIPT} --model {model} '
-                                           f'--out {path}')
-    clip = build(Recipe(model=model))
-    clip.load_state_dict(_full(torch.load(path, weights_only=True), model))
-    return clip.eval()
-
-
-def _full(packed: dict, model: str) -> dict:
-    return unpack(packed, SIZES[model]['text_cfg']['vocab_size'])
 
 
 def _versions() -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""How the tiny CLIPs are made from pictures and captions of the embedded world."""
