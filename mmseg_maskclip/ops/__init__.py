@@ -9,15 +9,25 @@ from mmseg_maskclip.ops.class_prior import (
     softmax_weights,
 )
 from mmseg_maskclip.ops.distillation import feature_distance
+from mmseg_maskclip.ops.entities import entity_matrix, patch_labels
 from mmseg_maskclip.ops.label_maps import best_classes, label_map, probability_map
-from mmseg_maskclip.ops.positions import resize_positions
+from mmseg_maskclip.ops.neighbourhood import (
+    aggregate,
+    gaussian_bias,
+    local_outliers,
+    mend_outliers,
+    similarity_attention,
+)
+from mmseg_maskclip.ops.positions import POSITIONS, resize_positions
 from mmseg_maskclip.ops.pseudo_labels import IGNORED, UNLABELLED, fill_unlabelled, ignore_unlabelled
 from mmseg_maskclip.ops.refine import LOGIT_SCALE, denoise_prompts, smooth_keys
 from mmseg_maskclip.ops.resize import AxisResize, ScoreMap, compose_resize
 from mmseg_maskclip.ops.scores import pool_rows, score_patches
 
-__all__ = ['GATE_COSINE', 'IGNORED', 'LOGIT_SCALE', 'UNLABELLED', 'AxisResize', 'ScoreMap',
-           'add_log_prior', 'best_classes', 'class_cosines', 'compose_resize', 'denoise_prompts',
-           'feature_distance', 'fill_unlabelled', 'gate_weights', 'ignore_unlabelled', 'label_map',
-           'multiply_scores', 'pool_rows', 'probability_map', 'resize_positions', 'score_patches',
+__all__ = ['GATE_COSINE', 'IGNORED', 'LOGIT_SCALE', 'POSITIONS', 'UNLABELLED', 'AxisResize',
+           'ScoreMap', 'add_log_prior', 'aggregate', 'best_classes', 'class_cosines',
+           'compose_resize', 'denoise_prompts', 'entity_matrix', 'feature_distance',
+           'fill_unlabelled', 'gate_weights', 'gaussian_bias', 'ignore_unlabelled', 'label_map',
+           'local_outliers', 'mend_outliers', 'multiply_scores', 'patch_labels', 'pool_rows',
+           'probability_map', 'resize_positions', 'score_patches', 'similarity_attention',
            'smooth_keys', 'softmax_weights']

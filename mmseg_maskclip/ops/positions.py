@@ -6,9 +6,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+POSITIONS = ('size', 'plus', 'antialias', 'bilinear')
+"""Ways to resize a position table."""
 
-def resize_positions(table: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Resize a CLIP position table to another grid (bicubic, no antialias).
+
+def resize_positions(table: Tensor, grid: tuple[int, int], mode: str = 'size') -> Tensor:
+    """Resize a CLIP position table to another grid.
+
+    ``'size'`` is bicubic to the grid; ``'plus'`` bicubic by the scale factors
+    ((h + 0.1) / n, (w + 0.1) / n), as DINO's code has it, and after it SCLIP, ClearCLIP,
+    NACLIP, ResCLIP, SC-CLIP and ITACLIP; ``'antialias'`` bicubic with antialiasing (GEM);
+    ``'bilinear'`` is CLIP Surgery's and ZegCLIP's.
 
     The first row (class token or mean token) is kept. What decides is the
     shape of the grid, not the number of tokens: a 7 x 28 grid is not a
@@ -17,6 +25,7 @@ def resize_positions(table: Tensor, grid: tuple[int, int]) -> Tensor:
     Args:
         table: (1 + n * n, C): the extra row, then a square grid row by row.
         grid: Wanted (height, width).
+        mode: One of :data:`POSITIONS`.
 
     Returns:
         (1 + height * width, C).
@@ -39,5 +48,13 @@ def resize_positions(table: Tensor, grid: tuple[int, int]) -> Tensor:
     if grid == (side, side):
         return table
     square = table[1:].reshape(1, side, side, -1).permute(0, 3, 1, 2)
-    resized = F.interpolate(square.float(), size=grid, mode='bicubic', align_corners=False)
+    if mode == 'plus':
+        # The size that comes out is that of the grid; the 0.1 moves what is sampled.
+        factors = [(wanted + 0.1) / side for wanted in grid]
+        resized = F.interpolate(square.float(), scale_factor=factors, mode='bicubic',
+                                align_corners=False, recompute_scale_factor=False)
+    else:
+        resized = F.interpolate(square.float(), size=grid, align_corners=False,
+                                mode='bilinear' if mode == 'bilinear' else 'bicubic',
+                                antialias=mode == 'antialias')
     return torch.cat([table[:1], resized[0].flatten(1).t().to(table)])

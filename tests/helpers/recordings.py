@@ -26,6 +26,8 @@ TOWERS = {
                 embed_dim=32),
     'rn': dict(kind='resnet', width=8, layers=(3, 4, 6, 3), heads=16, image_size=64,
                embed_dim=32),
+    'deep': dict(kind='vit', width=48, layers=12, heads=4, patch_size=8, image_size=64,
+                 embed_dim=32),
 }
 SAME_AS = 'same_as'
 # Every fourth byte of float32 is alike: a tenth smaller than with the usual settings.

@@ -142,8 +142,8 @@ def test_attention_readout_is_open_clips_own_token_output():
 
 
 @pytest.mark.parametrize('readout', [
-    dict(type='AttentionReadout'), dict(type='ValueReadout', residual=False),
-    dict(type='ValueReadout', ffn=False), dict(type='ValueReadout', residual=False, ffn=False)])
+    dict(), dict(pairs='v', residual=False), dict(pairs='v', ffn=False),
+    dict(pairs='v', residual=False, ffn=False)])
 @torch.no_grad()
 def test_readouts_a_config_may_name(readout):
     """Rebuilt from the parts of open_clip's last block; keys are the same in all of them."""
@@ -158,13 +158,13 @@ def test_readouts_a_config_may_name(readout):
     tokens, attention = block.ln_1(inputs[0]), block.attn
     _, keys, values = torch.nn.functional.linear(
         tokens, attention.in_proj_weight, attention.in_proj_bias).chunk(3, dim=2)
-    read = {'AttentionReadout': attention(tokens, tokens, tokens)[0],
-            'ValueReadout': attention.out_proj(values)}[readout['type']]
+    read = (attention.out_proj(values) if 'pairs' in readout
+            else attention(tokens, tokens, tokens)[0])
     out = inputs[0] + read if readout.get('residual', True) else read
     if readout.get('ffn', True):
         out = out + block.mlp(block.ln_2(out))
     expected = (visual.ln_post(out) @ visual.proj)[:, 1:].transpose(1, 2).reshape(1, 32, 4, 4)
-    backbone = _ours(model, fidelity='clip', readout=readout)
+    backbone = _ours(model, fidelity='clip', readout=dict(type='AttentionReadout', **readout))
     found = backbone.dense(_imagenet(pixels), keys=True)
     torch.testing.assert_close(found.features, expected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(

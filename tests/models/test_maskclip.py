@@ -124,7 +124,7 @@ def test_last_vit_layer_runs_no_attention(monkeypatch):
     calls = []
     original = F.scaled_dot_product_attention
     monkeypatch.setattr(F, 'scaled_dot_product_attention',
-                        lambda *args: calls.append(1) or original(*args))
+                        lambda *args, **kwargs: calls.append(1) or original(*args, **kwargs))
     _model().backbone.dense(torch.randn(1, 3, 32, 32), keys=True)
     assert len(calls) == VIT['layers'] - 1
     calls.clear()

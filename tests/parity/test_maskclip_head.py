@@ -36,8 +36,8 @@ def _head(tower, ks_thresh, pd_thresh):
 def test_every_kind_of_case_is_recorded():
     """Square at the tower's own size, and not: with and without each refinement."""
     sizes = {tower: {case.split('/')[1] for case in CASES if case.startswith(f'{tower}/')}
-             for tower in TOWERS}
-    for tower in TOWERS:
+             for tower in ('vit', 'rn')}
+    for tower in sizes:
         assert '64x64' in sizes[tower] and len(sizes[tower]) > 1
         assert set(CASES) >= {f'{tower}/{size}/ks{ks}_pd{pd}' for size, ks, pd in
                               itertools.product(sizes[tower], ('0', '1'), ('0', '0.5'))}

@@ -45,7 +45,7 @@ def variants(config: Config) -> Iterator[tuple[str, Config]]:
         if config.model.backbone.type == 'ClipViT':
             yield (f'{fidelity}, values without residual',
                    _changed(config, {'backbone.fidelity': fidelity, 'backbone.readout': dict(
-                       type='ValueReadout', residual=False)}))
+                       type='AttentionReadout', pairs='v', residual=False)}))
 
 
 def weighted_variants(config: Config) -> Iterator[tuple[str, Config]]:

@@ -11,13 +11,15 @@ from mmcv.runner import BaseModule
 from torch import Tensor, nn
 
 from mmseg_maskclip.clip import ClipSpec, get_spec, make_spec
-from mmseg_maskclip.ops import resize_positions
+from mmseg_maskclip.models.backbones.readouts import Guide
+from mmseg_maskclip.ops import POSITIONS, resize_positions
 from mmseg_maskclip.utils import InputError
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
 FIDELITIES = ('paper', 'clip')
 _KEPT_GRIDS = 16
+Feedback = Callable[[Tensor], Guide]
 
 
 class DenseFeatures(NamedTuple):
@@ -30,11 +32,14 @@ class DenseFeatures(NamedTuple):
             unless requested.
         image: CLIP's embedding of the whole image, (B, D), not normalised;
             None unless requested.
+        scored_as_is: Whether dot products with the features are the scores, without
+            normalising them first: the features are a mean of normalised ones.
     """
 
     features: Tensor
     keys: Optional[Tensor] = None
     image: Optional[Tensor] = None
+    scored_as_is: bool = False
 
 
 class QuickGELU(nn.Module):
@@ -63,6 +68,8 @@ class ClipBackbone(BaseModule):
         input_mean: Mean the pipeline subtracts, per RGB channel, 0..255.
         input_std: Standard deviation the pipeline divides by.
         frozen: Whether the tower stays in eval mode without gradients.
+        positions: How the position table is resized to another grid, see
+            :func:`~mmseg_maskclip.ops.resize_positions`.
         init_cfg: As in mmcv.
 
     Raises:
@@ -75,8 +82,11 @@ class ClipBackbone(BaseModule):
     def __init__(self, arch: str | dict, fidelity: str = 'paper',
                  input_mean: Sequence[float] = IMAGENET_MEAN,
                  input_std: Sequence[float] = IMAGENET_STD, frozen: bool = True,
-                 init_cfg: dict | None = None) -> None:
+                 positions: str = 'size', init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
+        if positions not in POSITIONS:
+            raise InputError(f'positions is {positions!r}, expected one of {POSITIONS}.')
+        self.position_mode = positions
         if fidelity not in FIDELITIES:
             raise InputError(f'fidelity is {fidelity!r}, expected one of {FIDELITIES}.')
         self.spec: ClipSpec = _resolve(arch, self.kind)
@@ -137,6 +147,10 @@ class ClipBackbone(BaseModule):
             return img
         return torch.addcmul(self.input_shift, img, self.input_scale)
 
+    def unnormalise(self, img: Tensor) -> Tensor:
+        """The inverse of :meth:`normalise`, (B, 3, H, W)."""
+        return (img - self.input_shift) / self.input_scale if self.affine else img
+
     def normalise_keys(self, keys: Tensor) -> Tensor:
         """Normalise keys for smoothing.
 
@@ -161,13 +175,21 @@ class ClipBackbone(BaseModule):
         """
         # A table that is trained changes with every step, and needs a graph of its own.
         if table.requires_grad:
-            return resize_positions(table, grid)
+            return resize_positions(table, grid, self.position_mode)
         if grid not in self._grids:
             # Test sets have images of many sizes: without a limit each would keep its table.
             if len(self._grids) >= _KEPT_GRIDS:
                 self._grids.clear()
-            self._grids[grid] = resize_positions(table, grid)
+            self._grids[grid] = resize_positions(table, grid, self.position_mode)
         return self._grids[grid]
+
+    def score_padding(self, size: int) -> tuple[int, int]:
+        """Pixels whose scores are cropped off after upsampling, before and after an axis.
+
+        Args:
+            size: Of the image along this axis.
+        """
+        return 0, 0
 
     def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> ClipBackbone:
         # Cached tables are not buffers: they do not move or cast with the module.
@@ -180,7 +202,7 @@ class ClipBackbone(BaseModule):
         super()._load_from_state_dict(*args)
 
     def dense(self, img: Tensor, keys: bool = False, attention: bool = False,
-              image: bool = False) -> DenseFeatures:
+              image: bool = False, feedback: Feedback | None = None) -> DenseFeatures:
         """Dense features of an image batch.
 
         Args:
@@ -190,6 +212,8 @@ class ClipBackbone(BaseModule):
                 instead of densely; no keys are returned then.
             image: Whether to return the embedding of :meth:`encode_image` too;
                 all layers but the last are shared.
+            feedback: Gives a guide for the features, (B, D, h, w), by which they are then
+                read a second time; for ViTs.
 
         Returns:
             The features on the tower's grid.

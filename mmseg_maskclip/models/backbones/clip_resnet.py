@@ -14,6 +14,7 @@ from mmseg_maskclip.models.backbones.base import (
     IMAGENET_STD,
     ClipBackbone,
     DenseFeatures,
+    Feedback,
 )
 from mmseg_maskclip.utils import InputError
 
@@ -133,7 +134,11 @@ class ClipResNet(ClipBackbone):
         input_mean: Mean the pipeline subtracts, per RGB channel, 0..255.
         input_std: Standard deviation the pipeline divides by.
         frozen: Whether the tower stays in eval mode without gradients.
+        readout: Must be None: read-outs are ways to read a ViT.
         init_cfg: As in mmcv.
+
+    Raises:
+        InputError: If there is a read-out, or as :class:`ClipBackbone`.
     """
 
     kind = 'resnet'
@@ -141,8 +146,12 @@ class ClipResNet(ClipBackbone):
     def __init__(self, arch: str | dict = 'RN50', fidelity: str = 'paper',
                  input_mean: Sequence[float] = IMAGENET_MEAN,
                  input_std: Sequence[float] = IMAGENET_STD, frozen: bool = True,
-                 init_cfg: dict | None = None) -> None:
-        super().__init__(arch, fidelity, input_mean, input_std, frozen, init_cfg)
+                 readout: dict | None = None, init_cfg: dict | None = None) -> None:
+        super().__init__(arch, fidelity, input_mean, input_std, frozen, init_cfg=init_cfg)
+        if readout is not None:
+            raise InputError(f"a ResNet of CLIP has no blocks for the read-out {readout!r}, its "
+                             'attention pool is read: leave model.backbone.readout out, or take '
+                             "a ViT, such as arch='ViT-B/16' with type='ClipViT'.")
         spec = self.spec
         self.stem = _stem(spec.width)
         channels_in = spec.width
@@ -180,8 +189,8 @@ class ClipResNet(ClipBackbone):
         return tokens
 
     def dense(self, img: Tensor, keys: bool = False, attention: bool = False,
-              image: bool = False) -> DenseFeatures:
-        """See :meth:`ClipBackbone.dense`.
+              image: bool = False, feedback: Feedback | None = None) -> DenseFeatures:
+        """See :meth:`ClipBackbone.dense`; without a read-out there is no feedback.
 
         With ``attention`` every position queries the pool; ``paper`` fidelity
         drops the position table there, as the official option does.

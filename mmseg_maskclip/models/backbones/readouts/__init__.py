@@ -1,12 +1,15 @@
-"""How patch features are read from the last layer of a CLIP ViT.
+"""How patch features are read from a CLIP ViT.
 
-This is the one place where MaskCLIP departs from CLIP, and where other
-training-free variants plug in: a readout gets the last block and its input and
-returns patch tokens for the final LayerNorm and the projection.
+This is the one place where MaskCLIP departs from CLIP, and where other training-free
+methods plug in: a read-out gets the trace of a forward pass and returns patch tokens for
+the final LayerNorm and the projection.
 """
 
 from mmseg_maskclip.models.backbones.readouts.attention import AttentionReadout
-from mmseg_maskclip.models.backbones.readouts.registry import READOUTS
-from mmseg_maskclip.models.backbones.readouts.value import ValueReadout
+from mmseg_maskclip.models.backbones.readouts.base import READOUTS, Readout
+from mmseg_maskclip.models.backbones.readouts.calibrated import CalibratedReadout
+from mmseg_maskclip.models.backbones.readouts.dual_path import DualPathReadout
+from mmseg_maskclip.models.backbones.readouts.trace import Guide, Trace
 
-__all__ = ['READOUTS', 'AttentionReadout', 'ValueReadout']
+__all__ = ['READOUTS', 'AttentionReadout', 'CalibratedReadout', 'DualPathReadout', 'Guide',
+           'Readout', 'Trace']

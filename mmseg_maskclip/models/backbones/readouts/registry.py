@@ -1,5 +1,0 @@
-"""Where read-outs are registered."""
-
-from mmcv.utils import Registry
-
-READOUTS = Registry('readout')

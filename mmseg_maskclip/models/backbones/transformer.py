@@ -1,0 +1,168 @@
+"""The layers of CLIP's Vision Transformer."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmseg_maskclip.utils import InputError
+
+PADS = ('corner', 'centre', 'drop')
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention whose projections can be used separately.
+
+    Args:
+        width: Channels C.
+        heads: Number of heads.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        # It only holds the parameters, under their published names: its own forward gives neither
+        # values nor keys.
+        self.attn = nn.MultiheadAttention(width, heads, batch_first=True)
+
+    def project(self, x: Tensor, part: str) -> Tensor:
+        """Queries, keys or values of each head.
+
+        Args:
+            x: (B, N, C).
+            part: ``'q'``, ``'k'`` or ``'v'``.
+
+        Returns:
+            (B, heads, N, C // heads).
+        """
+        first = 'qkv'.index(part)
+        return self._split(self._project(x, first, first + 1))
+
+    def merge(self, mixed: Tensor) -> Tensor:
+        """Heads side by side through the output projection.
+
+        Args:
+            mixed: (B, heads, N, C // heads).
+
+        Returns:
+            (B, N, C).
+        """
+        return self.attn.out_proj(mixed.transpose(1, 2).flatten(2))
+
+    def _project(self, x: Tensor, first: int, last: int) -> Tensor:
+        """Rows [first, last) of the packed query/key/value projection."""
+        width = x.shape[-1]
+        rows = slice(first * width, last * width)
+        return F.linear(x, self.attn.in_proj_weight[rows], self.attn.in_proj_bias[rows])
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def value(self, x: Tensor) -> Tensor:
+        """Output of tokens that each attend to themselves alone, (B, L, C)."""
+        return self.attn.out_proj(self._project(x, 2, 3))
+
+    def key(self, x: Tensor, project: bool) -> Tensor:
+        """Keys of the tokens, optionally through the output projection, (B, L, C)."""
+        keys = self._project(x, 1, 2)
+        return self.attn.out_proj(keys) if project else keys
+
+    def forward(self, x: Tensor, queries: int | None = None) -> Tensor:
+        """Attend over all tokens.
+
+        Args:
+            x: (B, N, C).
+            queries: Number of leading tokens to return; None for all.
+
+        Returns:
+            (B, N or queries, C).
+        """
+        if queries is None:
+            query, key, value = self._project(x, 0, 3).chunk(3, dim=-1)
+        else:
+            # Keys and values of all tokens are needed, queries only of those that are read.
+            query = self._project(x[:, :queries], 0, 1)
+            key, value = self._project(x, 1, 3).chunk(2, dim=-1)
+        mixed = F.scaled_dot_product_attention(
+            self._split(query), self._split(key), self._split(value))
+        return self.merge(mixed)
+
+
+class FeedForward(nn.Module):
+    """Linear, activation, linear."""
+
+    def __init__(self, width: int, hidden: int, activation: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Sequential(nn.Linear(width, hidden), activation), nn.Linear(hidden, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N, C) in and out."""
+        return self.layers(x)
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block of CLIP."""
+
+    def __init__(self, width: int, heads: int, hidden: int, eps: float,
+                 activation: nn.Module) -> None:
+        super().__init__()
+        self.ln1 = nn.LayerNorm(width, eps=eps)
+        self.attn = SelfAttention(width, heads)
+        self.ln2 = nn.LayerNorm(width, eps=eps)
+        self.ffn = FeedForward(width, hidden, activation)
+
+    def forward(self, x: Tensor, queries: int | None = None) -> Tensor:
+        """(B, N, C) in; the first ``queries`` tokens, or all, out."""
+        x = x[:, :queries] + self.attn(self.ln1(x), queries)
+        return x + self.ffn(self.ln2(x))
+
+
+class PatchEmbed(nn.Module):
+    """Bias-free patch projection of images of any size.
+
+    Args:
+        patch_size: Side of a patch.
+        width: Channels C.
+        pad: What happens to an image whose sides are no multiples of the patch:
+            ``'corner'`` pads it at the bottom and on the right, ``'centre'`` on all
+            sides (ClearCLIP), ``'drop'`` leaves out what is beyond the last whole
+            patch (SCLIP, NACLIP).
+
+    Raises:
+        InputError: If ``pad`` is another word.
+    """
+
+    def __init__(self, patch_size: int, width: int, pad: str = 'corner') -> None:
+        super().__init__()
+        if pad not in PADS:
+            raise InputError(f'pad is {pad!r}, expected one of {PADS}.')
+        self.patch_size = patch_size
+        self.pad = pad
+        self.projection = nn.Conv2d(3, width, patch_size, stride=patch_size, bias=False)
+
+    def padding(self, size: int) -> tuple[int, int]:
+        """Pixels added before and after an axis of an image.
+
+        Args:
+            size: Of the image along this axis.
+        """
+        missing = 0 if self.pad == 'drop' else -size % self.patch_size
+        before = missing // 2 if self.pad == 'centre' else 0
+        return before, missing - before
+
+    def forward(self, img: Tensor) -> Tensor:
+        """(B, 3, H, W) to (B, C, h, w), by ceil(H / patch), with ``'drop'`` floor.
+
+        Zero padding follows normalisation, so it is the mean colour.
+
+        Raises:
+            InputError: If nothing is left of the image.
+        """
+        (top, bottom), (left, right) = (self.padding(size) for size in img.shape[2:])
+        if top + bottom + left + right:
+            img = F.pad(img, (left, right, top, bottom))
+        if min(img.shape[2:]) < self.patch_size:
+            raise InputError(f"with pad='drop' an image of {img.shape[3]} x {img.shape[2]} has no "
+                             f"whole patch of {self.patch_size} pixels: use pad='corner'.")
+        return self.projection(img)
