@@ -71,7 +71,15 @@ class MaskClipHead(TextHead):
         """
         if not isinstance(inputs, DenseFeatures):
             inputs = DenseFeatures(inputs[-1])
-        return self.refine(self.text(inputs.features), inputs.keys)
+        return self.refine(self.score(inputs), inputs.keys)
+
+    def score(self, dense: DenseFeatures) -> Tensor:
+        """Class scores of dense features, (B, K, h, w): cosines, or as the features say.
+
+        Args:
+            dense: The backbone's output.
+        """
+        return self.text(dense.features, normalise=not dense.scored_as_is)
 
     def refine(self, scores: Tensor, keys: Tensor | None) -> Tensor:
         """Prompt denoising, then key smoothing, each if its threshold is above 0.

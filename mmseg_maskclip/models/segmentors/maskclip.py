@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import Any, Callable, Sequence, cast
 
+import torch
 from mmseg.models.builder import SEGMENTORS
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
 from mmseg_maskclip.clip import pick_device
 from mmseg_maskclip.models.backbones import ClipBackbone, DenseFeatures
+from mmseg_maskclip.models.backbones.readouts import Guide
 from mmseg_maskclip.models.class_weight.build import DenseClip, build_class_weight
 from mmseg_maskclip.models.class_weight.settings import ClassWeightSettings
 from mmseg_maskclip.models.decode_heads import MaskClipHead
+from mmseg_maskclip.models.segmentors.feedback import SemanticFeedback
 from mmseg_maskclip.models.segmentors.replaceable_classes import ReplaceableClasses
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
+from mmseg_maskclip.models.segmentors.views import ImageViews
 from mmseg_maskclip.models.weights.clip import load_clip
 from mmseg_maskclip.ops import LOGIT_SCALE
 from mmseg_maskclip.utils import InputError
@@ -33,6 +37,8 @@ class MaskClip(ReplaceableClasses, TiledInference, EncoderDecoder):
         clip_checkpoint: CLIP file that :meth:`init_weights` loads, in any
             form; ``tools/test.py`` takes the one on its command line instead.
         class_weight: Keys of :class:`ClassWeightSettings`; None for no class weight.
+        feedback: Arguments of :class:`SemanticFeedback`; None reads the features once.
+        views: Arguments of :class:`ImageViews`; None sees each image once.
         kwargs: As in mmseg's ``EncoderDecoder``.
 
     Raises:
@@ -41,7 +47,8 @@ class MaskClip(ReplaceableClasses, TiledInference, EncoderDecoder):
     """
 
     def __init__(self, backbone: dict, decode_head: dict, clip_checkpoint: str | None = None,
-                 class_weight: dict | None = None, **kwargs: Any) -> None:
+                 class_weight: dict | None = None, feedback: dict | None = None,
+                 views: dict | None = None, **kwargs: Any) -> None:
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
         self.clip_checkpoint = clip_checkpoint
         if not isinstance(self.backbone, ClipBackbone):
@@ -54,6 +61,8 @@ class MaskClip(ReplaceableClasses, TiledInference, EncoderDecoder):
         if spec.embed_dim != channels:
             raise InputError(f'text_channels is {channels}, CLIP model {spec.name} has '
                              f'{spec.embed_dim}: set model.decode_head.text_channels to that.')
+        self.feedback = None if feedback is None else SemanticFeedback.of(feedback, self.backbone)
+        self.views = None if views is None else ImageViews.of(views)
         if class_weight is not None:
             dense = DenseClip(spec.name, self.backbone.fidelity, tower=self.backbone,
                               gives_class_token=True)
@@ -78,9 +87,22 @@ class MaskClip(ReplaceableClasses, TiledInference, EncoderDecoder):
         Returns:
             Features; keys and class token only where they are used.
         """
-        head = self.decode_head
-        return self.backbone.dense(img, keys=head.needs_keys, attention=head.attn_pooling,
-                                   image=self._reads_class_token)
+        dense = self._read(img, keys=self.decode_head.needs_keys, image=self._reads_class_token)
+        if self.views is None:
+            return dense
+        others = self._read(self.views.of_images(img, self.backbone))
+        features = self.views.combine(torch.cat([dense.features, others.features]))
+        return dense._replace(features=features, scored_as_is=True)
+
+    def _read(self, img: Tensor, keys: bool = False, image: bool = False) -> DenseFeatures:
+        """Dense features, read a second time where there is feedback."""
+        head, feedback, guide = self.decode_head, self.feedback, None
+        if feedback is not None:
+            def guide(features: Tensor) -> Guide:
+                return feedback.guide(features, img, head.text.embeddings, self.backbone)
+
+        return self.backbone.dense(img, keys=keys, attention=head.attn_pooling, image=image,
+                                   feedback=guide)
 
     @property
     def _reads_class_token(self) -> bool:
@@ -121,7 +143,7 @@ class MaskClip(ReplaceableClasses, TiledInference, EncoderDecoder):
         Returns:
             (B, C, h, w).
         """
-        scores = self.decode_head.text(dense.features)
+        scores = self.decode_head.score(dense)
         # Indexing copies, and most teachers give all of their classes.
         if tuple(classes) != tuple(range(scores.shape[1])):
             scores = scores[:, list(classes)]
@@ -138,5 +160,5 @@ class MaskClip(ReplaceableClasses, TiledInference, EncoderDecoder):
         if prior is None:
             # Then the dense forward has read the class token, see _reads_class_token.
             prior = self.class_weight.classifier.cosines(cast(Tensor, dense.image))
-        scores = self.class_weight(self.decode_head.text(dense.features), prior, LOGIT_SCALE)
+        scores = self.class_weight(self.decode_head.score(dense), prior, LOGIT_SCALE)
         return self.decode_head.refine(scores, dense.keys)
