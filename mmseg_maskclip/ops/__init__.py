@@ -7,10 +7,20 @@ from mmseg_maskclip.ops.class_prior import (
     gate_weights,
     multiply_scores,
     softmax_weights,
+    surgery,
 )
-from mmseg_maskclip.ops.distillation import feature_distance
-from mmseg_maskclip.ops.entities import entity_matrix, patch_labels
-from mmseg_maskclip.ops.label_maps import best_classes, label_map, probability_map
+from mmseg_maskclip.ops.distillation import (
+    feature_distance,
+)
+from mmseg_maskclip.ops.entities import (
+    entity_matrix,
+    patch_labels,
+)
+from mmseg_maskclip.ops.label_maps import (
+    best_classes,
+    label_map,
+    probability_map,
+)
 from mmseg_maskclip.ops.neighbourhood import (
     aggregate,
     gaussian_bias,
@@ -18,16 +28,45 @@ from mmseg_maskclip.ops.neighbourhood import (
     mend_outliers,
     similarity_attention,
 )
-from mmseg_maskclip.ops.positions import POSITIONS, resize_positions
-from mmseg_maskclip.ops.pseudo_labels import IGNORED, UNLABELLED, fill_unlabelled, ignore_unlabelled
-from mmseg_maskclip.ops.refine import LOGIT_SCALE, denoise_prompts, smooth_keys
-from mmseg_maskclip.ops.resize import AxisResize, ScoreMap, compose_resize
-from mmseg_maskclip.ops.scores import pool_rows, score_patches
+from mmseg_maskclip.ops.positions import (
+    POSITIONS,
+    resize_positions,
+)
+from mmseg_maskclip.ops.pseudo_labels import (
+    IGNORED,
+    UNLABELLED,
+    fill_pixels,
+    fill_unlabelled,
+    ignore_unlabelled,
+)
+from mmseg_maskclip.ops.refiners import (
+    LOGIT_SCALE,
+    BackgroundRule,
+    background_labels,
+    background_probabilities,
+    close_labels,
+    denoise_prompts,
+    pamr,
+    smooth_keys,
+)
+from mmseg_maskclip.ops.resize import (
+    AxisResize,
+    HeldScores,
+    ScoreMap,
+    compose_resize,
+)
+from mmseg_maskclip.ops.scores import (
+    pool_queries,
+    pool_rows,
+    score_patches,
+)
 
 __all__ = ['GATE_COSINE', 'IGNORED', 'LOGIT_SCALE', 'POSITIONS', 'UNLABELLED', 'AxisResize',
-           'ScoreMap', 'add_log_prior', 'aggregate', 'best_classes', 'class_cosines',
-           'compose_resize', 'denoise_prompts', 'entity_matrix', 'feature_distance',
-           'fill_unlabelled', 'gate_weights', 'gaussian_bias', 'ignore_unlabelled', 'label_map',
-           'local_outliers', 'mend_outliers', 'multiply_scores', 'patch_labels', 'pool_rows',
-           'probability_map', 'resize_positions', 'score_patches', 'similarity_attention',
-           'smooth_keys', 'softmax_weights']
+           'BackgroundRule', 'HeldScores', 'ScoreMap', 'add_log_prior', 'aggregate',
+           'background_labels', 'background_probabilities', 'best_classes', 'class_cosines',
+           'close_labels', 'compose_resize', 'denoise_prompts', 'entity_matrix',
+           'feature_distance', 'fill_pixels', 'fill_unlabelled', 'gate_weights', 'gaussian_bias',
+           'ignore_unlabelled', 'label_map', 'local_outliers', 'mend_outliers', 'multiply_scores',
+           'pamr', 'patch_labels', 'pool_queries', 'pool_rows', 'probability_map',
+           'resize_positions', 'score_patches', 'similarity_attention', 'smooth_keys',
+           'softmax_weights', 'surgery']

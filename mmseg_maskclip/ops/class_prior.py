@@ -102,6 +102,27 @@ def multiply_scores(scores: Tensor, weights: Tensor) -> Tensor:
     return scores * weights[:, :, None, None].to(scores)
 
 
+def surgery(scores: Tensor, weights: Tensor) -> Tensor:
+    """Feature surgery: w score, less its mean over the queries (CLIP Surgery, Sec. 3.2).
+
+    The mean moves no arg-max, the weights do: they are a prior from the whole image.
+
+    Args:
+        scores: (B, Q, h, w).
+        weights: :func:`softmax_weights` of the class token at tau 1/2, (B, Q).
+
+    Returns:
+        (B, Q, h, w).
+
+    Example:
+        >>> import torch
+        >>> surgery(torch.tensor([0.2, 0.4]).view(1, 2, 1, 1), torch.tensor([[1.5, 0.5]])).flatten()
+        tensor([ 0.0500, -0.0500])
+    """
+    weighted = multiply_scores(scores, weights)
+    return weighted - weighted.mean(dim=1, keepdim=True)
+
+
 def add_log_prior(scores: Tensor, cosines: Tensor, tau: float, scale: float) -> Tensor:
     """score' = score + log(K p) / scale with p = softmax(cos / tau).
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Callable, Iterator, Sequence
+from typing import Callable, Iterator, Sequence, cast
 
 import torch
 from torch import Tensor
 
 from mmseg_maskclip.ops.precision import full_precision
-from mmseg_maskclip.ops.resize import ScoreMap
+from mmseg_maskclip.ops.resize import Scores
 
 TILE_BYTES_CPU = 2 << 20
 """Scores of one tile on a CPU: about what a core's cache holds."""
@@ -26,7 +26,7 @@ def _softmax(scores: Tensor) -> Tensor:
     return scores.softmax(dim=-1)
 
 
-def best_classes(maps: Sequence[ScoreMap],
+def best_classes(maps: Sequence[Scores],
                  probabilities: Callable[[Tensor], Tensor] = _softmax) -> tuple[Tensor, Tensor]:
     """Best class of every pixel and its score, tile by tile.
 
@@ -36,8 +36,7 @@ def best_classes(maps: Sequence[ScoreMap],
 
     Args:
         maps: Score maps of one image, all of one size and class count.
-        probabilities: Class probabilities (..., K) of scores (..., K), in the
-            same order.
+        probabilities: Class probabilities (..., K) of scores (..., K).
 
     Returns:
         Class ids (H, W) int64 and their scores (H, W) float32 (of several
@@ -47,29 +46,52 @@ def best_classes(maps: Sequence[ScoreMap],
         Two classes on a grid of two cells, as four pixels:
 
         >>> import torch
-        >>> from mmseg_maskclip.ops import compose_resize
+        >>> from mmseg_maskclip.ops import ScoreMap, compose_resize
         >>> axes = [compose_resize(1, 1, 0, 1, 1, 1)], [compose_resize(2, 4, 0, 4, 4, 4)]
         >>> scores = ScoreMap([torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]])], *axes)
         >>> labels, best = best_classes([scores])
         >>> labels, best
         (tensor([[0, 0, 1, 1]]), tensor([[1.0000, 0.7500, 0.7500, 1.0000]]))
     """
-    height, width = maps[0].size
-    labels = torch.empty(height, width, dtype=torch.int64, device=maps[0].device)
-    best = torch.empty(height, width, device=maps[0].device)
-    side = _tile_side(maps[0].device, maps[0].num_classes)
+    if len(maps) == 1:
+        return scan(maps, lambda box: maps[0].tile(*_bounds(box)))
+    return scan(maps, lambda box: mean_probability(maps, box, probabilities))
+
+
+def scan(maps: Sequence[Scores],
+         read: Callable[[tuple[slice, slice]], Tensor]) -> tuple[Tensor, Tensor]:
+    """Largest value of every pixel and where it stands, tile by tile.
+
+    Args:
+        maps: Score maps of one image, whose size and device it has.
+        read: Values (h, w, C) of a tile.
+
+    Returns:
+        Indices (H, W) int64 and values (H, W) float32.
+
+    Example:
+        >>> import torch
+        >>> from mmseg_maskclip.ops import HeldScores
+        >>> scores = HeldScores(torch.tensor([[[1.0, 3.0]], [[2.0, 0.0]]]))
+        >>> scan([scores], lambda box: -scores.values[:, box[0], box[1]].permute(1, 2, 0))
+        (tensor([[0, 1]]), tensor([[-1., -0.]]))
+    """
+    labels = torch.empty(maps[0].size, dtype=torch.int64, device=maps[0].device)
+    best = torch.empty(maps[0].size, device=maps[0].device)
     with full_precision(labels):
-        for box in _tiles((height, width), side):
-            if len(maps) == 1:
-                scores = maps[0].tile(*_bounds(box))
-            else:
-                scores = _mean_probability(maps, box, probabilities)
-            best[box], labels[box] = scores.max(dim=2)
+        for box in tiles(maps):
+            best[box], labels[box] = read(box).max(dim=2)
     return labels, best
 
 
-def _tiles(size: tuple[int, int], side: int) -> Iterator[tuple[slice, slice]]:
-    height, width = size
+def tiles(maps: Sequence[Scores]) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns of the tiles of an image, of the size that suits its device.
+
+    Args:
+        maps: Score maps of one image.
+    """
+    height, width = maps[0].size
+    side = _tile_side(maps[0].device, maps[0].num_classes)
     for top in range(0, height, side):
         for left in range(0, width, side):
             yield (slice(top, min(top + side, height)), slice(left, min(left + side, width)))
@@ -79,15 +101,32 @@ def _bounds(box: tuple[slice, slice]) -> tuple[int, int, int, int]:
     return box[0].start, box[0].stop, box[1].start, box[1].stop
 
 
-def _mean_probability(maps: Sequence[ScoreMap], box: tuple[slice, slice],
-                      probabilities: Callable[[Tensor], Tensor]) -> Tensor:
+def mean_probability(maps: Sequence[Scores], box: tuple[slice, slice],
+                     probabilities: Callable[[Tensor], Tensor]) -> Tensor:
+    """Mean probabilities of one tile over several score maps.
+
+    Args:
+        maps: Score maps of one image.
+        box: Rows and columns of the tile.
+        probabilities: Probabilities (h, w, C) of scores (h, w, K).
+
+    Returns:
+        (h, w, C).
+
+    Example:
+        >>> import torch
+        >>> from mmseg_maskclip.ops import HeldScores
+        >>> maps = [HeldScores(torch.tensor([[[share]], [[1 - share]]])) for share in (0.0, 0.5)]
+        >>> mean_probability(maps, (slice(0, 1), slice(0, 1)), lambda scores: scores)
+        tensor([[[0.2500, 0.7500]]])
+    """
     total = probabilities(maps[0].tile(*_bounds(box)))
     for other in maps[1:]:
         total = total + probabilities(other.tile(*_bounds(box)))
     return total / len(maps)
 
 
-def label_map(maps: Sequence[ScoreMap],
+def label_map(maps: Sequence[Scores],
               probabilities: Callable[[Tensor], Tensor] = _softmax) -> Tensor:
     """Best class of every pixel, see :func:`best_classes`.
 
@@ -100,7 +139,7 @@ def label_map(maps: Sequence[ScoreMap],
 
     Example:
         >>> import torch
-        >>> from mmseg_maskclip.ops import compose_resize
+        >>> from mmseg_maskclip.ops import ScoreMap, compose_resize
         >>> axis = compose_resize(2, 2, 0, 2, 2, 2)
         >>> scores = torch.tensor([[[0.1, 0.9], [0.2, 0.8]], [[0.3, 0.4], [0.5, 0.6]]])
         >>> label_map([ScoreMap([scores], [axis], [axis])])
@@ -110,7 +149,7 @@ def label_map(maps: Sequence[ScoreMap],
     return best_classes(maps, probabilities)[0]
 
 
-def probability_map(maps: Sequence[ScoreMap],
+def probability_map(maps: Sequence[Scores],
                     probabilities: Callable[[Tensor], Tensor] = _softmax) -> Tensor:
     """Mean class probabilities of every pixel; all of them are held.
 
@@ -125,15 +164,18 @@ def probability_map(maps: Sequence[ScoreMap],
         Logits of log 1 against log 3, at one pixel:
 
         >>> import torch
-        >>> from mmseg_maskclip.ops import compose_resize
+        >>> from mmseg_maskclip.ops import ScoreMap, compose_resize
         >>> axis = compose_resize(1, 1, 0, 1, 1, 1)
         >>> scores = torch.tensor([1.0, 3.0]).log().view(2, 1, 1)
         >>> probability_map([ScoreMap([scores], [axis], [axis])]).flatten()
         tensor([0.2500, 0.7500])
     """
-    found = torch.empty(maps[0].num_classes, *maps[0].size, device=maps[0].device)
-    side = _tile_side(maps[0].device, maps[0].num_classes)
-    with full_precision(found):
-        for box in _tiles(maps[0].size, side):
-            found[:, box[0], box[1]] = _mean_probability(maps, box, probabilities).permute(2, 0, 1)
-    return found
+    found: Tensor | None = None
+    with full_precision(torch.empty(0, device=maps[0].device)):
+        for box in tiles(maps):
+            part = mean_probability(maps, box, probabilities).permute(2, 0, 1)
+            if found is None:
+                # They may be fewer than the scores: classes of several queries each.
+                found = part.new_empty(len(part), *maps[0].size)
+            found[:, box[0], box[1]] = part
+    return cast(Tensor, found)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Sequence
+from typing import Sequence, Union
 
 import torch
 from torch import Tensor
@@ -24,11 +24,27 @@ def _resize_matrix(size_in: int, size_out: int, align_corners: bool) -> Tensor:
         position = position * ((size_in - 1) / max(size_out - 1, 1))
     else:
         position = ((position + 0.5) * (size_in / size_out) - 0.5).clamp(min=0)
+    return _interpolation(position, size_in)
+
+
+def _direct_matrix(grid: int, padded: int, before: int, crop: int, size_out: int,
+                   align_corners: bool) -> Tensor:
+    """Interpolation of the image's pixels [before, before + crop) straight from the grid."""
+    position = torch.arange(size_out, dtype=torch.float64)
+    if align_corners:
+        position = position * ((crop - 1) / max(size_out - 1, 1)) + before
+        position = position * ((grid - 1) / max(padded - 1, 1))
+    else:
+        position = ((position + 0.5) * (crop / size_out) + before) * (grid / padded) - 0.5
+    return _interpolation(position.clamp(min=0), grid)
+
+
+def _interpolation(position: Tensor, size_in: int) -> Tensor:
     low = position.floor().long().clamp(max=size_in - 1)
     high = (low + 1).clamp(max=size_in - 1)
     weight = (position - low).clamp(0, 1)
-    matrix = torch.zeros(size_out, size_in, dtype=torch.float64)
-    rows = torch.arange(size_out)
+    matrix = torch.zeros(len(position), size_in, dtype=torch.float64)
+    rows = torch.arange(len(position))
     matrix[rows, low] += 1 - weight
     matrix[rows, high] += weight
     return matrix
@@ -74,7 +90,8 @@ class AxisResize:
 @lru_cache(maxsize=256)
 def compose_resize(grid: int, window: int, offset: int, image: int, crop: int, out: int,
                    overlap: tuple[int, ...] = (), flip: bool = False,
-                   align_corners: bool = False) -> AxisResize:
+                   align_corners: bool = False, padding: tuple[int, int] = (0, 0),
+                   direct: bool = False) -> AxisResize:
     """One axis of: grid -> window of the network input -> crop -> image size.
 
     Args:
@@ -88,6 +105,10 @@ def compose_resize(grid: int, window: int, offset: int, image: int, crop: int, o
             their scores are averaged. Empty means one.
         flip: Whether the input was mirrored along this axis.
         align_corners: As in ``torch.nn.functional.interpolate``.
+        padding: Pixels before and after the window that the grid covers, too;
+            their scores are cut off.
+        direct: One interpolation, from the grid to the image size, of a window
+            that is the whole network input.
 
     Returns:
         The composed interpolation.
@@ -101,9 +122,14 @@ def compose_resize(grid: int, window: int, offset: int, image: int, crop: int, o
                 [0.2500, 0.7500],
                 [0.0000, 1.0000]])
     """
+    before, padded = padding[0], sum(padding) + window
+    if direct:
+        matrix = _direct_matrix(grid, padded, before, crop, out, align_corners)
+        return AxisResize.of(matrix.flip(0) if flip else matrix)
     # In double precision: two interpolations are multiplied, and rounded to float32 once.
     full = torch.zeros(image, grid, dtype=torch.float64)
-    full[offset:offset + window] = _resize_matrix(grid, window, align_corners)
+    full[offset:offset + window] = _resize_matrix(grid, padded, align_corners)[
+        before:before + window]
     if overlap:
         full /= torch.tensor(overlap, dtype=torch.float64)[:, None]
     matrix = _resize_matrix(crop, out, align_corners) @ full[:crop]
@@ -176,3 +202,45 @@ class ScoreMap:
         if total is None:
             raise ValueError(f'no grid reaches rows {top} to {bottom}, columns {left} to {right}')
         return total
+
+
+class HeldScores:
+    """Scores of one image at the size of its label map, all of them held.
+
+    Has what :class:`ScoreMap` has, for scores that no grid can give, such as
+    those refined pixel by pixel.
+
+    Args:
+        values: (K, H, W) float32.
+
+    Example:
+        >>> import torch
+        >>> HeldScores(torch.arange(4.0).view(2, 1, 2)).tile(0, 1, 0, 2).tolist()
+        [[[0.0, 2.0], [1.0, 3.0]]]
+    """
+
+    def __init__(self, values: Tensor) -> None:
+        self.values = values
+
+    @property
+    def num_classes(self) -> int:
+        """K."""
+        return self.values.shape[0]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) of the label map."""
+        return self.values.shape[1], self.values.shape[2]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the scores are."""
+        return self.values.device
+
+    def tile(self, top: int, bottom: int, left: int, right: int) -> Tensor:
+        """Scores of rows [top, bottom) and columns [left, right), (h, w, K)."""
+        return self.values[:, top:bottom, left:right].permute(1, 2, 0)
+
+
+Scores = Union[ScoreMap, HeldScores]
+"""Scores of one image that are read tile by tile."""

@@ -64,3 +64,23 @@ def pool_rows(scores: Tensor, row_class: Tensor, num_classes: int) -> Tensor:
     index = row_class.view(1, -1, 1, 1).expand_as(scores)
     pooled = scores.new_full((scores.shape[0], num_classes, *scores.shape[2:]), float('-inf'))
     return pooled.scatter_reduce(1, index, scores, reduce='amax')
+
+
+def pool_queries(values: Tensor, row_class: Tensor, num_classes: int) -> Tensor:
+    """Value of a class: the highest among its queries, as :func:`pool_rows`, classes last.
+
+    Args:
+        values: Scores or probabilities, (..., Q).
+        row_class: Class id of each query, (Q,) int64; every class has one.
+        num_classes: K.
+
+    Returns:
+        (..., K).
+
+    Example:
+        >>> import torch
+        >>> pool_queries(torch.tensor([0.1, 0.7, 0.4]), torch.tensor([0, 0, 1]), num_classes=2)
+        tensor([0.7000, 0.4000])
+    """
+    pooled = values.new_full((*values.shape[:-1], num_classes), float('-inf'))
+    return pooled.scatter_reduce(-1, row_class.expand_as(values), values, reduce='amax')

@@ -8,12 +8,13 @@ from mmseg_maskclip import ops
 
 from helpers.cases import cases
 
-MODULES = [info.name for info in pkgutil.iter_modules(ops.__path__)]
+MODULES = [info.name for info in pkgutil.walk_packages(ops.__path__, f'{ops.__name__}.')
+           if not info.ispkg]
 
 
 @cases('name', MODULES)
 def test_examples_are_true(name):
-    module = importlib.import_module(f'mmseg_maskclip.ops.{name}')
+    module = importlib.import_module(name)
     failed, attempted = doctest.testmod(module)
     assert attempted and not failed
 

@@ -35,10 +35,27 @@ def denoise_prompts(scores: Tensor, threshold: float) -> Tensor:
         >>> denoise_prompts(torch.tensor([0.3, 0.3, 0.1]).view(1, 3, 1, 1), 0.4).flatten()
         tensor([   0.3000,    0.3000, -100.0000])
     """
+    return scores.masked_fill(absent_classes(scores, threshold), SUPPRESSED)
+
+
+def absent_classes(scores: Tensor, threshold: float) -> Tensor:
+    """Classes that :func:`denoise_prompts` removes.
+
+    Args:
+        scores: Cosine scores, (B, K, H, W).
+        threshold: As there.
+
+    Returns:
+        (B, K, 1, 1) bool.
+
+    Example:
+        >>> import torch
+        >>> absent_classes(torch.tensor([0.3, 0.3, 0.1]).view(1, 3, 1, 1), 0.4).flatten()
+        tensor([False, False,  True])
+    """
     with full_precision(scores):
         probability = (LOGIT_SCALE * scores).softmax(dim=1)
-    absent = probability.amax(dim=(2, 3), keepdim=True) < threshold
-    return scores.masked_fill(absent, SUPPRESSED)
+    return probability.amax(dim=(2, 3), keepdim=True) < threshold
 
 
 def smooth_keys(scores: Tensor, keys: Tensor, threshold: float) -> Tensor:
