@@ -20,9 +20,12 @@ from helpers.recordings import read, write  # noqa: E402  (found by the line bef
 
 NAMES = ('vit_clip_visual', 'vit_text', 'rn_clip_visual', 'rn_text', 'maskclip_head',
          'plus_anno_free_vit', 'plus_anno_free_rn', 'plus_anno_free_vit_kspd',
-         'plus_zero_shot_clip_stage', 'plus_zero_shot_self_stage', 'plus_zero_shot_bg_v3plus')
+         'plus_zero_shot_clip_stage', 'plus_zero_shot_self_stage', 'plus_zero_shot_bg_v3plus',
+         'pamr', 'head_postprocess', 'head_itaclip')
 # Images kept of each size: the towers' own size, and one that is not square.
 IMAGES = {'vit/64x64': 2, 'vit/80x112': 1, 'rn/64x64': 1, 'rn/96x160': 1}
+# Image and maps kept of PAMR, which refines every map alone.
+PAMR_IMAGES, PAMR_MAPS = 1, 2
 # The dense last layer reads keys and values alone.
 UNREAD = ('attnpool.q_proj.weight', 'decode_head.q_proj.weight')
 # DeepLabv2's branches of dilation 12 and more: on the recorded grid of 8x12 positions, all of
@@ -36,6 +39,11 @@ def cut(name: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         sizes = {key: '/'.join(key.split('/')[:2]) for key in arrays}
         return {key: array[:IMAGES[sizes[key]]] for key, array in arrays.items()
                 if sizes[key] in IMAGES}
+    if name == 'pamr':
+        return {key: array[:PAMR_IMAGES] if key == 'img' else array[:PAMR_IMAGES, :PAMR_MAPS]
+                for key, array in arrays.items()}
+    if name == 'head_itaclip':
+        return {key: array for key, array in arrays.items() if key == 'closing/pred'}
     return {key: _without_unread(key, array) for key, array in arrays.items()}
 
 
