@@ -85,9 +85,11 @@ def _path_weights(labels: Tensor) -> Tensor:
     distance = step.abs().amax(dim=0)
     own = labels.flatten()[:, None]
     crossed = torch.zeros_like(distance, dtype=torch.bool)
-    for count in range(longest + 1):
-        # Whole numbers but for one division: what is half-way goes to the even patch.
-        at = ((place[:, :, None] * longest + step * count) / longest).round().long()
+    start, goal = place[:, :, None].float(), place[:, None, :].float()
+    for count, share in enumerate(torch.linspace(0, 1, longest + 1, device=labels.device)):
+        # In this order: where a point is half-way between two patches, the rounding of single
+        # precision decides in the official code, too.
+        at = (start * (1 - share) + goal * share).round().long()
         reached = distance >= count
         found = labels[at[0].clamp(0, height - 1), at[1].clamp(0, width - 1)]
         crossed |= reached & (found != own)

@@ -9,6 +9,7 @@ that they take no space, and code that reads them gives other outputs.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -21,7 +22,23 @@ from helpers.recordings import read, write  # noqa: E402  (found by the line bef
 NAMES = ('vit_clip_visual', 'vit_text', 'rn_clip_visual', 'rn_text', 'maskclip_head',
          'plus_anno_free_vit', 'plus_anno_free_rn', 'plus_anno_free_vit_kspd',
          'plus_zero_shot_clip_stage', 'plus_zero_shot_self_stage', 'plus_zero_shot_bg_v3plus',
-         'pamr', 'head_postprocess', 'head_itaclip')
+         'pamr', 'head_postprocess', 'deep_clip_visual', 'deep_text', 'heads_images_vit',
+         'heads_images_deep', 'head_sclip', 'head_clearclip', 'head_naclip', 'head_gem',
+         'head_surgery', 'head_itaclip', 'head_resclip', 'head_scclip')
+# Sizes and cases kept of each read-out, and one image of each: no square, where there is another,
+# and the tower that is deep enough.
+HEADS = {
+    'heads_images_vit': r'vit/80x112/',
+    'heads_images_deep': r'deep/(64x64|72x104)/',
+    'head_sclip': r'vit/80x112/',
+    'head_clearclip': r'(vit/80x112|deep/64x64/\w+_last3)/',
+    'head_naclip': r'(vit/80x112|omega)/',
+    'head_gem': r'deep/(64x64/original|72x104/(d7_it1|d2_it1|d7_it2|d7_it1_t10|d7_it1_reduced))/',
+    'head_surgery': r'(deep/64x64/|redundant)',
+    'head_itaclip': r'(deep/72x104|closing)/',
+    'head_resclip': r'deep/72x104/(resclip/|(rcs_only|w64|on_sclip)/(features|norm))',
+    'head_scclip': r'deep/(72x104/image0_mended|64x64/other_settings)/',
+}
 # Images kept of each size: the towers' own size, and one that is not square.
 IMAGES = {'vit/64x64': 2, 'vit/80x112': 1, 'rn/64x64': 1, 'rn/96x160': 1}
 # Image and maps kept of PAMR, which refines every map alone.
@@ -42,8 +59,11 @@ def cut(name: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     if name == 'pamr':
         return {key: array[:PAMR_IMAGES] if key == 'img' else array[:PAMR_IMAGES, :PAMR_MAPS]
                 for key, array in arrays.items()}
-    if name == 'head_itaclip':
-        return {key: array for key, array in arrays.items() if key == 'closing/pred'}
+    if name in HEADS:
+        kept = {key: array for key, array in arrays.items() if re.match(HEADS[name], key)}
+        # Of what has no images first, rows: (7, h, w), (T, T), labels.
+        return {key: array[:1] if array.ndim == 4 or key.endswith(('/norm', '/cls')) else array
+                for key, array in kept.items() if 'every4' not in key or 'minmax' not in key}
     return {key: _without_unread(key, array) for key, array in arrays.items()}
 
 

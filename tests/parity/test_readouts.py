@@ -6,7 +6,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmseg_maskclip.ops import gaussian_bias, local_outliers, score_patches
+from mmseg_maskclip.models.segmentors.feedback import SemanticFeedback
+from mmseg_maskclip.models.segmentors.views import ImageViews, blurred_view, grey_view
+from mmseg_maskclip.ops import (
+    class_cosines,
+    gaussian_bias,
+    local_outliers,
+    score_patches,
+    softmax_weights,
+    surgery,
+)
 
 from helpers.cases import cases
 from helpers.recorded_heads import (
@@ -134,3 +143,102 @@ def test_the_gaussian_equals_the_recording(sigma):
     recorded = torch.from_numpy(read('head_naclip')[f'omega/5x7_s{sigma}'])
     assert not recorded[0].any() and not recorded[:, 0].any()
     torch.testing.assert_close(gaussian_bias((5, 7), sigma), recorded[1:, 1:], rtol=0, atol=2e-7)
+
+
+def _resclip(case: str) -> tuple[dict, dict]:
+    """Settings of the read-out, and of the feedback."""
+    base, tail = dict(pairs='kk', bias=dict(sigma=5.0)), REDUCED
+    if case == 'on_clearclip':
+        base = dict(pairs='qq')
+    elif case in ('on_sclip', 'on_qk_full'):
+        base, tail = dict(pairs=('qq', 'kk') if case == 'on_sclip' else 'qk'), {}
+    wide = case == 'w64'
+    middle = dict(blocks=(6, 7, 8, 9), pairs='qk', weight=0.6 if wide else 0.3, gain=2.0)
+    feedback = dict(scale=2.1 if wide else 2.2, weight=0.6 if wide else 0.7,
+                    min_prob=0.1 if wide else 0.3, same_entity=case != 'no_delete')
+    readout = dict(type='AttentionReadout', **base, **tail)
+    return (readout if case == 'sfr_only' else {**readout, 'middle': middle}), feedback
+
+
+@cases('case', _recorded('head_resclip'))
+@torch.no_grad()
+def test_resclip_equals_the_recording(case):
+    recorded = read('head_resclip')
+    tower, size, name = case.split('/')
+    readout, settings = _resclip(name)
+    backbone = recorded_tower(tower, readout, pad='drop')
+    image, text = recorded_image(tower, size), recorded_text(tower)
+    feedback = SemanticFeedback.of(settings, backbone)
+    first = []
+
+    def guide(features):
+        first.append((features, feedback.guide(features, image, text, backbone)))
+        return first[0][1]
+
+    # Two pictures, of which one is recorded: the guide of one must not reach the other.
+    dense = backbone.dense(image, feedback=None if name == 'rcs_only' else guide)
+    # The official code rounds the matrix to half precision.
+    _check(recorded, case, dense.features[:1], tolerance=3e-5)
+    if first:
+        features, found = first[0]
+        cosines = score_patches(features, text)[0]
+        if f'{case}/sfr' not in recorded:
+            return
+        probabilities = feedback.first_probabilities(cosines, image[0])
+        torch.testing.assert_close(probabilities[:, ::4, ::4], torch.from_numpy(
+            recorded[f'{case}/first_probs_every4'])[0], rtol=0, atol=1e-5)
+        labels = feedback.label_patches(cosines, image[0], 8)
+        assert labels.numpy().tolist() == recorded[f'{case}/patch_labels'].tolist()
+        # Recorded before the division by the largest entry.
+        matrix = found.matrix[0] / found.matrix[0].sum(dim=1, keepdim=True)
+        torch.testing.assert_close(matrix, torch.from_numpy(recorded[f'{case}/sfr'])[1:, 1:],
+                                   rtol=0, atol=1e-7)
+
+
+@torch.no_grad()
+def test_views_of_itaclip_equal_the_recording():
+    recorded = read('head_itaclip')
+    sizes = sorted({key.split('/')[1] for key in recorded if 'image_engineering' in key})
+    backbone = recorded_tower('deep', _itaclip('csa'), pad='drop')
+    views = ImageViews(weight=0.7)
+    for size in sizes:
+        image = recorded_image('deep', size)
+        features = views.combine(backbone.dense(
+            torch.cat([image, views.of_images(image, backbone)])).features)
+        scores = score_patches(features, recorded_text('deep'), normalise=False)[:1]
+        large = F.interpolate(scores, size=image.shape[2:], mode='bilinear')
+        torch.testing.assert_close(large[..., ::4, ::4], torch.from_numpy(
+            recorded[f'deep/{size}/image_engineering_every4']), rtol=0, atol=TOLERANCE)
+        if f'deep/{size}/gray' in recorded:
+            for name, view in (('gray', grey_view(image)[0, :1]), ('blur', blurred_view(image)[0])):
+                torch.testing.assert_close(view, torch.from_numpy(
+                    recorded[f'deep/{size}/{name}']), rtol=0, atol=TOLERANCE)
+
+
+@torch.no_grad()
+def test_what_is_made_of_the_scores_of_clip_surgery_and_gem():
+    """Feature surgery with its prior and with a redundant feature; GEM's heat maps."""
+    recorded = read('head_surgery')
+    backbone = recorded_tower('deep', FILES['head_surgery'][0](''), positions='bilinear')
+    text, redundant = recorded_text('deep'), torch.from_numpy(recorded['redundant'])
+    for size in sorted({key.split('/')[1] for key in recorded if '/' in key}):
+        dense = backbone.dense(recorded_image('deep', size), image=True)
+        scores = score_patches(dense.features, text)
+        expected = torch.from_numpy(recorded[f'deep/{size}/surgery/redundant_given'])
+        found = scores - score_patches(dense.features, redundant)
+        torch.testing.assert_close(found[:len(expected)], expected, rtol=0, atol=TOLERANCE)
+        prior = softmax_weights(class_cosines(dense.image, text), tau=0.5)
+        for index, maps in enumerate(surgery(scores, prior)):
+            if f'deep/{size}/surgery/feature_surgery_{index}' in recorded:
+                torch.testing.assert_close(maps, torch.from_numpy(
+                    recorded[f'deep/{size}/surgery/feature_surgery_{index}']), rtol=0, atol=TOLERANCE)
+    recorded = read('head_gem')
+    for key in (key for key in recorded if key.endswith('minmax_every4')):
+        size = key.split('/')[1]
+        image = recorded_image('deep', size)
+        tower = recorded_tower('deep', _gem('d7_it1'), positions='antialias')
+        large = F.interpolate(score_patches(tower.dense(image).features, text),
+                              size=image.shape[2:], mode='bilinear')
+        low, high = large.amin(dim=(2, 3), keepdim=True), large.amax(dim=(2, 3), keepdim=True)
+        torch.testing.assert_close(((large - low) / (high - low))[..., ::4, ::4],
+                                   torch.from_numpy(recorded[key]), rtol=0, atol=2e-5)
