@@ -24,6 +24,7 @@ COMMANDS = {
     'voc-aug': ('convert.voc_aug', 'convert the labels of PASCAL VOC 2012 aug'),
     'pascal-context': ('convert.pascal_context', 'convert the labels of PASCAL Context'),
     'coco-stuff164k': ('convert.coco_stuff164k', 'convert the labels of COCO-Stuff 164k'),
+    'coco-object': ('convert.coco_object', 'convert the labels of COCO-Object'),
     'cityscapes': ('convert.cityscapes', 'convert the labels of Cityscapes'),
     'colour-labels': ('convert.colour_labels', 'convert labels that are painted in colours'),
     'mit2mmseg': ('convert.mit2mmseg', "convert SegFormer's ImageNet weights"),

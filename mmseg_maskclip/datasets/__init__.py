@@ -11,6 +11,7 @@ from mmseg_maskclip.datasets.palettes import make_palette
 from mmseg_maskclip.datasets.pipelines import Corrupt, LoadLabels
 from mmseg_maskclip.datasets.published import (
     ADE150Dataset,
+    COCOObjectDataset,
     COCOStuff164kDataset,
     Context59Dataset,
     Context60Dataset,
@@ -21,7 +22,8 @@ from mmseg_maskclip.datasets.reading import UnreadableSample
 from mmseg_maskclip.datasets.tinyworld import TinyWorldDataset
 
 __all__ = [
-    'ADE150Dataset', 'COCOStuff164kDataset', 'Cityscapes19Dataset', 'Context59Dataset',
-    'Context60Dataset', 'Corrupt', 'ImageFolderDataset', 'LoadLabels', 'OpenVocabularyMixin',
-    'TinyWorldDataset', 'UnreadableSample', 'VOC20Dataset', 'VOC21Dataset', 'make_palette',
+    'ADE150Dataset', 'COCOObjectDataset', 'COCOStuff164kDataset', 'Cityscapes19Dataset',
+    'Context59Dataset', 'Context60Dataset', 'Corrupt', 'ImageFolderDataset', 'LoadLabels',
+    'OpenVocabularyMixin', 'TinyWorldDataset', 'UnreadableSample', 'VOC20Dataset', 'VOC21Dataset',
+    'make_palette',
 ]

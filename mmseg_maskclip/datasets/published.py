@@ -9,6 +9,7 @@ from __future__ import annotations
 from mmseg.datasets import (
     ADE20KDataset,
     COCOStuffDataset,
+    CustomDataset,
     PascalContextDataset,
     PascalContextDataset59,
     PascalVOCDataset,
@@ -16,7 +17,9 @@ from mmseg.datasets import (
 from mmseg.datasets.builder import DATASETS
 
 from mmseg_maskclip.datasets.base import OpenVocabularyMixin
+from mmseg_maskclip.datasets.palettes import BLACK, make_palette
 
+_THINGS = 80
 _VOC_UNSEEN = ('pottedplant', 'sheep', 'sofa', 'train', 'tvmonitor')
 _CONTEXT_UNSEEN = ('cow', 'motorbike', 'sofa', 'cat', 'boat', 'fence', 'bird', 'tvmonitor',
                    'keyboard', 'aeroplane')
@@ -84,6 +87,26 @@ class COCOStuff164kDataset(OpenVocabularyMixin, COCOStuffDataset):
     PREPARE = ('Extract images/ and annotations/ (stuffthingmaps) in data/coco_stuff164k, then '
                'run: python tools/dataset_converters/coco_stuff164k.py data/coco_stuff164k '
                '(see docs/datasets.md).')
+
+
+@DATASETS.register_module()
+class COCOObjectDataset(OpenVocabularyMixin, CustomDataset):
+    """COCO-Object: COCO's 80 things, all else is background; labels ``*_instanceTrainIds.png``.
+
+    No zero-shot split is published for it: ``unseen`` is empty unless given.
+    """
+
+    PROMPTS = 'coco_object'
+    CLASSES = ('background', *COCOStuffDataset.CLASSES[:_THINGS])
+    # COCO-Stuff gives several things one colour, and one of them black.
+    PALETTE = [list(BLACK), *make_palette(_THINGS)]
+    PREPARE = ('Extract images/ and annotations/ (stuffthingmaps) in data/coco_stuff164k, then '
+               'run: python tools/dataset_converters/coco_object.py data/coco_stuff164k '
+               '(see docs/datasets.md).')
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(**{'img_suffix': '.jpg', 'seg_map_suffix': '_instanceTrainIds.png',
+                            **kwargs})
 
 
 @DATASETS.register_module()

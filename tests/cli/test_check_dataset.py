@@ -78,6 +78,25 @@ def test_what_reducing_zero_does_is_shown(root, call_tool, tmp_path):
     assert 'classes without a pixel: 1 of 3 (forest)' in shown
 
 
+def test_coco_object_beside_the_other_files_of_coco(call_tool, tmp_path):
+    coco = tmp_path / 'coco'
+    write_image(coco / 'images/val2017/000000000139.jpg', (2, 4))
+    raw = np.array([[0, 0, 89, 255], [91, 91, 2, 181]])
+    write_labels(coco / 'annotations/val2017/000000000139.png', raw)
+    write_labels(coco / 'annotations/val2017/000000000139_labelTrainIds.png', raw)
+    call_tool('tools/dataset_converters/coco_object.py', coco, '--nproc', 1)
+    config = tmp_path / 'config.py'
+    config.write_text(f"_base_ = '{ROOT}/configs/_base_/datasets/coco_object.py'\nmodel = dict()\n"
+                      f"data = dict(test=dict(data_root='{coco}'))\n")
+    done = call_tool(TOOL, config, '--parts', 'test')
+    assert done.returncode == 0, done.stdout + done.stderr
+    shown = ' '.join(done.stdout.split())
+    for words in ('data.test: COCOObjectDataset, 1 images', '0 missing, 0 without an image',
+                  '| 0 | 0 background | 50.00 % | 1 |', '| 1 | 1 person | 25.00 % | 1 |',
+                  '| 3 | 3 car | 12.50 % | 1 |', '| 80 | 80 toothbrush | 12.50 % | 1 |'):
+        assert words in shown, f'{words!r} not in {shown!r}'
+
+
 def test_odd_labels_missing_folders_and_several_parts(root, call_tool, tmp_path):
     masks = write_own(tmp_path / 'masks', {'a': FULL // 2 * 255 % 510, 'b': FULL * 0})
     plain = settings(masks, type='CustomDataset', classes=['background', 'thing'], pipeline=[])

@@ -256,6 +256,40 @@ def test_coco_stuff_bad_input(tmp_path, refuse):
     assert ids(tmp_path / 'annotations/val2017/3_labelTrainIds.png') == [[1]]
 
 
+def test_coco_object(tmp_path, succeed):
+    coco = tmp_path / 'coco'
+    # By hand: the first thing is raw 0 and class 1, the last raw 89 and class 80; 11 and 90 name
+    # no class, 91 is the first stuff, 255 is what nobody labelled.
+    write_labels(coco / 'annotations/val2017/000000000139.png',
+                 [[0, 10, 11, 12], [89, 90, 91, 255]])
+    write_labels(coco / 'annotations/train2017/000000000009.png', [[26, 27, 30, 181]])
+    write_image(coco / 'images/val2017/000000000139.jpg')
+    output = in_a_process('coco_object', coco, '--nproc', 2)
+    assert '2 label files written' in output and '123287' in output
+    found = coco / 'annotations/val2017/000000000139_instanceTrainIds.png'
+    assert ids(found) == [[1, 11, 0, 12], [80, 0, 0, 0]]
+    assert ids(coco / 'annotations/train2017/000000000009_instanceTrainIds.png') == [
+        [25, 26, 27, 0]]
+    # Neither converter takes the other's files for pixel maps.
+    assert '2 label files written' in succeed('coco_stuff164k', coco, '--nproc', 1)
+    found.write_bytes(found.read_bytes()[:-20])
+    assert '1 label files written, 1 were there' in succeed('coco_object', coco, '--nproc', 1)
+    assert ids(found) == [[1, 11, 0, 12], [80, 0, 0, 0]]
+    succeed('coco_object', coco, '-o', tmp_path / 'other', '--nproc', 1)
+    other = tmp_path / 'other'
+    assert (other / 'annotations/val2017/000000000139_instanceTrainIds.png').is_file()
+    assert (other / 'images/val2017/000000000139.jpg').is_file()
+
+
+def test_coco_object_bad_input(tmp_path, refuse):
+    assert 'COCO folder' in refuse('coco_object', tmp_path / 'none')
+    write_labels(tmp_path / 'annotations/val2017/1.png', [[182]])
+    write_labels(tmp_path / 'annotations/val2017/2.png', [[1]])
+    line = refuse('coco_object', tmp_path, '--nproc', 1)
+    assert '1 of 2 pixel maps' in line and '1.png holds id 182, expected 0 to 181, 255' in line
+    assert ids(tmp_path / 'annotations/val2017/2_instanceTrainIds.png') == [[2]]
+
+
 def test_cityscapes(samples, tmp_path, succeed, refuse):
     folder = tmp_path / 'gtFine/val/frankfurt'
     folder.mkdir(parents=True)
@@ -272,7 +306,8 @@ def test_cityscapes(samples, tmp_path, succeed, refuse):
     assert 'Cityscapes label folder' in refuse('cityscapes', tmp_path / 'none')
 
 
-@cases('tool', ['voc_aug', 'pascal_context', 'coco_stuff164k', 'cityscapes', 'colour_labels'])
+@cases('tool', ['voc_aug', 'pascal_context', 'coco_stuff164k', 'coco_object', 'cityscapes',
+                'colour_labels'])
 def test_help(tool):
     done = run_tool(f'tools/dataset_converters/{tool}.py', '--help', fresh=True)
     assert done.returncode == 0 and 'usage:' in done.stdout, done.stderr

@@ -24,6 +24,7 @@ SETTINGS = {
     'pascal_context_59': ((520, 520), (480, 480), True, 4),
     'pascal_context': ((520, 520), (480, 480), False, 4),
     'coco-stuff164k': ((2048, 512), (512, 512), False, 4),
+    'coco_object': ((2048, 512), (512, 512), False, 4),
     'ade20k': ((2048, 512), (512, 512), True, 4),
     'cityscapes': ((2048, 1024), (512, 1024), False, 2),
 }
@@ -89,6 +90,7 @@ def make_files(part, root):
     """Two labelled pictures wherever a part of a config looks for them."""
     kind = DATASETS.get(part.type)
     suffixes = {'COCOStuff164kDataset': ('.jpg', '_labelTrainIds.png'),
+                'COCOObjectDataset': ('.jpg', '_instanceTrainIds.png'),
                 'Cityscapes19Dataset': ('_leftImg8bit.png', '_gtFine_labelTrainIds.png')}
     image_suffix, label_suffix = suffixes.get(kind.__name__, ('.jpg', '.png'))
     lists = part.get('split') or []

@@ -7,6 +7,7 @@ import pytest
 from mmseg.datasets import DATASETS, build_dataset
 from PIL import Image
 
+from mmseg_maskclip.clip import load_vocabulary
 from mmseg_maskclip.utils import InputError
 
 from helpers.cases import cases
@@ -23,11 +24,13 @@ PUBLISHED = [
     ('Context60Dataset', 60, (1, 7, 8, 15, 20, 25, 32, 34, 49, 55)),
     ('COCOStuff164kDataset', 171,
      (19, 23, 28, 29, 36, 51, 76, 88, 94, 112, 133, 136, 137, 157, 160)),
+    ('COCOObjectDataset', 81, ()),
     ('ADE150Dataset', 150, ()),
     ('Cityscapes19Dataset', 19, ()),
     ('TinyWorldDataset', 14, (3, 9, 11, 12)),
 ]
-SUFFIXES = {'COCOStuff164kDataset': ('.jpg', '_labelTrainIds.png'),
+SUFFIXES = {'COCOObjectDataset': ('.jpg', '_instanceTrainIds.png'),
+            'COCOStuff164kDataset': ('.jpg', '_labelTrainIds.png'),
             'Cityscapes19Dataset': ('_leftImg8bit.png', '_gtFine_labelTrainIds.png')}
 HAS_SPLIT = {'VOC20Dataset', 'PascalVOCDataset20', 'VOC21Dataset', 'Context59Dataset',
              'Context60Dataset', 'TinyWorldDataset'}
@@ -69,6 +72,23 @@ def test_20_and_21_classes_differ_by_background_alone():
     assert voc20.CLASSES[0] == 'aeroplane' and voc20.CLASSES[19] == 'tvmonitor'
     context59, context60 = DATASETS.get('Context59Dataset'), DATASETS.get('Context60Dataset')
     assert ('background', *context59.CLASSES) == context60.CLASSES
+
+
+def test_coco_object_is_the_things_of_coco_stuff_behind_the_background():
+    objects, stuff = DATASETS.get('COCOObjectDataset'), DATASETS.get('COCOStuff164kDataset')
+    assert ('background', *stuff.CLASSES[:80]) == objects.CLASSES
+    assert objects.CLASSES[1] == 'person' and objects.CLASSES[80] == 'toothbrush'
+    assert load_vocabulary(objects.PROMPTS).class_names == objects.CLASSES
+    assert objects.PALETTE[0] == [0, 0, 0] and len(set(map(tuple, objects.PALETTE))) == 81
+
+
+def test_coco_object_reads_labels_under_another_name(tmp_path):
+    write_image(tmp_path / 'img/x.png')
+    write_labels(tmp_path / 'ann/x.png', np.full((12, 16), 80))
+    dataset = build('COCOObjectDataset', tmp_path, img_suffix='.png', seg_map_suffix='.png')
+    assert (dataset.get_gt_seg_map_by_idx(0) == 80).all()
+    # The background is a class of its own: it counts.
+    assert dataset.evaluate(dataset.pre_eval([np.zeros((12, 16), int)], [0]))['aAcc'] == 0
 
 
 def test_voc_labels(samples, tmp_path):

@@ -1,8 +1,9 @@
-"""COCO-Stuff 164k: raw ids of the pixel maps to the 171 training ids."""
+"""COCO's pixel maps of things and stuff: raw ids to the 171 classes of COCO-Stuff 164k."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Callable
 
 import numpy as np
 
@@ -19,7 +20,8 @@ from mmseg_maskclip.utils import InputError, require_dir
 
 #: Ids of the 182 that name no class (they are in no image of the 2017 release).
 REMOVED = (11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90)
-_SUFFIX = '_labelTrainIds'
+# The pixel maps' own names are numbers; both kinds of converted files lie beside them.
+_CONVERTED = 'TrainIds'
 _PARTS = ('train2017', 'val2017')
 _COMPLETE = 123287
 _EXTRACT = 'Extract stuffthingmaps_trainval2017.zip in its folder annotations.'
@@ -49,16 +51,33 @@ def convert_coco_stuff164k(coco: PathLike, out_dir: PathLike | None = None,
     Raises:
         InputError: If something is missing or can't be read.
     """
+    return convert_pixel_maps(coco, out_dir, num_workers, '_labelTrainIds', read_pixel_map)
+
+
+def convert_pixel_maps(coco: PathLike, out_dir: PathLike | None, num_workers: int, suffix: str,
+                       read_labels: Callable[[Path], np.ndarray]) -> Conversion:
+    """Convert all raw pixel maps of COCO 2017.
+
+    Args:
+        coco: As in :func:`convert_coco_stuff164k`.
+        out_dir: As there.
+        num_workers: As there.
+        suffix: What a converted file's name has behind the number of its image.
+        read_labels: Final ids of a pixel map, (H, W) uint8; must be picklable.
+
+    Raises:
+        InputError: If something is missing or can't be read.
+    """
     coco = require_dir(coco, 'COCO folder')
     annotations = require_dir(coco / 'annotations', 'folder of pixel maps', _EXTRACT)
     target = Path(out_dir) if out_dir else coco
-    tasks = [Task(source, target / 'annotations' / part / f'{source.stem}{_SUFFIX}.png')
+    tasks = [Task(source, target / 'annotations' / part / f'{source.stem}{suffix}.png')
              for part in _PARTS for source in sorted((annotations / part).glob('*.png'))
-             if not source.stem.endswith(_SUFFIX)]
+             if not source.stem.endswith(_CONVERTED)]
     if not tasks:
         raise InputError(f'no pixel maps were found in {annotations}/train2017 or '
                          f'{annotations}/val2017. {_EXTRACT}')
-    done = convert_all(tasks, read_pixel_map, num_workers, f'pixel maps in {annotations}')
+    done = convert_all(tasks, read_labels, num_workers, f'pixel maps in {annotations}')
     if target != coco:
         _link_images(coco, target)
     notes = () if len(tasks) == _COMPLETE else (

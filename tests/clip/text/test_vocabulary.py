@@ -16,7 +16,7 @@ from helpers.cases import cases
 
 COUNTS = {'city': 19, 'ade': 150, 'stuff': 171, 'voc': 20, 'voc21': 21, 'context': 59,
           'context60': 60, 'acontext': 459, 'mickey': 7, 'batman': 7, 'mario': 7, 'gates': 7,
-          'batman_ext': 26, 'sports': 17, 'car_brands': 23, 'blur': 20, 'car_color': 24}
+          'batman_ext': 26, 'sports': 17, 'car_brands': 23, 'blur': 20, 'car_color': 24, 'coco_object': 81}
 
 
 def test_the_published_sets_are_there_with_their_counts():
