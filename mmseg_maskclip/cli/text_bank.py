@@ -28,7 +28,7 @@ def add_text_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--no-prompt-eng', action='store_true',
                        help='use the single template "a photo of a {}."')
     group.add_argument('--templates', metavar='SET',
-                       help='imagenet85 (default), openai80, zegclip15, cifar18 or single')
+                       help='imagenet85 (default), imagenet80, zegclip15, cifar18 or single')
     parser.add_argument('--checkpoint', metavar='FILE',
                         help='CLIP checkpoint in any form (default: the one in pretrain/)')
     parser.add_argument('--device', help='cpu or cuda (default: cuda where there is one)')

@@ -11,6 +11,7 @@ from mmseg_maskclip.clip import load_vocabulary
 from mmseg_maskclip.utils import InputError
 
 _SHOWN = 3
+_BACKGROUND = 'background'
 
 
 def check_classes(model: nn.Module, dataset: Any, what: str = 'data set') -> None:
@@ -92,18 +93,21 @@ def _names_of(dataset: Any) -> list[tuple[str, ...]]:
 def _compare(found: Sequence[Sequence[str]], expected: Sequence[Sequence[str]], one: str,
              other: str, strict: bool = False) -> None:
     """Refuse a permutation; warn of names that only one of the two knows, or refuse these too."""
-    found, expected = ([{_plain(name) for name in names} for names in part]
+    found, expected = ([{_key(name): _plain(name) for name in names} for names in part]
                        for part in (found, expected))
-    places = {name: index for index, names in enumerate(expected) for name in names}
+    places = {key: index for index, names in enumerate(expected) for key in names}
     unknown = []
     for index, (names, own) in enumerate(zip(found, expected)):
-        if names & own:
+        if names.keys() & own.keys():
             continue
-        moved = [name for name in names if name in places]
+        # A name that the other class goes by, too, has not moved: "bed" among background words.
+        moved = [key for key in names if key in places and key not in found[places[key]]]
         if moved:
-            raise InputError(f'{moved[0]!r} is class {index} in {one} and class '
+            raise InputError(f'{names[moved[0]]!r} is class {index} in {one} and class '
                              f'{places[moved[0]]} in {other}: give both in the same order.')
-        unknown.append(f'{min(names)!r} ({min(own)!r})')
+        # Any words may stand for the background.
+        if strict or _BACKGROUND not in own:
+            unknown.append(f'{min(names.values())!r} ({min(own.values())!r})')
     message = (f'{len(unknown)} of {len(found)} classes have other names in {one} than in {other}: '
                f'{", ".join(unknown[:_SHOWN])}{", ..." * (len(unknown) > _SHOWN)}')
     if unknown and strict:
@@ -114,3 +118,8 @@ def _compare(found: Sequence[Sequence[str]], expected: Sequence[Sequence[str]], 
 
 def _plain(name: str) -> str:
     return ' '.join(name.lower().replace('-', ' ').replace('_', ' ').split())
+
+
+def _key(name: str) -> str:
+    """What two spellings of a name share; "trafficlight" is "traffic light"."""
+    return _plain(name).replace(' ', '')

@@ -5,10 +5,12 @@ from types import SimpleNamespace
 import pytest
 from mmseg.datasets import DATASETS
 
-from mmseg_maskclip.clip import load_vocabulary
+from mmseg_maskclip.clip import list_vocabularies, load_vocabulary
 from mmseg_maskclip.engine import class_names
 from mmseg_maskclip.engine.class_names import check_classes, check_trained_classes
 from mmseg_maskclip.utils import InputError
+
+from helpers.cases import cases
 
 
 @pytest.fixture
@@ -35,7 +37,13 @@ def _published(name):
 
 PROMPTS = {'VOC20Dataset': 'voc', 'VOC21Dataset': 'voc21', 'Context59Dataset': 'context',
            'Context60Dataset': 'context60', 'COCOStuff164kDataset': 'stuff',
-           'ADE150Dataset': 'ade', 'Cityscapes19Dataset': 'city'}
+           'ADE150Dataset': 'ade', 'Cityscapes19Dataset': 'city',
+           'COCOObjectDataset': 'coco_object'}
+# Lists of the training-free methods, and how many of their names the data set does not know.
+LISTS = {'VOC21Dataset': ('voc21', 2), 'VOC20Dataset': ('voc20', 2),
+         'Context60Dataset': ('context60', 0), 'Context59Dataset': ('context59', 0),
+         'COCOObjectDataset': ('coco_object', 0), 'COCOStuff164kDataset': ('coco_stuff', 0),
+         'ADE150Dataset': ('ade20k', 0), 'Cityscapes19Dataset': ('cityscapes', 0)}
 
 
 def test_published_prompts_are_known_names_of_their_classes(warned):
@@ -47,6 +55,41 @@ def test_published_prompts_are_known_names_of_their_classes(warned):
             moved[swapped[0]], moved[swapped[1]] = moved[swapped[1]], moved[swapped[0]]
             with pytest.raises(InputError, match='give both in the same order'):
                 check_classes(_model(moved), _published(dataset))
+    assert not warned
+
+
+@cases('dataset, name, unknown', [(key, *value) for key, value in LISTS.items()])
+def test_lists_of_the_training_free_methods_have_the_order_of_the_data_sets(
+        dataset, name, unknown, monkeypatch):
+    lines = []
+    monkeypatch.setattr(class_names, 'print_log', lambda line, *_, **__: lines.append(line))
+    known = set(list_vocabularies())
+    for vocabulary in {f'{method}_{name}{fixed}' for method in ('sclip', 'itaclip')
+                       for fixed in ('', '_fixed')} & known:
+        count = len(load_vocabulary(vocabulary))
+        model = SimpleNamespace(decode_head=SimpleNamespace(
+            num_classes=count, vocabulary=vocabulary, background=0))
+        check_classes(model, _published(dataset))
+        # VOC's boat and dining table are asked for as "ship" and "table".
+        assert len(lines) == bool(unknown)
+        assert not unknown or f"{unknown} of {count} classes have other names" in lines.pop()
+    for one, two in ((-1, -2), (1, 2)):
+        moved = list(load_vocabulary(f'sclip_{name}').class_names)
+        moved[one], moved[two] = moved[two], moved[one]
+        with pytest.raises(InputError, match='give both in the same order'):
+            check_classes(_model(moved), _published(dataset))
+
+
+def test_background_words_that_are_a_class_of_their_own_have_not_moved(warned):
+    shared = SimpleNamespace(decode_head=SimpleNamespace(
+        num_classes=81, vocabulary='sclip_coco_object', background=0))
+    dataset = _published('COCOObjectDataset')
+    check_classes(shared, dataset)
+    # The same word where another class stands has.
+    shared.decode_head.vocabulary = ['bed; desk', *dataset.CLASSES[1:60], 'cot',
+                                     *dataset.CLASSES[61:]]
+    with pytest.raises(InputError, match="'bed' is class 0 .* and class 60"):
+        check_classes(shared, dataset)
     assert not warned
 
 

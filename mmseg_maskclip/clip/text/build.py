@@ -34,10 +34,11 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Prompts:
-    """Prompts, and the row of the bank each one belongs to."""
+    """Prompts, the mean each one belongs to, and the mean that is each row of the bank."""
 
     sentences: list[str]
-    rows: Tensor
+    means: Tensor
+    row_mean: Tensor
     row_names: tuple[str, ...]
     row_class: Tensor
 
@@ -126,19 +127,23 @@ def cached_text_bank(checkpoint: ClipCheckpoint, spec: ClipSpec, vocabulary: Sou
 def _prompts(vocabulary: Vocabulary, templates: tuple[str, ...], synonyms: str) -> _Prompts:
     if synonyms not in SYNONYMS:
         raise InputError(f"synonyms is '{synonyms}', expected one of {SYNONYMS}.")
-    sentences: list[str] = []
-    rows: list[int] = []
-    names: list[str] = []
+    groups: list[tuple[str, ...]] = []
     classes: list[int] = []
     for index, entry in enumerate(vocabulary.entries):
-        groups = [entry] if synonyms == 'mean' else [(name,) for name in entry]
-        for group in groups:
-            filled = [fill_template(template, name) for name in group for template in templates]
-            sentences += filled
-            rows += [len(names)] * len(filled)
-            names.append(group[0])
-            classes.append(index)
-    return _Prompts(sentences, torch.tensor(rows), tuple(names), torch.tensor(classes))
+        own = [entry] if synonyms == 'mean' else [(name,) for name in entry]
+        groups += own
+        classes += [index] * len(own)
+    # A name that stands twice is encoded once: its rows are then equal to the last bit, and the
+    # first class of the two wins, whatever batch its prompts are in.
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    sentences: list[str] = []
+    means: list[int] = []
+    for group, number in numbers.items():
+        filled = [fill_template(template, name) for name in group for template in templates]
+        sentences += filled
+        means += [number] * len(filled)
+    return _Prompts(sentences, torch.tensor(means), torch.tensor([numbers[one] for one in groups]),
+                    tuple(group[0] for group in groups), torch.tensor(classes))
 
 
 def _row_means(encoder: TextEncoder, prompts: _Prompts, batch_size: int,
@@ -151,15 +156,16 @@ def _row_means(encoder: TextEncoder, prompts: _Prompts, batch_size: int,
     device = encoder.mask.device
     # Summed in double precision, so that after rounding to float32 the order of summation, which
     # follows the lengths, does not show.
-    sums = torch.zeros(len(prompts.row_names), encoder.width, dtype=torch.float64, device=device)
+    counts = prompts.means.bincount().to(device)
+    sums = torch.zeros(len(counts), encoder.width, dtype=torch.float64, device=device)
     bar = progress_bar(len(order), 'text embeddings', 'prompt', shown=progress)
     for batch in order.split(batch_size):
         found = encoder(tokens[batch, :int(lengths[batch].max())].to(device))
         unit = F.normalize(found, dim=1).double()
-        sums.index_add_(0, prompts.rows[batch].to(device), unit)
+        sums.index_add_(0, prompts.means[batch].to(device), unit)
         bar.update(len(batch))
     bar.close()
-    return sums / prompts.rows.bincount().to(device)[:, None]
+    return (sums / counts[:, None])[prompts.row_mean.to(device)]
 
 
 def _cache_path(checkpoint: ClipCheckpoint, spec: ClipSpec, vocabulary: Vocabulary,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,11 @@ from mmseg_maskclip.utils import InputError, read_lines, require_file
 
 _FOLDER = Path(__file__).parent / 'data' / 'vocabularies'
 _SEPARATOR = ';'
+# Published lists that hold one name in two classes. They are kept, since results were published
+# with them, and beside each there is NAME_fixed.
+_HELD_TWICE = {'sclip_coco_object': 'bed', 'itaclip_coco_object': 'bed'}
+# The log of a run, by its name: mmcv, which sets it up, is not imported here.
+_LOG = logging.getLogger('mmseg')
 Source = Union[str, 'os.PathLike[str]', Sequence[Union[str, Sequence[str]]], 'Vocabulary']
 
 
@@ -53,7 +59,8 @@ def load_vocabulary(source: Source, what: str = '') -> Vocabulary:
     file has one class a line; synonyms are separated by ``;``
     (``person; people; a man``); the lists that annotation tools write are read,
     too (:func:`parse_class_list`). Of a list, an item is such a line, or a list
-    of synonyms. Names that differ in case alone count as the same.
+    of synonyms. Names that differ in case alone count as the same. Two published
+    sets hold a name twice, which is said in a warning; no other list may.
 
     Args:
         source: Name of a published set, path of a text file, or a list.
@@ -67,8 +74,7 @@ def load_vocabulary(source: Source, what: str = '') -> Vocabulary:
         return source
     if isinstance(source, (str, os.PathLike)):
         if str(source) in list_vocabularies():
-            lines = read_lines(_FOLDER / f'{source}.txt', 'class set')
-            return _from_items(lines, str(source), what or f"class set '{source}'", 'line')
+            return _published(str(source), what or f"class set '{source}'")
         path = _require_list(source, what)
         what = what or 'class list'
         found = parse_class_list(read_lines(path, what), f'{what} {path}')
@@ -120,12 +126,16 @@ def combine_vocabularies(sources: Sequence[Source]) -> Vocabulary:
         return vocabularies[0]
     known: set[str] = set()
     entries: list[tuple[str, ...]] = []
-    for entry in (entry for vocabulary in vocabularies for entry in vocabulary.entries):
-        # A class is known by its first name; it only loses synonyms that came before.
-        fresh = tuple(name for name in entry if name.lower() not in known)
-        if fresh and fresh[0] == entry[0]:
-            entries.append(fresh)
-            known.update(name.lower() for name in fresh)
+    for vocabulary in vocabularies:
+        added = []
+        for entry in vocabulary.entries:
+            # A class is known by its first name; it only loses synonyms that came before.
+            fresh = tuple(name for name in entry if name.lower() not in known)
+            if fresh and fresh[0] == entry[0]:
+                added.append(fresh)
+        # Only now: a set that holds a name twice keeps both of its classes.
+        known.update(name.lower() for entry in added for name in entry)
+        entries += added
     return Vocabulary('_'.join(v.name for v in vocabularies), tuple(entries))
 
 
@@ -140,8 +150,26 @@ def _require_list(source: str | os.PathLike[str], what: str) -> Path:
     return require_file(source, what or 'class list')
 
 
+def _published(name: str, what: str) -> Vocabulary:
+    lines = read_lines(_FOLDER / f'{name}.txt', 'class set')
+    vocabulary = _from_items(lines, name, what, 'line', _HELD_TWICE.get(name))
+    if name in _HELD_TWICE:
+        _warn_held_twice(vocabulary, _HELD_TWICE[name])
+    return vocabulary
+
+
+@functools.cache
+def _warn_held_twice(vocabulary: Vocabulary, word: str) -> None:
+    """Say once in a run that one of two classes of the same name can't win."""
+    first, second = (index for index, entry in enumerate(vocabulary.entries) if word in entry)
+    _LOG.warning("class set '%s' has the name '%s' in class %d and in class %d, as it was "
+                 "published: with synonyms='separate' both score the same and class %d (%s) can't "
+                 "win. Class set '%s_fixed' has it in class %d alone.", vocabulary.name, word,
+                 first, second, second, vocabulary.class_names[second], vocabulary.name, second)
+
+
 def _from_items(items: Sequence[str | Sequence[str]], name: str, what: str,
-                unit: str) -> Vocabulary:
+                unit: str, held_twice: str | None = None) -> Vocabulary:
     if not items:
         raise InputError(f'{what} is empty, expected at least one class.')
     entries = tuple(_entry(item, f'{unit} {number} of {what}')
@@ -151,7 +179,7 @@ def _from_items(items: Sequence[str | Sequence[str]], name: str, what: str,
         for synonym in entry:
             # CLIP's tokenizer lower-cases, so names that differ in case give one embedding.
             first = seen.setdefault(synonym.lower(), number)
-            if first != number:
+            if first != number and synonym != held_twice:
                 raise InputError(f"'{synonym}' stands twice in {what}, in {unit}s {first} and "
                                  f'{number}; every class needs names of its own.')
     return Vocabulary(name, entries)

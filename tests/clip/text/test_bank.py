@@ -1,5 +1,7 @@
 """Text banks against open_clip's own zero-shot classifier."""
 
+from dataclasses import replace
+
 import open_clip
 import pytest
 import torch
@@ -91,6 +93,26 @@ def test_synonyms_kept_apart_are_the_rows_of_each_name(clip):
     assert bank.row_class.tolist() == [0, 0, 1]
     assert bank.row_names == ('cat', 'kitten', 'dog')
     assert bank.class_names == ('cat', 'dog')
+
+
+def test_name_of_two_classes_gives_rows_that_are_equal_to_the_last_bit(clip, monkeypatch):
+    _, checkpoint, spec = clip
+    voc = load_vocabulary('voc')
+    twice = replace(voc, entries=(('cat', *voc.entries[0]), *voc.entries[1:]))
+    alone = build_text_bank(checkpoint, spec, 'voc', 'single', 'separate', progress=False)
+    forward = TextEncoder.forward
+
+    def rounded_otherwise_in_each_batch(self, tokens):
+        found = forward(self, tokens)
+        return found * (1 + 1e-4 * torch.rand(found.shape))
+
+    monkeypatch.setattr(TextEncoder, 'forward', rounded_otherwise_in_each_batch)
+    bank = build_text_bank(checkpoint, spec, twice, 'single', 'separate', batch_size=7,
+                           progress=False)
+    rows = [index for index, name in enumerate(bank.row_names) if name == 'cat']
+    assert bank.row_class[rows].tolist() == [0, 7] and len(bank.embeddings) == 21
+    assert torch.equal(*bank.embeddings[rows])
+    torch.testing.assert_close(bank.embeddings[1:], alone.embeddings, rtol=1e-3, atol=1e-4)
 
 
 def test_means_can_be_left_at_their_own_length(clip):

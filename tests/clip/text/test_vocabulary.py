@@ -1,5 +1,7 @@
 """Class lists and templates."""
 
+import logging
+
 import open_clip
 import pytest
 
@@ -10,13 +12,18 @@ from mmseg_maskclip.clip import (
     load_templates,
     load_vocabulary,
 )
+from mmseg_maskclip.clip.text import vocabulary as module
 from mmseg_maskclip.utils import InputError
 
 from helpers.cases import cases
 
 COUNTS = {'city': 19, 'ade': 150, 'stuff': 171, 'voc': 20, 'voc21': 21, 'context': 59,
           'context60': 60, 'acontext': 459, 'mickey': 7, 'batman': 7, 'mario': 7, 'gates': 7,
-          'batman_ext': 26, 'sports': 17, 'car_brands': 23, 'blur': 20, 'car_color': 24, 'coco_object': 81}
+          'batman_ext': 26, 'sports': 17, 'car_brands': 23, 'blur': 20, 'car_color': 24,
+          'coco_object': 81, 'sclip_voc20': 20, 'sclip_context59': 59, 'sclip_ade20k': 150,
+          **{f'{method}_{name}': count for method in ('sclip', 'itaclip') for name, count in (
+              ('voc21', 21), ('context60', 60), ('coco_object', 81), ('coco_object_fixed', 81),
+              ('cityscapes', 19), ('coco_stuff', 171))}}
 
 
 def test_the_published_sets_are_there_with_their_counts():
@@ -33,6 +40,56 @@ def test_the_sets_use_the_published_spelling():
     voc = load_vocabulary('voc').class_names
     assert {'airplane', 'dining table', 'potted plant', 'tv monitor'} <= set(voc)
     assert 'tile ceiling' in load_vocabulary('stuff').class_names
+
+
+def test_names_of_the_training_free_methods_are_the_published_ones():
+    lists = {name: load_vocabulary(name).entries for name in COUNTS if 'clip_' in name}
+    for name, class_id, count in (
+            ('sclip_voc21', 0, 26), ('sclip_voc21', 15, 7), ('sclip_voc20', 14, 7),
+            ('sclip_voc21', 20, 5), ('sclip_coco_object', 0, 26), ('sclip_coco_object', 1, 8),
+            ('itaclip_voc21', 0, 44), ('itaclip_coco_object', 0, 26), ('itaclip_context60', 0, 1)):
+        assert len(lists[name][class_id]) == count, (name, class_id)
+    assert lists['sclip_voc21'][0] == lists['sclip_coco_object'][0]
+    assert lists['sclip_voc21'][1:] == lists['sclip_voc20']
+    assert lists['sclip_context60'] == (('background',), *lists['sclip_context59'])
+    assert (lists['sclip_voc20'][3], lists['sclip_voc20'][10]) == (('ship',), ('table',))
+    for name in ('ade20k', 'coco_stuff', 'cityscapes', 'context59', 'context60'):
+        assert all(len(entry) == 1 for entry in lists[f'sclip_{name}']), name
+    # Compound names are one word, and those of stuff keep their hyphen.
+    assert lists['sclip_cityscapes'][6] == ('trafficlight',)
+    assert ('chestofdrawers',) in lists['sclip_ade20k']
+    assert {('building-other',), ('wall-tile',)} <= set(lists['sclip_coco_stuff'])
+
+
+@cases('name', ['sclip_coco_object', 'itaclip_coco_object'])
+def test_published_list_with_a_name_twice_says_so_once_and_names_the_fixed_one(
+        name, tmp_path, caplog):
+    module._warn_held_twice.cache_clear()
+    with caplog.at_level(logging.WARNING, 'mmseg'):
+        entries, again = load_vocabulary(name).entries, load_vocabulary(name).entries
+    lines = [record.getMessage() for record in caplog.records if f"'{name}'" in record.getMessage()]
+    assert len(lines) == 1 and entries == again
+    assert "the name 'bed' in class 0 and in class 60" in lines[0]
+    assert f"class 60 (bed) can't win. Class set '{name}_fixed'" in lines[0]
+    assert 'bed' in entries[0] and entries[60] == ('bed',)
+    fixed = load_vocabulary(f'{name}_fixed').entries
+    assert fixed[0] == tuple(word for word in entries[0] if word != 'bed')
+    assert fixed[1:] == entries[1:]
+    # Neither a copy of the list nor one under its name is excused.
+    (tmp_path / f'{name}.txt').write_text('\n'.join('; '.join(entry) for entry in entries))
+    with pytest.raises(InputError, match="'bed' stands twice .* in lines 1 and 61"):
+        load_vocabulary(tmp_path / f'{name}.txt')
+    with pytest.raises(InputError, match="'bed' stands twice"):
+        load_vocabulary(entries)
+
+
+def test_set_that_holds_a_name_twice_keeps_both_classes_when_joined():
+    own = load_vocabulary('sclip_coco_object')
+    joined = combine_vocabularies(['sclip_coco_object', 'voc'])
+    assert joined.entries[:81] == own.entries
+    # Of VOC's, the names that the set does not have: "dining table" is no new class.
+    assert set(joined.class_names[81:]) == {'motorbike', 'sofa', 'tv monitor'}
+    assert 'bed' not in combine_vocabularies(['voc21', ['bed'], 'sclip_coco_object']).entries[-80:]
 
 
 def test_a_file_with_synonyms(tmp_path):
@@ -116,8 +173,11 @@ def test_template_sets():
 
 
 def test_the_first_80_templates_are_open_clip_s():
-    filled = [template.replace('{}', 'cat') for template in load_templates('openai80')]
+    filled = [template.replace('{}', 'cat') for template in load_templates('imagenet80')]
     assert filled == [template('cat') for template in open_clip.OPENAI_IMAGENET_TEMPLATES]
+    assert load_templates('openai80') == load_templates('imagenet80')
+    scenes = set(load_templates('imagenet85')) - set(load_templates('imagenet80'))
+    assert len(scenes) == 5 and all(template.endswith('in the scene.') for template in scenes)
 
 
 def test_templates_of_one_s_own():
