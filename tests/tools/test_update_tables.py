@@ -1,5 +1,9 @@
 import re
 
+import pytest
+
+from mmseg_maskclip.utils import InputError
+
 from docs.metafile import fill_tables, read_metafile
 from helpers.tools import ROOT, assert_bad_input
 
@@ -19,6 +23,51 @@ def test_table_is_made_from_the_metafile(tmp_path):
     text = re.sub(' +', ' ', fill_tables(document, tmp_path))
     assert '| RN50 | VOC | 1.5 | a log | [a](../configs/a.py) |' in text
     assert 'stale' not in text and text.startswith('before') and text.endswith('after\n')
+
+
+HEADS = ROOT / 'configs/heads/metafile.yml'
+
+
+def test_methods_stand_beside_each_other_with_the_source_of_each_number(tmp_path):
+    (tmp_path / 'docs').mkdir()
+    (tmp_path / 'meta.yml').write_text(
+        'Models:\n- Metadata: {CLIP: B, Method: A, Protocol: no PAMR}\n  Results:\n'
+        '  - {Dataset: ADE20K, Source: x, Metrics: {mIoU: 2.0}, Second-hand: true}\n'
+        '  - {Dataset: Pascal VOC 21, Source: y, Metrics: {mIoU: 1.5}, Config: configs/a.py}\n'
+        '- Metadata: {CLIP: C, Method: Z}\n  Config: configs/z.py\n  Results:\n'
+        '  - {Dataset: ADE20K, Source: x, Metrics: {mIoU: 3.0}}\n'
+        '  - {Dataset: Own, Source: x, Metrics: {mIoU: 4}, Second-hand: true}\n')
+    document = tmp_path / 'docs' / 'page.md'
+    document.write_text('<!-- methods: meta.yml of B -->\nstale\n<!-- end of table -->\nbetween\n'
+                        '<!-- methods: meta.yml of B, C -->\n<!-- end of table -->\nafter\n')
+    one, both = re.sub(' +', ' ', fill_tables(document, tmp_path)).split('between')
+    assert '| method | VOC 21 | ADE20K |\n' in one and 'stale' not in one
+    assert '| A, no PAMR | [1.5](../configs/a.py)<sup>b</sup> | *2.0*<sup>a</sup> |' in one
+    assert one.endswith('- a, second-hand: x\n- b: y\n<!-- end of table -->\n')
+    assert '| method | CLIP | VOC 21 | ADE20K | Own |\n' in both
+    # The same source is second-hand for one method and not for the other.
+    assert ('| Z | C | | [3.0](../configs/z.py)<sup>c</sup> | *[4](../configs/z.py)*<sup>a</sup> |'
+            in both)
+    assert both.endswith('- b: y\n- c: x\n<!-- end of table -->\nafter\n')
+    document.write_text('<!-- methods: meta.yml of B, D -->\n<!-- end of table -->\n')
+    with pytest.raises(InputError, match='no model of CLIP D'):
+        fill_tables(document, tmp_path)
+
+
+def test_results_of_the_training_free_methods_are_all_shown_and_add_up():
+    models = read_metafile(HEADS)
+    numbers = sum(len(model['Results']) for model in models)
+    shown = (HEADS.parent / 'README.md').read_text()
+    assert shown.count('<sup>') == numbers >= 242
+    for model in models:
+        results = {result['Dataset']: result['Metrics']['mIoU'] for result in model['Results']}
+        assert len(results) == len(model['Results']), model['Name']
+        mean = results.pop('mean of the eight', None)
+        if mean is not None:
+            digits = len(str(mean).split('.')[1])
+            # A mean of rounded numbers: half a digit of each, and of the mean itself.
+            assert len(results) == 8
+            assert abs(sum(results.values()) / 8 - mean) <= 10 ** -digits, model['Name']
 
 
 def test_every_published_figure_has_a_source():

@@ -9,9 +9,12 @@ import yaml
 
 from mmseg_maskclip.utils import InputError, atomic_path, require_file
 
+from docs.methods import methods_table
 from docs.tables import markdown_table
 
-_BLOCK = re.compile(r'(<!-- table: (?P<file>\S+) -->\n).*?(<!-- end of table -->)', re.DOTALL)
+# "table": a row a model. "methods": a row a method, of the CLIP models named behind the file.
+_BLOCK = re.compile(r'(<!-- (?:table: (?P<file>\S+)|methods: (?P<wide>\S+) of (?P<towers>[^\n]+)) '
+                    r'-->\n).*?(<!-- end of table -->)', re.DOTALL)
 
 
 def read_metafile(path: Path) -> list[dict]:
@@ -57,7 +60,10 @@ def models_table(models: list[dict], link_root: str) -> str:
 
 
 def fill_tables(document: Path, root: Path) -> str:
-    """A document with every ``<!-- table: METAFILE -->`` block made anew.
+    """A document with every block of a table made anew.
+
+    A block starts with ``<!-- table: METAFILE -->``, or with ``<!-- methods:
+    METAFILE of CLIP, CLIP -->``.
 
     Args:
         document: A Markdown file below ``root``.
@@ -69,8 +75,10 @@ def fill_tables(document: Path, root: Path) -> str:
     link_root = '../' * (len(document.relative_to(root).parts) - 1)
 
     def fill(match: re.Match) -> str:
-        models = read_metafile(root / match['file'])
-        return match[1] + models_table(models, link_root) + match[3]
+        models = read_metafile(root / (match['file'] or match['wide']))
+        table = (models_table(models, link_root) if match['file'] else
+                 methods_table(models, match['towers'].split(', '), link_root))
+        return match[1] + table + match[5]
 
     return _BLOCK.sub(fill, document.read_text(encoding='utf-8'))
 
