@@ -11,6 +11,7 @@ from mmseg.datasets import DATASETS
 from mmseg.datasets.pipelines import Compose
 
 from mmseg_maskclip.clip import load_vocabulary
+from mmseg_maskclip.models.backbones.readouts import CalibratedReadout
 
 from docs.metafile import fill_tables
 from helpers.cases import cases
@@ -73,7 +74,8 @@ CLASS_WEIGHT_TAU = {'r50': 0.25, 'vit16': 1.0}
 # Iterations between checkpoints and between evaluations, as published.
 INTERVALS = {'300': (300, None), '2k': (1000, 1000), '4k': (2000, 2000), '8k': (4000, 4000),
              '20k': (2000, 2000), '40k': (4000, 4000), '80k': (8000, 8000)}
-NAME = re.compile(r'(?:(?P<variant>ks|pd|kspd|distill)_)?maskclip_plus_(?P<teacher>[a-z0-9]+)_'
+NAME = re.compile(r'(?:(?P<variant>ks|pd|kspd|distill)_)?maskclip_plus_'
+                  r'(?:(?P<readout>naclip|scclip)_)?(?P<teacher>[a-z0-9]+)_'
                   r'(?P<student>[a-z0-9]+)_(?P<size>[a-z0-9-]+)_(?P<weight>class_weight_)?'
                   r'(?P<crop>\d+x\d+)_'
                   r'(?P<length>\d+k?)_.+')
@@ -151,6 +153,13 @@ def test_student_and_teacher_are_what_the_name_says(path):
         float('ks' in (name['variant'] or '')), 0.5 * ('pd' in (name['variant'] or '')))
     assert type(head.decode_module).__name__ == STUDENTS[name['student']]
     assert not hasattr(head.decode_module, 'conv_seg')
+    if name['readout'] == 'scclip':
+        assert isinstance(teacher.backbone.readout, CalibratedReadout)
+    elif teacher.backbone.spec.kind == 'vit':
+        read = teacher.backbone.readout
+        assert (read.pairs, read.sigma, read.residual, read.ffn) == (
+            (('kk',), 5.0, False, False) if name['readout'] else (('v',), None, True, True))
+    assert teacher.backbone.fidelity == 'clip' or not name['readout']
     if name['size'] == 'r101-d8':
         assert [len(stage) for stage in (model.backbone.layer1, model.backbone.layer2,
                                          model.backbone.layer3, model.backbone.layer4)] == [

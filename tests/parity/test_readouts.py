@@ -229,11 +229,12 @@ def test_what_is_made_of_the_scores_of_clip_surgery_and_gem():
         torch.testing.assert_close(found[:len(expected)], expected, rtol=0, atol=TOLERANCE)
         prior = softmax_weights(class_cosines(dense.image, text), tau=0.5)
         for index, maps in enumerate(surgery(scores, prior)):
-            if f'deep/{size}/surgery/feature_surgery_{index}' in recorded:
-                torch.testing.assert_close(maps, torch.from_numpy(
-                    recorded[f'deep/{size}/surgery/feature_surgery_{index}']), rtol=0, atol=TOLERANCE)
+            key = f'deep/{size}/surgery/feature_surgery_{index}'
+            if key in recorded:
+                torch.testing.assert_close(maps, torch.from_numpy(recorded[key]), rtol=0,
+                                           atol=TOLERANCE)
     recorded = read('head_gem')
-    for key in (key for key in recorded if key.endswith('minmax_every4')):
+    for key in filter(lambda key: key.endswith('minmax_every4'), recorded):
         size = key.split('/')[1]
         image = recorded_image('deep', size)
         tower = recorded_tower('deep', _gem('d7_it1'), positions='antialias')

@@ -1,0 +1,4 @@
+# Taught by SC-CLIP's read-out, which labels crops as they are: without its windows.
+_base_ = './maskclip_plus_vit16_segformer_b5_480x480_8k_pascal_context_59.py'
+model = dict(teacher=dict(backbone=dict(
+    fidelity='clip', readout=dict(type='CalibratedReadout'))))

@@ -1,0 +1,4 @@
+# Taught by SC-CLIP's read-out, which labels crops as they are: without its windows.
+_base_ = './maskclip_plus_vit16_segformer_b5_512x512_4k_voc12aug_20.py'
+model = dict(teacher=dict(backbone=dict(
+    fidelity='clip', readout=dict(type='CalibratedReadout'))))
