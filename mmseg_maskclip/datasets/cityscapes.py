@@ -13,6 +13,7 @@ from mmseg.datasets.builder import DATASETS
 from PIL import Image
 
 from mmseg_maskclip.datasets.base import OpenVocabularyMixin
+from mmseg_maskclip.ops import IGNORED
 from mmseg_maskclip.utils import InputError, atomic_path
 
 #: The benchmark's label id of each of the 19 classes.
@@ -33,7 +34,7 @@ class Cityscapes19Dataset(OpenVocabularyMixin, CityscapesDataset):
         """Write predictions as coloured PNG files of class ids.
 
         Args:
-            results: Predicted class ids, each (H, W).
+            results: Predicted class ids, each (H, W); 255 is none of the classes.
             imgfile_prefix: The folder for the files.
             to_label_id: Whether to write the benchmark's ids, as a submission
                 needs them, instead of 0 to 18.
@@ -43,13 +44,16 @@ class Cityscapes19Dataset(OpenVocabularyMixin, CityscapesDataset):
             The files, in the order of the results.
         """
         ids = np.asarray(LABEL_IDS if to_label_id else range(len(LABEL_IDS)), dtype=np.uint8)
+        # What is none of the classes is unlabelled, 0 for the benchmark.
+        written = np.full(256, 0 if to_label_id else IGNORED, dtype=np.uint8)
+        written[:len(ids)] = ids
         palette = np.zeros((256, 3), dtype=np.uint8)
         # The palette is looked up by what is written, which may be the benchmark's ids.
         palette[ids] = type(self).PALETTE
         files = []
         for result, index in zip(results, range(len(self)) if indices is None else indices):
             name = Path(self.img_infos[index]['filename']).stem + '.png'
-            picture = Image.fromarray(ids[np.asarray(result)])
+            picture = Image.fromarray(written[np.asarray(result)])
             picture.putpalette(palette.tobytes())
             with atomic_path(os.path.join(imgfile_prefix, name)) as path:
                 picture.save(path)

@@ -8,6 +8,7 @@ from mmcv.utils import print_log
 from torch import nn
 
 from mmseg_maskclip.clip import load_vocabulary
+from mmseg_maskclip.models.refiners import says_background
 from mmseg_maskclip.utils import InputError
 
 _SHOWN = 3
@@ -26,21 +27,37 @@ def check_classes(model: nn.Module, dataset: Any, what: str = 'data set') -> Non
         what: What the data set is for, used in errors.
 
     Raises:
-        InputError: If their number differs, or a name stands at another place.
+        InputError: If their number differs, a name stands at another place, or
+            a class that is declared the background has another name.
     """
     wanted, found = getattr(model.decode_head, 'num_classes', None), len(dataset.CLASSES)
     if wanted is not None and wanted != found:
         raise InputError(f'the head has {wanted} classes, the {what} {type(dataset).__name__} '
                          f"{found}: set model.decode_head.num_classes and vocabulary to the data "
                          "set's.")
+    background = getattr(model.decode_head, 'background', 0)
+    _check_background(model, 0, dataset, what)
+    # A teacher does not know the background that its student learns.
+    _check_background(getattr(model, 'teacher', None), background, dataset, what)
     vocabulary = getattr(model.decode_head, 'vocabulary', None)
     if vocabulary is None:
         return
     entries = load_vocabulary(vocabulary).entries
-    background = getattr(model.decode_head, 'background', 0)
     if len(entries) == found - background:
         _compare(entries, _names_of(dataset)[background:], 'model.decode_head.vocabulary',
                  f'the {what}', strict=getattr(dataset, 'TAKES_CLASS_NAMES', False))
+
+
+def _check_background(model: nn.Module | None, shift: int, dataset: Any, what: str) -> None:
+    """Refuse to give unsure pixels to a class that is not the background."""
+    refiner = getattr(getattr(model, 'refiners', None), 'background', None)
+    if refiner is None or refiner.class_id is None:
+        return
+    names = _names_of(dataset)[refiner.class_id + shift]
+    if not any(says_background(name) for name in names):
+        raise InputError(f'Background of model.refine has label={refiner.label}, class '
+                         f'{names[0]!r} of the {what}: expected the class that is the background '
+                         "there, or label='none', and pixels that no class takes get 255.")
 
 
 def check_trained_classes(meta: Mapping, dataset: Any) -> None:

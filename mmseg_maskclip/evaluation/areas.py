@@ -12,6 +12,8 @@ from torch import Tensor
 from mmseg_maskclip.utils import InputError
 
 LabelMap = Union[np.ndarray, Tensor]
+NONE = 255
+"""Prediction that is none of the classes; with more classes it is one of them."""
 AREAS = ('intersect', 'union', 'pred', 'label')
 
 
@@ -20,7 +22,8 @@ def count_areas(prediction: LabelMap, label: LabelMap, num_classes: int,
     """Count the pixels of one image per class.
 
     Args:
-        prediction: Predicted class ids, (H, W), any integer type.
+        prediction: Predicted class ids, (H, W), any integer type; 255 is none of
+            the classes, and wrong.
         label: Ground-truth class ids, (H, W); ``ignore_index`` is not counted.
         num_classes: Number of classes K.
         ignore_index: The id of pixels that are left out of everything.
@@ -34,7 +37,7 @@ def count_areas(prediction: LabelMap, label: LabelMap, num_classes: int,
     """
     found, truth = labelled_pixels(prediction, label, num_classes, ignore_index, name)
     intersect = np.bincount(truth[found == truth], minlength=num_classes)
-    predicted = np.bincount(found, minlength=num_classes)
+    predicted = np.bincount(found[found < num_classes], minlength=num_classes)
     labelled = np.bincount(truth, minlength=num_classes)
     counts = (intersect, predicted + labelled - intersect, predicted, labelled)
     return tuple(torch.from_numpy(area.astype(np.int64)) for area in counts)
@@ -45,7 +48,7 @@ def labelled_pixels(prediction: LabelMap, label: LabelMap, num_classes: int, ign
     """The pixels of one image that count, once they are checked.
 
     Args:
-        prediction: Predicted class ids, (H, W), any integer type.
+        prediction: Predicted class ids, (H, W), any integer type; 255 is none.
         label: Ground-truth class ids, (H, W).
         num_classes: Number of classes K.
         ignore_index: The id of pixels that are left out.
@@ -65,7 +68,7 @@ def labelled_pixels(prediction: LabelMap, label: LabelMap, num_classes: int, ign
     found, truth = found[counted], truth[counted]
     _check_ids(truth, num_classes, f'{name} holds label id', 'check the label conversion '
                'and reduce_zero_label')
-    _check_ids(found, num_classes, f'the prediction for {name} holds class id',
+    _check_ids(found[found != NONE], num_classes, f'the prediction for {name} holds class id',
                "the model's num_classes must equal the data set's number of classes")
     return found, truth
 

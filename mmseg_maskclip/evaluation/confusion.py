@@ -21,11 +21,14 @@ def count_confusion(prediction: LabelMap, label: LabelMap, num_classes: int,
         name: What to call the label in an error, usually its file.
 
     Returns:
-        (K, K) int64: row i holds the pixels labelled i, column j those predicted as j.
+        (K, K + 1) int64: row i holds the pixels labelled i, column j those
+        predicted as j; the last one those predicted as none of the classes.
 
     Raises:
         InputError: If the two differ in shape, or an id is outside 0..K-1.
     """
     found, truth = labelled_pixels(prediction, label, num_classes, ignore_index, name)
-    pairs = np.bincount(truth * num_classes + found, minlength=num_classes**2)
-    return torch.from_numpy(pairs.astype(np.int64).reshape(num_classes, num_classes))
+    width = num_classes + 1
+    pairs = np.bincount(truth * width + np.minimum(found, num_classes),
+                        minlength=num_classes * width)
+    return torch.from_numpy(pairs.astype(np.int64).reshape(num_classes, width))

@@ -6,7 +6,9 @@ from mmseg_maskclip.models.class_weight.module import ClassWeight
 from mmseg_maskclip.models.decode_heads import ASPPHeadV2, MaskClipHead, MaskClipPlusHead
 from mmseg_maskclip.models.pseudo_labels.iteration_hook import IterationHook
 from mmseg_maskclip.models.pseudo_labels.labeller import Labeller
+from mmseg_maskclip.models.refiners import Background, ClassPrior, Closing, Pamr
 from mmseg_maskclip.models.segmentors import MaskClip, MaskClipPlus
 
-__all__ = ['ASPPHeadV2', 'ClassWeight', 'ClipResNet', 'ClipViT', 'IterationHook', 'Labeller',
-           'MaskClip', 'MaskClipHead', 'MaskClipPlus', 'MaskClipPlusHead']
+__all__ = ['ASPPHeadV2', 'Background', 'ClassPrior', 'ClassWeight', 'ClipResNet', 'ClipViT',
+           'Closing', 'IterationHook', 'Labeller', 'MaskClip', 'MaskClipHead', 'MaskClipPlus',
+           'MaskClipPlusHead', 'Pamr']

@@ -22,7 +22,8 @@ def draw_confusion(counts: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """Draw counts, every row as shares of its sum.
 
     Args:
-        counts: Pixels per labelled (row) and predicted (column) class, (K, K).
+        counts: Pixels per labelled (row) and predicted (column) class, (K, K), or
+            (K, K + 1) with those predicted as none of the classes.
         names: Of the K classes.
 
     Returns:
@@ -41,7 +42,8 @@ def draw_confusion(counts: np.ndarray, names: Sequence[str]) -> np.ndarray:
         _write_numbers(grid, shares, cell)
     rows = _names(names, cell)
     corner = _title(rows.shape[1])
-    columns = cv2.rotate(rows, cv2.ROTATE_90_COUNTERCLOCKWISE)
+    columns = cv2.rotate(_names([*names, 'none'][:counts.shape[1]], cell),
+                         cv2.ROTATE_90_COUNTERCLOCKWISE)
     # The names of the columns may be shorter than the title beside them is high.
     height = max(len(corner), len(columns))
     corner, columns = (_grown(part, height) for part in (corner, columns))

@@ -8,6 +8,7 @@ from mmseg.datasets import DATASETS
 from mmseg_maskclip.clip import list_vocabularies, load_vocabulary
 from mmseg_maskclip.engine import class_names
 from mmseg_maskclip.engine.class_names import check_classes, check_trained_classes
+from mmseg_maskclip.models.refiners import Refiners
 from mmseg_maskclip.utils import InputError
 
 from helpers.cases import cases
@@ -123,6 +124,29 @@ def test_background_without_a_text_embedding_is_left_out(warned):
     check_classes(_model(['a', 'b'], cls_bg=True), _dataset(['background', 'a', 'b']))
     with pytest.raises(InputError, match='give both'):
         check_classes(_model(['b', 'a'], cls_bg=True), _dataset(['background', 'a', 'b']))
+
+
+def test_a_declared_background_says_so_in_the_data_set():
+    """Or unsure pixels would go to whatever class has that id."""
+    names, model = ['background', 'a'], _model(['sky; wall', 'a'])
+    for label, wrong in ((0, False), (1, True), ('none', False), (None, False)):
+        model.refiners = Refiners([dict(type='Background', label=label)])
+        if wrong:
+            with pytest.raises(InputError, match="label=1, class 'a' of the.*label='none'"):
+                check_classes(model, _dataset(names))
+        else:
+            check_classes(model, _dataset(names))
+    # A teacher's classes stand behind the background its student learns.
+    student = _model(['background', 'a'], cls_bg=True)
+    student.teacher = SimpleNamespace(refiners=Refiners([dict(type='Background', label=0)]))
+    check_classes(student, _dataset(['void', 'background', 'a']))
+    with pytest.raises(InputError, match="class 'b'"):
+        check_classes(_model_with(student, ['b', 'a']), _dataset(['background', 'b', 'a']))
+
+
+def _model_with(student, names):
+    student.decode_head.vocabulary = names
+    return student
 
 
 def test_number_is_compared_first():

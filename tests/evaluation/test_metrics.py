@@ -49,6 +49,15 @@ def test_metrics_worked_by_hand():
     assert metrics.summary['mPrec'] == 0.75
 
 
+def test_a_pixel_of_none_of_the_classes_is_wrong():
+    intersect, union, pred, label = count_areas(np.array([[0, 255], [255, 255]]), TRUTH, 3)
+    assert (intersect.tolist(), union.tolist()) == ([1, 0, 0], [1, 2, 0])
+    assert (pred.tolist(), label.tolist()) == ([1, 0, 0], [1, 2, 0])
+    # With more classes 255 is one of them.
+    areas = count_areas(np.array([[255]]), np.array([[3]]), 256)
+    assert areas[2][255] == 1
+
+
 def test_class_predicted_but_absent_from_truth_is_left_out():
     areas = count_areas(np.array([[0, 2]]), np.array([[0, 0]]), 3)
     metrics = segmentation_metrics(*areas)

@@ -19,6 +19,13 @@ def test_rows_are_shares():
     assert found == [[INK, white, white], [half, half, white], [grey] * 3]
 
 
+def test_a_column_of_none_has_a_name():
+    picture = draw_confusion(np.array([[1, 0, 3], [0, 4, 0]]), ['a', 'b'])
+    grid = picture[-72:, -36 * 3:]
+    assert grid[2, 74].tolist() == [154, 109, 71] and grid[38, 38].tolist() == INK
+    assert (picture[:-72, -36:] < 255).any()
+
+
 def test_numbers_are_percent_of_the_row():
     """Half dark cells have a number in them, empty ones are of one colour."""
     picture = draw_confusion(np.array([[1, 1], [0, 9]]), ['a', 'b'])

@@ -24,7 +24,8 @@ class ConfusionFiles:
 
     Args:
         files: One name or several; ``.png`` is drawn, its rows normalised,
-            ``.csv`` holds the counts.
+            ``.csv`` holds the counts. Pixels predicted as none of the classes
+            are a last column, where there are some.
         dataset: The test set.
 
     Raises:
@@ -43,7 +44,7 @@ class ConfusionFiles:
             writable_dir(Path(file).parent, 'folder of the confusion matrix')
         self._dataset = dataset
         size = len(dataset.CLASSES)
-        self._counts = torch.zeros(size, size, dtype=torch.int64)
+        self._counts = torch.zeros(size, size + 1, dtype=torch.int64)
 
     def add(self, labels: np.ndarray, index: int) -> None:
         """Count one label map.
@@ -68,6 +69,8 @@ class ConfusionFiles:
         counts = sum_over_processes(self._counts).numpy()
         if not is_main():
             return
+        if not counts[:, -1].any():
+            counts = counts[:, :-1]
         for file in self._files:
             if Path(file).suffix.lower() == '.csv':
                 _write_table(file, counts, self._dataset.CLASSES)
@@ -84,6 +87,7 @@ def _wrong_name(given: Any) -> InputError:
 def _write_table(file: str, counts: np.ndarray, names: Sequence[str]) -> None:
     with atomic_path(file) as path, open(path, 'w', newline='', encoding='utf-8') as table:
         writer = csv.writer(table)
-        writer.writerow(['label \\ prediction', *names])
+        columns = [*names, 'none'][:counts.shape[1]]
+        writer.writerow(['label \\ prediction', *columns])
         for name, row in zip(names, counts.tolist()):
             writer.writerow([name, *row])

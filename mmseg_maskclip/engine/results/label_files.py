@@ -16,7 +16,7 @@ from mmseg_maskclip.datasets.checking import parts_of
 from mmseg_maskclip.datasets.checking.labels import class_ids
 from mmseg_maskclip.engine.samples import located
 from mmseg_maskclip.formats import IndexPng
-from mmseg_maskclip.formats.index_png import IGNORED_16
+from mmseg_maskclip.formats.index_png import IGNORED, IGNORED_16
 from mmseg_maskclip.utils import InputError, atomic_path, writable_dir
 
 _PREFIX = 'imgfile_prefix'
@@ -112,7 +112,10 @@ class LabelFiles:
             self._index[number].write(osp.join(folder, self._names[number][index]), labels)
             return
         # A form of its own is written for all of the data set's classes.
-        labels = self._index[number].ids[labels] - int(bool(part.reduce_zero_label))
+        # Pixels of none of the classes stay 255, which these forms know as unlabelled.
+        ids, none = self._index[number].ids, labels >= len(part.CLASSES)
+        labels = ids[np.where(none, 0, labels)] - int(bool(part.reduce_zero_label))
+        labels[none] = IGNORED
         try:
             part.format_results([labels], indices=[index], **{_PREFIX: folder}, **self._options)
         except (TypeError, OSError, ImportError) as error:

@@ -183,14 +183,6 @@ class ClipBackbone(BaseModule):
             self._grids[grid] = resize_positions(table, grid, self.position_mode)
         return self._grids[grid]
 
-    def score_padding(self, size: int) -> tuple[int, int]:
-        """Pixels whose scores are cropped off after upsampling, before and after an axis.
-
-        Args:
-            size: Of the image along this axis.
-        """
-        return 0, 0
-
     def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> ClipBackbone:
         # Cached tables are not buffers: they do not move or cast with the module.
         self._grids.clear()
@@ -200,6 +192,17 @@ class ClipBackbone(BaseModule):
         # Cached tables are those of the old weights.
         self._grids.clear()
         super()._load_from_state_dict(*args)
+
+    def score_padding(self, size: int) -> tuple[int, int]:
+        """Pixels padded around an image whose scores are cut off again.
+
+        Args:
+            size: Pixels of the image along one axis.
+
+        Returns:
+            How many before and after it; none here.
+        """
+        return 0, 0
 
     def dense(self, img: Tensor, keys: bool = False, attention: bool = False,
               image: bool = False, feedback: Feedback | None = None) -> DenseFeatures:

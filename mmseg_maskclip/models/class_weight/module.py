@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmseg_maskclip.models.backbones import ClipBackbone
@@ -63,7 +64,8 @@ class ClassWeight(nn.Module):
                              "set must provide each image's file, with class_weight.source='file'.")
         return self.classifier.of_inputs(images, metas)
 
-    def forward(self, scores: Tensor, cosines: Tensor, scale: float, skip: int = 0) -> Tensor:
+    def forward(self, scores: Tensor, cosines: Tensor, scale: float, skip: int = 0,
+                row_class: Tensor | None = None) -> Tensor:
         """Weighted scores.
 
         Args:
@@ -72,15 +74,23 @@ class ClassWeight(nn.Module):
             scale: Factor that turns scores into log-odds: 100 for CLIP's
                 cosines, 1 for the logits of a student.
             skip: Leading classes without a text embedding, which are left as they are.
+            row_class: Where scores are those of queries, the class of each, (Q,);
+                what has the id K is none of the classes and left as it is.
 
         Returns:
-            (B, skip + K, h, w).
+            Weighted scores of the same shape.
         """
         if skip:
             return torch.cat([scores[:, :skip], self(scores[:, skip:], cosines, scale)], dim=1)
         settings = self.settings
+        if settings.mode == 'log_prior' and row_class is not None:
+            nothing = cosines.new_zeros(*cosines.shape, 1, 1)
+            shift = add_log_prior(nothing, cosines, settings.tau, scale)[:, :, 0, 0]
+            return scores + F.pad(shift, (0, 1))[:, row_class, None, None].to(scores)
         if settings.mode == 'log_prior':
             return add_log_prior(scores, cosines, settings.tau, scale)
         weights = (softmax_weights(cosines, settings.tau) if settings.mode == 'softmax'
                    else gate_weights(cosines, settings.cw, settings.threshold))
+        if row_class is not None:
+            weights = F.pad(weights, (0, 1), value=1.0)[:, row_class]
         return multiply_scores(scores, weights)

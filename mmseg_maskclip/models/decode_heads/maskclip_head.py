@@ -9,7 +9,9 @@ from torch import Tensor
 
 from mmseg_maskclip.models.backbones import DenseFeatures
 from mmseg_maskclip.models.decode_heads.text_head import TextHead
+from mmseg_maskclip.models.refiners import QueryClasses
 from mmseg_maskclip.ops import denoise_prompts, smooth_keys
+from mmseg_maskclip.ops.refiners import SUPPRESSED, absent_classes
 from mmseg_maskclip.utils import InputError, require_number
 
 # BaseDecodeHead wants a loss, and warns about the default one.
@@ -81,17 +83,23 @@ class MaskClipHead(TextHead):
         """
         return self.text(dense.features, normalise=not dense.scored_as_is)
 
-    def refine(self, scores: Tensor, keys: Tensor | None) -> Tensor:
+    def refine(self, scores: Tensor, keys: Tensor | None,
+               queries: QueryClasses | None = None) -> Tensor:
         """Prompt denoising, then key smoothing, each if its threshold is above 0.
 
         Args:
             scores: Cosines, (B, K, h, w).
             keys: Normalised keys, (B, h*w, C), or None.
+            queries: Where scores are those of queries, their classes, which are
+                removed as wholes.
 
         Returns:
             (B, K, h, w).
         """
-        if self.pd_thresh > 0:
+        if self.pd_thresh > 0 and queries is not None:
+            absent = absent_classes(queries.pool_grid(scores), self.pd_thresh)
+            scores = scores.masked_fill(absent[:, queries.row_class], SUPPRESSED)
+        elif self.pd_thresh > 0:
             scores = denoise_prompts(scores, self.pd_thresh)
         if self.needs_keys:
             if keys is None:

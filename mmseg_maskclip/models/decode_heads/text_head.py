@@ -43,18 +43,30 @@ class TextHead(BaseDecodeHead):
         self.text_embeddings_path = text_embeddings_path
         self.background = background
         self.text = TextClassifier(num_classes - background)
+        self.contrast_words: str | Sequence[str] | None = None
 
-    def set_text_bank(self, bank: TextBank) -> None:
+    def expect_words(self, words: str | Sequence[str] | None) -> None:
+        """Make room for contrast words behind the classes.
+
+        Args:
+            words: As a ``vocabulary``; None for none.
+        """
+        self.contrast_words = words
+        self.text.contrast = words is not None
+
+    def set_text_bank(self, bank: TextBank, words: TextBank | None = None) -> None:
         """Set the text embeddings.
 
         Args:
             bank: Embeddings (R, text_channels) of the head's classes.
+            words: Those of the contrast words, where the head expects some.
 
         Raises:
-            InputError: If width or number of classes differ.
+            InputError: If width or number of classes differ, or the words are missing.
         """
         bank.check(width=self.text_channels)
-        self.text.set_bank(bank)
+        rows = None if words is None else words.check(width=self.text_channels).embeddings
+        self.text.set_bank(bank, rows)
 
     def replace_classes(self, bank: TextBank) -> None:
         """Classify into other classes, any number of them.
@@ -66,7 +78,8 @@ class TextHead(BaseDecodeHead):
             InputError: If the width differs.
         """
         bank.check(width=self.text_channels)
+        words = self.text.contrast_rows
         self.text.num_classes = len(bank.class_names)
-        self.text.set_bank(bank)
+        self.text.set_bank(bank, words)
         self.num_classes = self.out_channels = self.text.num_classes + self.background
         self.vocabulary = list(bank.class_names)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Sequence, cast
+from functools import partial
+from typing import Any, Callable, Mapping, Sequence, cast
 
 import torch
 from mmseg.models.builder import SEGMENTORS
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
-from mmseg_maskclip.clip import pick_device
+from mmseg_maskclip.clip import TextBank, pick_device
 from mmseg_maskclip.models.backbones import ClipBackbone, DenseFeatures
 from mmseg_maskclip.models.backbones.readouts import Guide
 from mmseg_maskclip.models.class_weight.build import DenseClip, build_class_weight
 from mmseg_maskclip.models.class_weight.settings import ClassWeightSettings
 from mmseg_maskclip.models.decode_heads import MaskClipHead
+from mmseg_maskclip.models.refiners import QueryClasses, Refiners
 from mmseg_maskclip.models.segmentors.feedback import SemanticFeedback
+from mmseg_maskclip.models.segmentors.refined_inference import RefinedInference
 from mmseg_maskclip.models.segmentors.replaceable_classes import ReplaceableClasses
-from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
 from mmseg_maskclip.models.segmentors.views import ImageViews
 from mmseg_maskclip.models.weights.clip import load_clip
 from mmseg_maskclip.ops import LOGIT_SCALE
@@ -28,7 +30,7 @@ _TINY = 1e-12
 
 
 @SEGMENTORS.register_module()
-class MaskClip(ReplaceableClasses, TiledInference, EncoderDecoder):
+class MaskClip(ReplaceableClasses, RefinedInference, EncoderDecoder):
     """CLIP backbone and :class:`MaskClipHead`, training-free (MaskCLIP, Sec. 3.2).
 
     Args:
@@ -37,18 +39,19 @@ class MaskClip(ReplaceableClasses, TiledInference, EncoderDecoder):
         clip_checkpoint: CLIP file that :meth:`init_weights` loads, in any
             form; ``tools/test.py`` takes the one on its command line instead.
         class_weight: Keys of :class:`ClassWeightSettings`; None for no class weight.
+        refine: Configs of :class:`Refiners`, in their order; None for none.
         feedback: Arguments of :class:`SemanticFeedback`; None reads the features once.
         views: Arguments of :class:`ImageViews`; None sees each image once.
         kwargs: As in mmseg's ``EncoderDecoder``.
 
     Raises:
         InputError: If the parts are of other types, or disagree on the width
-            of CLIP's joint space.
+            of CLIP's joint space or on the classes.
     """
 
     def __init__(self, backbone: dict, decode_head: dict, clip_checkpoint: str | None = None,
-                 class_weight: dict | None = None, feedback: dict | None = None,
-                 views: dict | None = None, **kwargs: Any) -> None:
+                 class_weight: dict | None = None, refine: Sequence[Mapping] | None = None,
+                 feedback: dict | None = None, views: dict | None = None, **kwargs: Any) -> None:
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
         self.clip_checkpoint = clip_checkpoint
         if not isinstance(self.backbone, ClipBackbone):
@@ -63,6 +66,12 @@ class MaskClip(ReplaceableClasses, TiledInference, EncoderDecoder):
                              f'{spec.embed_dim}: set model.decode_head.text_channels to that.')
         self.feedback = None if feedback is None else SemanticFeedback.of(feedback, self.backbone)
         self.views = None if views is None else ImageViews.of(views)
+        self.refiners = Refiners(refine)
+        self._known_queries: tuple = ()
+        background = self.refiners.background
+        if background is not None:
+            background.check(self.decode_head.num_classes)
+            self.decode_head.expect_words(background.words)
         if class_weight is not None:
             dense = DenseClip(spec.name, self.backbone.fidelity, tower=self.backbone,
                               gives_class_token=True)
@@ -78,16 +87,39 @@ class MaskClip(ReplaceableClasses, TiledInference, EncoderDecoder):
         if self.clip_checkpoint:
             load_clip(self, self.clip_checkpoint, pick_device())
 
-    def extract_feat(self, img: Tensor) -> DenseFeatures:
+    def replace_classes(self, bank: TextBank, prior_bank: TextBank | None = None,
+                        background: int | str | None = None) -> None:
+        """Segment into other classes from now on; contrast words stay.
+
+        Args:
+            bank: As in :class:`ReplaceableClasses`.
+            prior_bank: As there.
+            background: Where :class:`Background` declares a class, the one of the
+                new classes that is the background, or ``'none'``; None keeps the
+                id, whose new name must say background.
+
+        Raises:
+            InputError: As there, or if there is no such background.
+        """
+        found = self.refiners.background
+        label = None if found is None else found.among(bank, background)
+        super().replace_classes(bank, prior_bank)
+        if found is not None:
+            found.label = label
+
+    def extract_feat(self, img: Tensor, whole: bool = False) -> DenseFeatures:
         """Dense features, with keys where key smoothing is on.
 
         Args:
             img: (B, 3, H, W).
+            whole: Whether these are no windows of images, whatever ``test_cfg`` says.
 
         Returns:
             Features; keys and class token only where they are used.
         """
-        dense = self._read(img, keys=self.decode_head.needs_keys, image=self._reads_class_token)
+        image = self._reads_class_token or (
+            self.refiners.class_prior is not None and (whole or self._tests_whole))
+        dense = self._read(img, keys=self.decode_head.needs_keys, image=image)
         if self.views is None:
             return dense
         others = self._read(self.views.of_images(img, self.backbone))
@@ -105,10 +137,25 @@ class MaskClip(ReplaceableClasses, TiledInference, EncoderDecoder):
                                    feedback=guide)
 
     @property
+    def _tests_whole(self) -> bool:
+        return self.test_cfg.get('mode') == 'whole'
+
+    @property
     def _reads_class_token(self) -> bool:
-        """Whether the prior is the class token of the dense forward."""
-        return (self.class_weight is not None and self.class_weight.settings.source == 'class_token'
-                and self.test_cfg.get('mode') == 'whole')
+        """Whether the class weight's prior is the class token of the dense forward."""
+        return (self.class_weight is not None and self._tests_whole
+                and self.class_weight.settings.source == 'class_token')
+
+    def token_of(self, img: Tensor) -> Tensor | None:
+        """Embeddings of whole images, (B, D); see :class:`TiledInference`."""
+        if self.refiners.class_prior is None or self._tests_whole:
+            return None
+        # The class token of a window would describe the window only.
+        return self.backbone.encode_image(img)
+
+    def score_padding(self, size: int) -> tuple[int, int]:
+        """What the tower pads around a window and the grid covers; see :class:`TiledInference`."""
+        return self.backbone.score_padding(size)
 
     def prior_of(self, img: Tensor, img_metas: list[dict]) -> Tensor | None:
         """Cosines of whole images with the classes, (B, K); see :class:`TiledInference`."""
@@ -131,8 +178,74 @@ class MaskClip(ReplaceableClasses, TiledInference, EncoderDecoder):
         positive = scores - scores.amin(dim=-1, keepdim=True) + _TINY
         return positive / positive.sum(dim=-1, keepdim=True)
 
+    def query_probabilities(self, scores: Tensor) -> Tensor:
+        """Probabilities of queries, by the scale of Background; see :class:`RefinedInference`.
+
+        Args:
+            scores: Refined scores, (..., Q).
+        """
+        if self.decode_head.needs_keys or self.refiners.background is None:
+            # After key smoothing they are probabilities already.
+            return self.probabilities(scores)
+        return (self.refiners.background.scale * scores).softmax(dim=-1)
+
+    @property
+    def query_classes(self) -> QueryClasses:
+        """All rows of the text embeddings, and their classes."""
+        return self._queries(None)
+
+    def candidates(self, classes: Sequence[int]) -> QueryClasses:
+        """The rows of some classes, see :meth:`QueryClasses.of_candidates`.
+
+        Args:
+            classes: Class ids, C of them.
+        """
+        return self._queries(tuple(classes))
+
+    def _queries(self, classes: tuple[int, ...] | None) -> QueryClasses:
+        text, background = self.decode_head.text, self.refiners.background
+        label = background.class_id if background is not None else None
+        key = (text.row_class, classes, label)
+        # Made from Python lists, for which a CPU waits for its GPU: once, not in every step.
+        if not self._known_queries or self._known_queries[0][0] is not text.row_class or (
+                self._known_queries[0][1:] != key[1:]):
+            made = (QueryClasses.of_bank(text.row_class, text.num_classes, label)
+                    if classes is None else QueryClasses.of_candidates(
+                        text.row_class, text.num_classes, classes, label))
+            self._known_queries = (key, made)
+        return self._known_queries[1]
+
+    def score_queries(self, dense: DenseFeatures, queries: QueryClasses,
+                      weight: Callable[..., Tensor] | None = None,
+                      token: Tensor | None = None) -> Tensor:
+        """Refined scores of queries, or of their classes where no later refiner needs queries.
+
+        Args:
+            dense: Output of :meth:`extract_feat`.
+            queries: The queries that compete; refinement sees no others.
+            weight: Reweights the scores (B, Q, h, w), given the class of each
+                query as ``row_class``, before they are refined.
+            token: Output of :meth:`token_of`; None for that of the features.
+
+        Returns:
+            (B, Q, h, w) or (B, K, h, w).
+        """
+        head = self.decode_head
+        scores = head.text.query_scores(dense.features, normalise=not dense.scored_as_is)
+        embeddings = head.text.embeddings
+        if queries.rows is not None:
+            scores, embeddings = scores[:, queries.rows], embeddings[queries.rows]
+        if weight is not None:
+            scores = weight(scores, row_class=queries.row_class)
+        if self.refiners.class_prior is not None:
+            scores = self.refiners.class_prior(
+                scores, cast(Tensor, dense.image if token is None else token), embeddings)
+        if self.refiners.needs_queries:
+            return head.refine(scores, dense.keys, queries)
+        return head.refine(queries.pool_grid(scores), dense.keys)
+
     def score_classes(self, dense: DenseFeatures, classes: Sequence[int],
-                      weight: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+                      weight: Callable[..., Tensor] | None = None) -> Tensor:
         """Refined scores over a subset of the classes.
 
         Args:
@@ -143,6 +256,8 @@ class MaskClip(ReplaceableClasses, TiledInference, EncoderDecoder):
         Returns:
             (B, C, h, w).
         """
+        if self.refiners.class_prior is not None:
+            return self.score_queries(dense, self.candidates(classes), weight)
         scores = self.decode_head.score(dense)
         # Indexing copies, and most teachers give all of their classes.
         if tuple(classes) != tuple(range(scores.shape[1])):
@@ -151,14 +266,18 @@ class MaskClip(ReplaceableClasses, TiledInference, EncoderDecoder):
             scores = weight(scores)
         return self.decode_head.refine(scores, dense.keys)
 
-    def score_grid(self, img: Tensor, img_metas: list[dict],
-                   prior: Tensor | None = None) -> Tensor:
-        """Weighted and refined scores on the feature grid, (B, K, h, w)."""
+    def score_grid(self, img: Tensor, img_metas: list[dict], prior: Tensor | None = None,
+                   token: Tensor | None = None) -> Tensor:
+        """Weighted and refined scores on the feature grid, (B, K, h, w), or of queries."""
         dense = self.extract_feat(img)
-        if self.class_weight is None:
-            return self.decode_head(dense)
-        if prior is None:
+        weight = self.class_weight
+        if weight is not None and prior is None:
             # Then the dense forward has read the class token, see _reads_class_token.
-            prior = self.class_weight.classifier.cosines(cast(Tensor, dense.image))
-        scores = self.class_weight(self.decode_head.score(dense), prior, LOGIT_SCALE)
+            prior = weight.classifier.cosines(cast(Tensor, dense.image))
+        if self.refiners.needs_queries or self.refiners.class_prior is not None:
+            reweigh = None if weight is None else partial(weight, cosines=prior, scale=LOGIT_SCALE)
+            return self.score_queries(dense, self.query_classes, reweigh, token)
+        if weight is None:
+            return self.decode_head(dense)
+        scores = weight(self.decode_head.score(dense), prior, LOGIT_SCALE)
         return self.decode_head.refine(scores, dense.keys)

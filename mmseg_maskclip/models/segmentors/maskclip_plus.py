@@ -145,8 +145,8 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
             return scores
         return weight(scores, prior, scale=1.0, skip=self.decode_head.background)
 
-    def score_grid(self, img: Tensor, img_metas: list[dict],
-                   prior: Tensor | None = None) -> Tensor:
+    def score_grid(self, img: Tensor, img_metas: list[dict], prior: Tensor | None = None,
+                   token: Tensor | None = None) -> Tensor:
         """The student's weighted scores on its own grid, (B, K, h, w)."""
         return self.weigh(self.decode_head(self.extract_feat(img)), prior)
 

@@ -3,59 +3,26 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Any, Iterator
+from typing import Any, Iterator, Sequence
 
 import numpy as np
 import torch
 from mmseg.ops import resize
 from torch import Tensor
 
+from mmseg_maskclip.models.refiners import View
+from mmseg_maskclip.models.segmentors.windows import (
+    DIMENSIONS,
+    check_direct,
+    flipped_axes,
+    overlap_counts,
+    slide_settings,
+    to_array,
+    window_starts,
+)
 from mmseg_maskclip.ops import ScoreMap, compose_resize, label_map, probability_map
 from mmseg_maskclip.ops.resize import AxisResize
 from mmseg_maskclip.utils import InputError
-
-
-def _windows(size: int, window: int, stride: int) -> list[int]:
-    """Window starts along one axis; the last one is shifted back inside."""
-    count = max(size - window + stride - 1, 0) // stride + 1
-    return [max(min(index * stride + window, size) - window, 0) for index in range(count)]
-
-
-def _overlap(size: int, window: int, starts: list[int]) -> tuple[int, ...]:
-    """How many windows cover each pixel of one axis."""
-    cover = np.zeros(size, dtype=int)
-    for start in starts:
-        cover[start:start + window] += 1
-    return tuple(cover.tolist())
-
-
-def _to_array(labels: Tensor) -> np.ndarray:
-    """A label map in mmseg's type; it leaves the GPU as int16, a quarter of the bytes."""
-    return labels.to(torch.int16).cpu().numpy().astype(np.int64)
-
-
-def _slide_settings(test_cfg: dict) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Crop size and stride of sliding windows, checked."""
-    crop: Any = test_cfg.get('crop_size')
-    stride: Any = test_cfg.get('stride')
-    pairs = all(isinstance(value, (tuple, list)) and len(value) == 2 for value in (crop, stride))
-    if not pairs or not all(0 < step <= size for step, size in zip(stride, crop)):
-        raise InputError(f"test_cfg mode 'slide' has crop_size={crop} and stride={stride}, "
-                         'expected two positive numbers each, no stride larger than the crop.')
-    return tuple(crop), tuple(stride)
-
-
-def _flipped_axes(meta: dict) -> tuple[str, ...]:
-    """Along which axes a network input was mirrored."""
-    if not meta.get('flip'):
-        return ()
-    direction = meta.get('flip_direction')
-    if direction == 'diagonal':
-        return 'horizontal', 'vertical'
-    if direction not in ('horizontal', 'vertical'):
-        raise InputError(f"flip_direction is {direction!r}, expected 'horizontal', 'vertical' or "
-                         "'diagonal'.")
-    return (direction,)
 
 
 class TiledInference:
@@ -64,8 +31,8 @@ class TiledInference:
     It computes what mmseg's ``whole`` and ``slide`` inference, flips and scales
     do, but label maps need no scores of K x H x W. A segmentor implements
     :meth:`score_grid`, the scores of a network input, and may override
-    :meth:`probabilities`; ``simple_test``, ``aug_test``, ``inference`` and
-    ``encode_decode`` are built on these two.
+    :meth:`probabilities`, :meth:`label_image` and :meth:`image_probabilities`;
+    ``simple_test``, ``aug_test``, ``inference`` and ``encode_decode`` are built on these.
     """
 
     test_cfg: Any
@@ -83,14 +50,34 @@ class TiledInference:
         """
         return None
 
-    def score_grid(self, img: Tensor, img_metas: list[dict],
-                   prior: Tensor | None = None) -> Tensor:
+    def token_of(self, img: Tensor) -> Tensor | None:
+        """CLIP's embeddings of whole images, computed once for all their windows.
+
+        Args:
+            img: Whole network inputs, (B, 3, H, W).
+
+        Returns:
+            (B, D), or None where none are needed or :meth:`score_grid` has its own.
+        """
+        return None
+
+    def score_padding(self, size: int) -> tuple[int, int]:
+        """Pixels before and after an axis of a window that the grid covers, too.
+
+        Args:
+            size: Pixels of the window along the axis.
+        """
+        return 0, 0
+
+    def score_grid(self, img: Tensor, img_metas: list[dict], prior: Tensor | None = None,
+                   token: Tensor | None = None) -> Tensor:
         """Scores of a network input on the model's own grid.
 
         Args:
             img: (B, 3, H, W), whole inputs or windows of them.
             img_metas: One dict an image.
             prior: Output of :meth:`prior_of`.
+            token: Output of :meth:`token_of`.
 
         Returns:
             (B, K, h, w).
@@ -108,6 +95,22 @@ class TiledInference:
         """
         return scores.softmax(dim=-1)
 
+    def label_image(self, views: Sequence[View]) -> Tensor:
+        """Class ids of an image, (H, W) int64; 255 is none of the classes.
+
+        Args:
+            views: Its augmentations.
+        """
+        return label_map([view.scores for view in views], self.probabilities)
+
+    def image_probabilities(self, views: Sequence[View]) -> Tensor:
+        """Class probabilities of an image, (K, H, W).
+
+        Args:
+            views: Its augmentations.
+        """
+        return probability_map([view.scores for view in views], self.probabilities)
+
     def encode_decode(self, img: Tensor, img_metas: list[dict]) -> Tensor:
         """Scores of whole network inputs at their size, (B, K, H, W).
 
@@ -115,9 +118,13 @@ class TiledInference:
             img: (B, 3, H, W).
             img_metas: One dict an image.
         """
-        scores = self.score_grid(img, img_metas, self.prior_of(img, img_metas))
-        return resize(scores, size=img.shape[2:], mode='bilinear',
-                      align_corners=self.align_corners)
+        scores = self.score_grid(img, img_metas, self.prior_of(img, img_metas),
+                                 self.token_of(img))
+        height, width = img.shape[2:]
+        (top, bottom), (left, right) = self.score_padding(height), self.score_padding(width)
+        scores = resize(scores, size=(top + height + bottom, left + width + right),
+                        mode='bilinear', align_corners=self.align_corners)
+        return scores[:, :, top:top + height, left:left + width]
 
     def inference(self, img: Tensor, img_meta: list[dict], rescale: bool) -> Tensor:
         """Class probabilities, (B, K, H, W); their arg-max is :meth:`simple_test`.
@@ -127,38 +134,42 @@ class TiledInference:
             img_meta: One dict an image; with ``rescale`` all of one original size.
             rescale: Return at the size of the original image.
         """
-        return torch.stack([probability_map([scores], self.probabilities)
-                            for scores in self._score_maps(img, img_meta, rescale)])
+        return torch.stack([self.image_probabilities([view])
+                            for view in self._views(img, img_meta, rescale)])
 
-    def _score_maps(self, img: Tensor, metas: list[dict], rescale: bool) -> list[ScoreMap]:
-        """One score map per image of the batch."""
+    def _views(self, img: Tensor, metas: list[dict], rescale: bool) -> list[View]:
+        """One view per image of the batch."""
         mode = self.test_cfg.mode
         height, width = img.shape[2:]
         if mode == 'whole':
             crop, stride = (height, width), (height, width)
         elif mode == 'slide':
-            crop, stride = _slide_settings(self.test_cfg)
+            crop, stride = slide_settings(self.test_cfg)
         else:
             raise InputError(f"test_cfg.mode is {mode!r}, expected 'whole' or 'slide'.")
+        check_direct(self.test_cfg)
         # As in mmseg, an image smaller than the crop is one window.
         window = (min(crop[0], height), min(crop[1], width))
-        tops = _windows(height, window[0], stride[0])
-        lefts = _windows(width, window[1], stride[1])
-        cover = (_overlap(height, window[0], tops), _overlap(width, window[1], lefts))
-        prior = self.prior_of(img, metas)
+        tops = window_starts(height, window[0], stride[0])
+        lefts = window_starts(width, window[1], stride[1])
+        cover = (overlap_counts(height, window[0], tops), overlap_counts(width, window[1], lefts))
+        prior, token = self.prior_of(img, metas), self.token_of(img)
         # All images go through the network together; their maps are composed one by one, since
         # their original sizes differ.
         grids = [self.score_grid(img[:, :, top:top + window[0], left:left + window[1]], metas,
-                                 prior)
+                                 prior, token)
                  for top, left in product(tops, lefts)]
-        maps = []
+        views = []
         for index, meta in enumerate(metas):
             rows = [self._axis(0, grid, window, top, img, meta, cover, rescale)
                     for grid, (top, _) in zip(grids, product(tops, lefts))]
             columns = [self._axis(1, grid, window, left, img, meta, cover, rescale)
                        for grid, (_, left) in zip(grids, product(tops, lefts))]
-            maps.append(ScoreMap([grid[index] for grid in grids], rows, columns))
-        return maps
+            views.append(View(
+                ScoreMap([grid[index] for grid in grids], rows, columns), img[index],
+                tuple(meta['img_shape'][:2]) if rescale else (height, width),
+                tuple(DIMENSIONS[axis] for axis in flipped_axes(meta))))
+        return views
 
     def _axis(self, axis: int, grid: Tensor, window: tuple[int, int], offset: int, img: Tensor,
               meta: dict, cover: tuple, rescale: bool) -> AxisResize:
@@ -166,10 +177,11 @@ class TiledInference:
         # As in mmseg, padding is cut off only on the way to the original size.
         crop = meta['img_shape'][axis] if rescale else image
         out = meta['ori_shape'][axis] if rescale else image
-        flip = ('vertical', 'horizontal')[axis] in _flipped_axes(meta)
+        flip = ('vertical', 'horizontal')[axis] in flipped_axes(meta)
         return compose_resize(grid.shape[2 + axis], window[axis], offset, image, crop, out,
                               cover[axis] if max(cover[axis]) > 1 else (), flip,
-                              self.align_corners)
+                              self.align_corners, self.score_padding(window[axis]),
+                              bool(self.test_cfg.get('direct_resize')))
 
     def simple_test(self, img: Tensor, img_meta: list[dict], rescale: bool = True) -> list:
         """Label maps of a batch.
@@ -182,8 +194,8 @@ class TiledInference:
         Returns:
             One (H, W) int64 array an image.
         """
-        return [_to_array(label_map([scores], self.probabilities))
-                for scores in self._score_maps(img, img_meta, rescale)]
+        return [to_array(self.label_image([view]))
+                for view in self._views(img, img_meta, rescale)]
 
     def aug_test(self, imgs: list[Tensor], img_metas: list[list[dict]],
                  rescale: bool = True) -> list:
@@ -197,8 +209,8 @@ class TiledInference:
         Returns:
             One (H, W) int64 array an image.
         """
-        return [_to_array(label_map(maps, self.probabilities))
-                for maps in self._augmented(imgs, img_metas, rescale)]
+        return [to_array(self.label_image(views))
+                for views in self._augmented(imgs, img_metas, rescale)]
 
     def aug_test_logits(self, img: list[Tensor], img_metas: list[list[dict]],
                         rescale: bool = True) -> np.ndarray:
@@ -209,13 +221,13 @@ class TiledInference:
             img_metas: Per augmentation, one dict an image.
             rescale: Must be true: maps are averaged at the original size.
         """
-        return torch.stack([probability_map(maps, self.probabilities)
-                            for maps in self._augmented(img, img_metas, rescale)]).cpu().numpy()
+        return torch.stack([self.image_probabilities(views)
+                            for views in self._augmented(img, img_metas, rescale)]).cpu().numpy()
 
     def _augmented(self, imgs: list[Tensor], img_metas: list[list[dict]],
-                   rescale: bool) -> Iterator[tuple[ScoreMap, ...]]:
-        """The score maps of all augmentations of one image after the other."""
+                   rescale: bool) -> Iterator[tuple[View, ...]]:
+        """The views of all augmentations of one image after the other."""
         if not rescale:
             raise InputError('flips and scales can only be averaged at the original image size.')
-        return zip(*[self._score_maps(img, metas, rescale)
+        return zip(*[self._views(img, metas, rescale)
                      for img, metas in zip(imgs, img_metas)])

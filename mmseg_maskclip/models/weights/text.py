@@ -129,7 +129,8 @@ def load_text(head: TextHead, spec: ClipSpec, checkpoint: ClipCheckpoint,
 
     Args:
         head: The head; its ``vocabulary``, ``templates``, ``synonyms`` and
-            ``text_embeddings_path`` describe the bank.
+            ``text_embeddings_path`` describe the bank, ``contrast_words`` what
+            stands behind it.
         spec: The CLIP model of the embeddings.
         checkpoint: The CLIP file, which may hold the text tower.
         device: Where prompts are encoded.
@@ -144,4 +145,22 @@ def load_text(head: TextHead, spec: ClipSpec, checkpoint: ClipCheckpoint,
     else:
         bank = find_bank(WantedBank(head.vocabulary, head.templates, head.synonyms),
                          spec, checkpoint, device)
-    head.set_text_bank(bank)
+    head.set_text_bank(bank, _contrast_words(head, spec, checkpoint, device))
+
+
+def _contrast_words(head: TextHead, spec: ClipSpec, checkpoint: ClipCheckpoint,
+                    device: str | torch.device) -> TextBank | None:
+    """The bank of the contrast words of a head, None where it has none."""
+    if head.contrast_words is None:
+        return None
+    words = load_vocabulary(head.contrast_words, 'contrast words of Background')
+    if head.vocabulary is not None:
+        known = {name.lower(): names[0] for names in load_vocabulary(head.vocabulary).entries
+                 for name in names}
+        for name in (name for names in words.entries for name in names):
+            if name.lower() in known:
+                raise InputError(f'the contrast word {name!r} of Background is a name of class '
+                                 f'{known[name.lower()]!r}, too, so that neither could win: leave '
+                                 'it out.')
+    return find_bank(WantedBank(head.contrast_words, head.templates, head.synonyms), spec,
+                     checkpoint, device)

@@ -61,10 +61,12 @@ def small_classes(labels: Tensor, rule: BackgroundRule) -> Tensor:
     # Not bincount, which makes a CPU wait for its GPU.
     counts = torch.zeros(rule.num_classes, dtype=torch.int64, device=labels.device)
     counts.scatter_add_(0, flat, torch.ones_like(flat))
-    spared = list(rule.spared)
-    foreground = counts.sum() - counts[spared].sum()
+    foreground = counts.sum()
+    for index in rule.spared:
+        foreground = foreground - counts[index]
     small = counts <= rule.area_thd * foreground
-    small[spared] = False
+    for index in rule.spared:
+        small[index] = False
     return small
 
 

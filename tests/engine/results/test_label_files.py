@@ -148,6 +148,19 @@ def test_forms_of_their_own_know_chosen_classes(root, tmp_path):
     assert ids(path).tolist() == [[13, 0]]
 
 
+def test_none_of_the_classes_is_unlabelled_in_every_form(root, tmp_path):
+    """ADE20K calls it 0, Cityscapes has an id 0 for it, index PNGs have 255."""
+    for kind, none in (('ADE150Dataset', 0), ('Cityscapes19Dataset', 0),
+                       ('COCOStuff164kDataset', 255)):
+        dataset = _set(root, kind, ann_dir='labels')
+        files = LabelFiles(dataset, {'imgfile_prefix': str(tmp_path / kind)}, str(tmp_path))
+        files.write(np.array([[0, 255]]), 0)
+        path = next(path for path in (tmp_path / kind).iterdir() if 'color' not in path.name)
+        with Image.open(path) as picture:
+            found = np.array(picture)
+        assert found[0, 1] == none != found[0, 0], kind
+
+
 def test_joined_sets_have_a_folder_each(root, tmp_path):
     parts = [_set(root, 'CustomDataset', classes=['a', 'b']) for _ in range(2)]
     files = LabelFiles(ConcatDataset(parts), {}, str(tmp_path))

@@ -140,8 +140,8 @@ def test_prior_belongs_to_the_image_not_to_flip_crop_or_window(files, monkeypatc
     sliding = _maskclip('slide', tau=0.25)
     seen = []
     score = sliding.score_grid
-    monkeypatch.setattr(sliding, 'score_grid', lambda img, metas, prior=None: (
-        seen.append(prior), score(img, metas, prior))[1])
+    monkeypatch.setattr(sliding, 'score_grid', lambda img, metas, prior=None, token=None: (
+        seen.append(prior), score(img, metas, prior, token))[1])
     sliding.simple_test(images, metas)
     assert len(seen) == 9 and all(torch.equal(prior, whole) for prior in seen)
 

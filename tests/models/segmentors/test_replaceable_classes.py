@@ -15,11 +15,12 @@ SPEC = get_spec('TinyRN')
 META = [dict(filename=None, ori_shape=(64, 96, 3), img_shape=(64, 96, 3), flip=False)]
 
 
-def _model(names, weight=None):
+def _model(names, weight=None, refine=None):
     model = build_model(Config(dict(model=dict(
         type='MaskClip', backbone=dict(type='ClipResNet', arch='TinyRN', fidelity='clip'),
         decode_head=dict(type='MaskClipHead', num_classes=len(names), text_channels=128,
-                         vocabulary=names), class_weight=weight, test_cfg=dict(mode='whole')))))
+                         vocabulary=names), class_weight=weight, refine=refine,
+        test_cfg=dict(mode='whole')))))
     load_weights(model, SPEC.weights)
     return model.eval()
 
@@ -52,6 +53,33 @@ def test_class_weight_follows_and_needs_its_own_bank():
         model.replace_classes(_bank(names))
     model.replace_classes(_bank(names), _bank(names))
     torch.testing.assert_close(model.score_grid(image, META), expected.score_grid(image, META))
+
+
+@torch.no_grad()
+def test_contrast_words_stay_and_the_background_is_asked_for():
+    names, image = ['zebra', 'sky', 'grass'], torch.randn(1, 3, 64, 96)
+    refine = [dict(type='Background', words=['sand', 'forest'], label=0)]
+    expected = _model(names, refine=[dict(refine[0], label='none')])
+    model = _model(['tiger', 'water'], refine=refine)
+    with pytest.raises(InputError, match="class 0 is the background, and 'zebra'.*'none'"):
+        model.replace_classes(_bank(names))
+    with pytest.raises(InputError, match='label=3, expected 0 to 2'):
+        model.replace_classes(_bank(names), background=3)
+    assert model.decode_head.num_classes == 2
+    model.replace_classes(_bank(names), background='none')
+    assert model.decode_head.text.row_class.tolist() == [0, 1, 2, 3, 3]
+    labels = model.simple_test(image, META)[0]
+    assert (labels == expected.simple_test(image, META)[0]).all() and (labels == 255).any()
+    model.replace_classes(_bank(['grass', 'sky']), background=1)
+    assert model.simple_test(image, META)[0].max() <= 1
+    model.replace_classes(TextBank(_bank(names).embeddings, ('a', 'Background', 'c')))
+
+
+def test_contrast_words_are_no_names_of_classes():
+    refine = [dict(type='Background', words=['forest', 'Meadow'])]
+    with pytest.raises(InputError, match="'Meadow' of Background is a name of class 'grass'"):
+        _model(['sky', 'grass; meadow'], refine=refine)
+    assert _model(['sky', 'grass'], refine=refine).decode_head.text.embeddings.shape[0] == 4
 
 
 @torch.no_grad()

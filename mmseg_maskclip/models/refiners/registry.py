@@ -1,0 +1,5 @@
+"""Where refiners are registered."""
+
+from mmcv.utils import Registry
+
+REFINERS = Registry('refiner')
