@@ -24,7 +24,8 @@ NAMES = ('vit_clip_visual', 'vit_text', 'rn_clip_visual', 'rn_text', 'maskclip_h
          'plus_zero_shot_clip_stage', 'plus_zero_shot_self_stage', 'plus_zero_shot_bg_v3plus',
          'pamr', 'head_postprocess', 'deep_clip_visual', 'deep_text', 'heads_images_vit',
          'heads_images_deep', 'head_sclip', 'head_clearclip', 'head_naclip', 'head_gem',
-         'head_surgery', 'head_itaclip', 'head_resclip', 'head_scclip')
+         'head_surgery', 'head_itaclip', 'head_resclip', 'head_scclip', 'query_bank',
+         'slide_sclip', 'slide_naclip', 'slide_clearclip')
 # Sizes and cases kept of each read-out, and one image of each: no square, where there is another,
 # and the tower that is deep enough.
 HEADS = {
@@ -37,6 +38,9 @@ HEADS = {
     'head_surgery': r'(deep/64x64/|redundant)',
     'head_itaclip': r'(deep/72x104|closing)/',
     'head_resclip': r'deep/72x104/(resclip/|(rcs_only|w64|on_sclip)/(features|norm))',
+    'slide_sclip': r'(inputs|sclip\w*/(pred|probs))',
+    'slide_naclip': r'naclip_(whole_)?pamr/(pred|probs)',
+    'slide_clearclip': r'clearclip_window70/(pred|probs)',
     'head_scclip': r'deep/(72x104/image0_mended|64x64/other_settings)/',
 }
 # Images kept of each size: the towers' own size, and one that is not square.
