@@ -55,6 +55,10 @@ from mmseg_maskclip.ops.resize import (
     ScoreMap,
     compose_resize,
 )
+from mmseg_maskclip.ops.score_maps import (
+    HeldScores,
+    ScoreMap,
+)
 from mmseg_maskclip.ops.scores import (
     pool_queries,
     pool_rows,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mmseg_maskclip.ops.precision import full_precision
-from mmseg_maskclip.ops.resize import Scores
+from mmseg_maskclip.ops.score_maps import Scores
 
 TILE_BYTES_CPU = 2 << 20
 """Scores of one tile on a CPU: about what a core's cache holds."""

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Sequence
-
 import torch
 from torch import Tensor
 
 from mmseg_maskclip.ops.label_maps import best_classes
-from mmseg_maskclip.ops.resize import ScoreMap, compose_resize
+from mmseg_maskclip.ops.score_maps import NO_PADDING, Padding, whole_maps
 
 UNLABELLED = -1
 IGNORED = 255
 
 
 def fill_unlabelled(labels: Tensor, scores: Tensor, class_ids: Tensor,
-                    threshold: float = 0.0,
-                    padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))) -> Tensor:
+                    threshold: float = 0.0, padding: Padding = NO_PADDING) -> Tensor:
     """Label the unlabelled pixels with the best of some classes (MaskCLIP, Sec. 3.4).
 
     Scores are resized bilinearly to the labels' size. Pixels that have a
@@ -43,32 +40,12 @@ def fill_unlabelled(labels: Tensor, scores: Tensor, class_ids: Tensor,
         tensor([[[ 5,  3],
                  [ 7, -1]]])
     """
+    height, width = labels.shape[1:]
     filled = []
-    for label, score in zip(labels, maps_of(scores, labels.shape[1:], padding)):
+    for label, score in zip(labels, whole_maps(scores, (height, width), padding)):
         best, confidence = best_classes([score])
         filled.append(fill_pixels(label, best, confidence, class_ids, threshold))
     return torch.stack(filled)
-
-
-def maps_of(scores: Tensor, size: Sequence[int],
-            padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
-            ) -> list[ScoreMap]:
-    """Score maps of the images of a batch, at the size of the network's input.
-
-    Args:
-        scores: (B, C, h, w).
-        size: (H, W).
-        padding: As in :func:`fill_unlabelled`.
-
-    Example:
-        >>> import torch
-        >>> [score.size for score in maps_of(torch.zeros(2, 3, 4, 4), (32, 16))]
-        [(32, 16), (32, 16)]
-    """
-    height, width = size
-    rows = compose_resize(scores.shape[2], height, 0, height, height, height, padding=padding[0])
-    columns = compose_resize(scores.shape[3], width, 0, width, width, width, padding=padding[1])
-    return [ScoreMap([score], [rows], [columns]) for score in scores]
 
 
 def fill_pixels(labels: Tensor, best: Tensor, confidence: Tensor, class_ids: Tensor,

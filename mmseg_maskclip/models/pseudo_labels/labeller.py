@@ -8,7 +8,8 @@ from typing import Collection, Sequence
 import torch
 from torch import Tensor
 
-from mmseg_maskclip.ops import IGNORED, UNLABELLED, fill_unlabelled
+from mmseg_maskclip.ops import IGNORED, UNLABELLED, fill_pixels, fill_unlabelled
+from mmseg_maskclip.ops.score_maps import NO_PADDING, Padding
 from mmseg_maskclip.utils import InputError, require_number
 
 OFF = (-1, -1)
@@ -148,19 +149,37 @@ class Labeller:
         leak, empty = torch.stack([leaks, (labels == UNLABELLED).any()]).tolist()
         return leak, empty
 
-    def fill(self, stage: str, labels: Tensor, scores: Tensor) -> Tensor:
+    def fill(self, stage: str, labels: Tensor, scores: Tensor,
+             padding: Padding = NO_PADDING) -> Tensor:
         """Label unlabelled pixels with the best-scoring class of a stage.
 
         Args:
             stage: ``'clip'`` or ``'self'``.
             labels: (B, H, W) int64.
             scores: (B, C, h, w), of ``clip_classes`` or ``self_classes``.
+            padding: What a tower pads around the image and the scores cover, too.
 
         Returns:
             (B, H, W) int64; -1 where the score is too low.
         """
         threshold = self.conf_thresh if stage == 'clip' else 0.0
-        return fill_unlabelled(labels, scores, self._table(stage, labels.device), threshold)
+        return fill_unlabelled(labels, scores, self._table(stage, labels.device), threshold,
+                               padding)
+
+    def fill_chosen(self, labels: Tensor, chosen: Tensor, scores: Tensor) -> Tensor:
+        """Label unlabelled pixels with what the teacher has chosen at their size.
+
+        Args:
+            labels: (B, H, W) int64.
+            chosen: Index among ``clip_classes``, (B, H, W); their number where
+                the pixel belongs to none of them.
+            scores: Scores or probabilities of these, (B, H, W).
+
+        Returns:
+            (B, H, W) int64; -1 where the score is too low, or for none of the classes.
+        """
+        return fill_pixels(labels, chosen, scores, self._table('chosen', labels.device),
+                           self.conf_thresh)
 
     def _table(self, name: str, device: torch.device) -> Tensor:
         """Class ids, or the table of forbidden labels, made once per device."""
@@ -171,7 +190,9 @@ class Labeller:
                 table = torch.zeros(IGNORED + 2, dtype=torch.bool)
                 table[list(self.unlabelled_classes)] = True
             else:
-                table = torch.tensor(self.clip_classes if name == 'clip' else self.self_classes)
+                ids = {'clip': self.clip_classes, 'self': self.self_classes,
+                       'chosen': (*self.clip_classes, UNLABELLED)}[name]
+                table = torch.tensor(ids)
             self._tables[key] = table.to(device)
         return self._tables[key]
 

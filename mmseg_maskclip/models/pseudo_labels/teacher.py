@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Sequence
+from typing import Callable, Sequence
 
 from mmseg.models.builder import build_segmentor
+from torch import Tensor
 
 from mmseg_maskclip.clip import ClipSpec, get_spec, how_to_get, load_vocabulary, make_spec
+from mmseg_maskclip.models.backbones import DenseFeatures
 from mmseg_maskclip.models.class_weight.build import DenseClip
 from mmseg_maskclip.models.decode_heads import MaskClipPlusHead
 from mmseg_maskclip.models.pseudo_labels.labeller import Labeller
@@ -44,7 +46,38 @@ def build_teacher(config: dict, head: MaskClipPlusHead, labeller: Labeller) -> M
     if teacher.class_weight is not None:
         raise InputError('the teacher has its own class_weight: set model.class_weight '
                          "with on='teacher' or on='both' instead.")
+    if teacher.refiners.closing is not None:
+        raise InputError('Closing grows label numbers, which is no reason to train on them: leave '
+                         'it out of model.teacher.refine.')
     return teacher.requires_grad_(False).eval()
+
+
+def fill_by_teacher(teacher: MaskClip, labeller: Labeller, labels: Tensor, img: Tensor,
+                    dense: DenseFeatures, classes: Sequence[int],
+                    weight: Callable[..., Tensor] | None = None) -> Tensor:
+    """Label unlabelled pixels with the teacher's classes.
+
+    What its refiners give to the background, by a threshold, an area or a
+    contrast word, stays unlabelled.
+
+    Args:
+        teacher: The teacher.
+        labeller: Names the student's ids of the classes, and the least score.
+        labels: (B, H, W) int64.
+        img: The images, (B, 3, H, W).
+        dense: The teacher's features of them.
+        classes: The teacher's ids of the classes it may assign.
+        weight: As in :meth:`MaskClip.score_queries`.
+
+    Returns:
+        (B, H, W) int64.
+    """
+    if teacher.refiners.needs_queries:
+        queries = teacher.candidates(classes)
+        scores = teacher.score_queries(dense, queries, weight)
+        return labeller.fill_chosen(labels, *teacher.choose(scores, img, queries))
+    padding = (teacher.score_padding(img.shape[2]), teacher.score_padding(img.shape[3]))
+    return labeller.fill('clip', labels, teacher.score_classes(dense, classes, weight), padding)
 
 
 def check_order(taught: str | Sequence[str] | None,

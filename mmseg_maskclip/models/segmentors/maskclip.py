@@ -67,7 +67,6 @@ class MaskClip(ReplaceableClasses, RefinedInference, EncoderDecoder):
         self.feedback = None if feedback is None else SemanticFeedback.of(feedback, self.backbone)
         self.views = None if views is None else ImageViews.of(views)
         self.refiners = Refiners(refine)
-        self._known_queries: tuple = ()
         background = self.refiners.background
         if background is not None:
             background.check(self.decode_head.num_classes)
@@ -188,32 +187,6 @@ class MaskClip(ReplaceableClasses, RefinedInference, EncoderDecoder):
             # After key smoothing they are probabilities already.
             return self.probabilities(scores)
         return (self.refiners.background.scale * scores).softmax(dim=-1)
-
-    @property
-    def query_classes(self) -> QueryClasses:
-        """All rows of the text embeddings, and their classes."""
-        return self._queries(None)
-
-    def candidates(self, classes: Sequence[int]) -> QueryClasses:
-        """The rows of some classes, see :meth:`QueryClasses.of_candidates`.
-
-        Args:
-            classes: Class ids, C of them.
-        """
-        return self._queries(tuple(classes))
-
-    def _queries(self, classes: tuple[int, ...] | None) -> QueryClasses:
-        text, background = self.decode_head.text, self.refiners.background
-        label = background.class_id if background is not None else None
-        key = (text.row_class, classes, label)
-        # Made from Python lists, for which a CPU waits for its GPU: once, not in every step.
-        if not self._known_queries or self._known_queries[0][0] is not text.row_class or (
-                self._known_queries[0][1:] != key[1:]):
-            made = (QueryClasses.of_bank(text.row_class, text.num_classes, label)
-                    if classes is None else QueryClasses.of_candidates(
-                        text.row_class, text.num_classes, classes, label))
-            self._known_queries = (key, made)
-        return self._known_queries[1]
 
     def score_queries(self, dense: DenseFeatures, queries: QueryClasses,
                       weight: Callable[..., Tensor] | None = None,

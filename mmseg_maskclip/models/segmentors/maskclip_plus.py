@@ -21,6 +21,7 @@ from mmseg_maskclip.models.pseudo_labels.teacher import (
     build_teacher,
     check_order,
     dense_clip,
+    fill_by_teacher,
     teacher_file,
     teacher_spec,
 )
@@ -227,10 +228,9 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
             # may have had something to fill.
             return labels, labels.new_zeros((), dtype=torch.float32)
         if stage == 'self':
-            scores = self._own_scores(img, features, prior)
+            filled = self.labeller.fill(stage, labels, self._own_scores(img, features, prior))
         else:
-            scores = self._teachers_scores(dense or self._teach(img), prior)
-        filled = self.labeller.fill(stage, labels, scores)
+            filled = self._fill_by_teacher(labels, img, dense or self._teach(img), prior)
         return filled, (filled != labels).float().mean()
 
     @property
@@ -240,7 +240,7 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
 
     @torch.no_grad()
     def _teach(self, img: Tensor) -> DenseFeatures:
-        return self._built_teacher.extract_feat(img)
+        return self._built_teacher.extract_feat(img, whole=True)
 
     def _own_scores(self, img: Tensor, features: Tensor, prior: Tensor | None) -> Tensor:
         """The student's scores of the classes it may assign, (B, C, h, w)."""
@@ -248,16 +248,16 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
                   else self.self_labeller(img))
         return self.weigh(scores, prior)[:, list(self.labeller.self_classes)]
 
-    def _teachers_scores(self, dense: DenseFeatures, prior: Tensor | None) -> Tensor:
-        """The teacher's scores of the classes it may assign, (B, C, h, w)."""
+    def _fill_by_teacher(self, labels: Tensor, img: Tensor, dense: DenseFeatures,
+                         prior: Tensor | None) -> Tensor:
         # The teacher has no background: the student's class 1 is its class 0.
         shift = self.decode_head.background
         classes = [index - shift for index in self.labeller.clip_classes]
-        weight = self.class_weight
-        if prior is None or weight is None or not weight.settings.on_teacher:
-            return self._built_teacher.score_classes(dense, classes)
-        return self._built_teacher.score_classes(
-            dense, classes, partial(weight, cosines=prior[:, classes], scale=LOGIT_SCALE))
+        weight, reweigh = self.class_weight, None
+        if prior is not None and weight is not None and weight.settings.on_teacher:
+            reweigh = partial(weight, cosines=prior[:, classes], scale=LOGIT_SCALE)
+        return fill_by_teacher(self._built_teacher, self.labeller, labels, img, dense, classes,
+                               reweigh)
 
     def _refuse_leak(self, labels: Tensor, img_metas: list[dict]) -> None:
         for label, meta in zip(labels, img_metas):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Sequence, cast
+from typing import Any, Callable, Sequence, cast
 
 import torch
 from torch import Tensor
@@ -15,10 +15,9 @@ from mmseg_maskclip.ops import (
     HeldScores,
     background_labels,
     background_probabilities,
-    compose_resize,
     probability_map,
 )
-from mmseg_maskclip.ops.resize import ScoreMap, Scores
+from mmseg_maskclip.ops.score_maps import Scores, whole_maps
 
 Reader = Callable[[Tensor], Tensor]
 
@@ -37,11 +36,35 @@ class RefinedInference(TiledInference):
     """
 
     refiners: Refiners
+    decode_head: Any
+    _known_queries: tuple = (None, None)
 
     @property
     def query_classes(self) -> QueryClasses:
-        """The queries of the score grid, and their classes."""
-        raise NotImplementedError
+        """All rows of the text embeddings, and their classes."""
+        return self._queries(None)
+
+    def candidates(self, classes: Sequence[int]) -> QueryClasses:
+        """The rows of some classes, see :meth:`QueryClasses.of_candidates`.
+
+        Args:
+            classes: Class ids, C of them.
+        """
+        return self._queries(tuple(classes))
+
+    def _queries(self, classes: tuple[int, ...] | None) -> QueryClasses:
+        text, background = self.decode_head.text, self.refiners.background
+        label = background.class_id if background is not None else None
+        # Made from Python lists, for which a CPU waits for its GPU: once, not in every step.
+        made_from, made = self._known_queries
+        if made_from is None or made_from[0] is not text.row_class or (
+                made_from[1:] != (classes, label)):
+            if classes is None:
+                made = QueryClasses.of_bank(text.row_class, text.num_classes, label)
+            else:
+                made = QueryClasses.of_candidates(text.row_class, text.num_classes, classes, label)
+            self._known_queries = ((text.row_class, classes, label), made)
+        return made
 
     def query_probabilities(self, scores: Tensor) -> Tensor:
         """Probabilities of queries, of the same shape.
@@ -111,6 +134,21 @@ class RefinedInference(TiledInference):
                 found.append(probability_map(maps, read)[:queries.num_classes])
         return torch.stack(found)
 
+    def choose(self, grids: Tensor, img: Tensor, queries: QueryClasses) -> tuple[Tensor, Tensor]:
+        """Classes of all pixels of network inputs, before closing.
+
+        Args:
+            grids: Scores of queries, (B, Q, h, w).
+            img: (B, 3, H, W).
+            queries: Their classes.
+
+        Returns:
+            Class ids (B, H, W) int64, ``num_classes`` for none of them, and
+            their scores or probabilities (B, H, W).
+        """
+        chosen = [self.decide([view], queries) for view in self.views_of(grids, img)]
+        return torch.stack([one[0] for one in chosen]), torch.stack([one[1] for one in chosen])
+
     def views_of(self, grids: Tensor, img: Tensor) -> list[View]:
         """Views of the images of a batch at the size of the network's input.
 
@@ -118,11 +156,10 @@ class RefinedInference(TiledInference):
             grids: Their score grids, (B, Q, h, w).
             img: (B, 3, H, W).
         """
-        axes = [compose_resize(grids.shape[dim], img.shape[dim], 0, img.shape[dim], img.shape[dim],
-                               img.shape[dim], align_corners=self.align_corners,
-                               padding=self.score_padding(img.shape[dim])) for dim in (2, 3)]
-        return [View(ScoreMap([grid], axes[:1], axes[1:]), image, (img.shape[2], img.shape[3]))
-                for grid, image in zip(grids, img)]
+        size = (img.shape[2], img.shape[3])
+        padding = (self.score_padding(size[0]), self.score_padding(size[1]))
+        return [View(scores, image, size)
+                for scores, image in zip(whole_maps(grids, size, padding, self.align_corners), img)]
 
     def _probability_reader(self, queries: QueryClasses) -> Reader:
         """Class probabilities of a tile of query scores."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mmseg_maskclip.ops.label_maps import mean_probability, scan, tiles
-from mmseg_maskclip.ops.resize import Scores
+from mmseg_maskclip.ops.score_maps import Scores
 
 Box = tuple[slice, slice]
 

@@ -53,7 +53,8 @@ def test_teacher_reads_the_image_once(monkeypatch):
     model = build_student(labelling=dict(clip_guided=(1, -1)), model=dict(distill=dict()))
     calls = []
     read = model.teacher.extract_feat
-    monkeypatch.setattr(model.teacher, 'extract_feat', lambda img: calls.append(1) or read(img))
+    monkeypatch.setattr(model.teacher, 'extract_feat',
+                        lambda img, **whole: calls.append(1) or read(img, **whole))
     train_step(model, unlabelled())
     assert len(calls) == 1
 
