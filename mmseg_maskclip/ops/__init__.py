@@ -49,12 +49,7 @@ from mmseg_maskclip.ops.refiners import (
     pamr,
     smooth_keys,
 )
-from mmseg_maskclip.ops.resize import (
-    AxisResize,
-    HeldScores,
-    ScoreMap,
-    compose_resize,
-)
+from mmseg_maskclip.ops.resize import AxisResize, compose_resize
 from mmseg_maskclip.ops.score_maps import (
     HeldScores,
     ScoreMap,

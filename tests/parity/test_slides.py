@@ -65,7 +65,8 @@ def test_labels_and_probabilities_equal_the_recording(case):
     wrong = labels != recorded[f'{name}/pred']
     assert wrong.sum() == 0, (wrong.sum(), np.argwhere(wrong)[:5])
     # Recorded before the threshold.
-    found = _model(*CASES[case], prob_thd=0.0).inference(image, [meta], rescale=True)[0, :, ::5, ::5]
+    model = _model(*CASES[case], prob_thd=0.0)
+    found = model.inference(image, [meta], rescale=True)[0, :, ::5, ::5]
     expected = torch.from_numpy(recorded[f'{name}/probs_every5'])
     if name.startswith('naclip'):
         # NACLIP's code renormalises what it saves.
