@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence
 
 from mmseg.models.builder import HEADS
 from torch import Tensor
 
+from mmseg_maskclip.clip.text.auxiliary import check_auxiliary
 from mmseg_maskclip.models.backbones import DenseFeatures
 from mmseg_maskclip.models.decode_heads.text_head import TextHead
 from mmseg_maskclip.models.refiners import QueryClasses
@@ -36,6 +37,9 @@ class MaskClipHead(TextHead):
         pd_thresh: Prompt denoising threshold (the paper: 0.5); 0 is off.
         attn_pooling: Keep the attention of the last layer, as in CLIP; there
             are no keys to smooth with then.
+        auxiliary: ``dict(texts=..., weight=...)``, sentences about the classes that are
+            mixed into their text embeddings, see
+            :func:`~mmseg_maskclip.clip.text.auxiliary.mix_auxiliary`; None for none.
         kwargs: As in mmseg's ``BaseDecodeHead``.
 
     Raises:
@@ -47,7 +51,9 @@ class MaskClipHead(TextHead):
                  vocabulary: str | Sequence[str] | None = None,
                  templates: str | Sequence[str] = 'imagenet85', synonyms: str = 'mean',
                  text_embeddings_path: str | None = None, ks_thresh: float = 0.0,
-                 pd_thresh: float = 0.0, attn_pooling: bool = False, **kwargs: Any) -> None:
+                 pd_thresh: float = 0.0, attn_pooling: bool = False,
+                 auxiliary: Mapping | None = None, **kwargs: Any) -> None:
+        check_auxiliary(auxiliary)
         _check(num_classes, ks_thresh, pd_thresh, attn_pooling)
         kwargs = {'dropout_ratio': 0, 'init_cfg': None, 'loss_decode': dict(_UNUSED_LOSS), **kwargs}
         super().__init__(num_classes, text_channels, vocabulary, templates, synonyms,
@@ -55,6 +61,7 @@ class MaskClipHead(TextHead):
         self.ks_thresh = ks_thresh
         self.pd_thresh = pd_thresh
         self.attn_pooling = attn_pooling
+        self.auxiliary = auxiliary
 
     @property
     def needs_keys(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence
 
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 
@@ -44,6 +44,7 @@ class TextHead(BaseDecodeHead):
         self.background = background
         self.text = TextClassifier(num_classes - background)
         self.contrast_words: str | Sequence[str] | None = None
+        self.auxiliary: Mapping | None = None
 
     def expect_words(self, words: str | Sequence[str] | None) -> None:
         """Make room for contrast words behind the classes.

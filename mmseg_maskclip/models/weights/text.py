@@ -19,10 +19,11 @@ from mmseg_maskclip.clip import (
     load_vocabulary,
     read_clip_checkpoint,
 )
+from mmseg_maskclip.clip.text.auxiliary import mix_auxiliary
 from mmseg_maskclip.models.decode_heads.text_head import TextHead
 from mmseg_maskclip.utils import InputError
 
-Names = Union[str, Sequence[str], None]
+Names = Union[str, Sequence[Union[str, Sequence[str]]], None]
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def load_text(head: TextHead, spec: ClipSpec, checkpoint: ClipCheckpoint,
     Args:
         head: The head; its ``vocabulary``, ``templates``, ``synonyms`` and
             ``text_embeddings_path`` describe the bank, ``contrast_words`` what
-            stands behind it.
+            stands behind it, ``auxiliary`` what is mixed into it.
         spec: The CLIP model of the embeddings.
         checkpoint: The CLIP file, which may hold the text tower.
         device: Where prompts are encoded.
@@ -145,6 +146,9 @@ def load_text(head: TextHead, spec: ClipSpec, checkpoint: ClipCheckpoint,
     else:
         bank = find_bank(WantedBank(head.vocabulary, head.templates, head.synonyms),
                          spec, checkpoint, device)
+    if head.auxiliary is not None:
+        bank = mix_auxiliary(bank, head.auxiliary, lambda sentences: find_bank(
+            WantedBank(sentences, head.templates), spec, checkpoint, device))
     head.set_text_bank(bank, _contrast_words(head, spec, checkpoint, device))
 
 
