@@ -6,8 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mmseg_maskclip.clip import get_spec, read_clip_checkpoint
 from mmseg_maskclip.models import ClipResNet, ClipViT, MaskClip
 from mmseg_maskclip.models.backbones.readouts import Guide
+from mmseg_maskclip.models.weights.tower import load_tower
 from mmseg_maskclip.utils import InputError
 
 from helpers.cases import cases
@@ -116,6 +118,22 @@ def test_positions_and_padding_are_settings():
 
 
 @torch.no_grad()
+def test_a_stored_table_is_resized_when_weights_are_loaded():
+    checkpoint = read_clip_checkpoint(get_spec('TinyViT').weights)
+    stored, plain = (ClipViT(arch='TinyViT', fidelity='clip', positions='bilinear', **settings)
+                     for settings in (dict(stored_grid=(12, 20)), {}))
+    for backbone in (stored, plain):
+        load_tower(backbone, checkpoint)
+    assert stored.pos_embed.shape == (1, 241, 192)
+    image = _images(1, 3, 96, 160)
+    torch.testing.assert_close(stored.dense(image).features, plain.dense(image).features)
+    # Elsewhere it starts from the stored table: two interpolations, not one.
+    native = _images(1, 3, 128, 128)
+    difference = (stored.dense(native).features - plain.dense(native).features).abs().max()
+    assert difference > 1e-3
+
+
+@torch.no_grad()
 def test_a_guide_keeps_patches_to_their_own_kind():
     """With all weight on a matrix that knows two halves, no half sees the other."""
     backbone = _tower(dict(type='AttentionReadout', pairs='kk', residual=False, ffn=False))
@@ -182,6 +200,7 @@ def _model(**settings):
     (lambda: _tower(None, pad='drop').dense(_images(1, 3, 7, 48)), 'no whole patch'),
     (lambda: _tower(None, positions='cubic'), 'positions is'),
     (lambda: _tower(None, pad='top'), 'pad is'),
+    (lambda: _tower(None, stored_grid=(32,)), 'stored_grid is'),
     (lambda: ClipResNet(arch='TinyRN', readout=METHODS['naclip']), 'ResNet of CLIP has no blocks'),
     (lambda: _model(backbone=dict(readout=METHODS['naclip']), feedback=dict(weight=2)),
      'feedback.weight'),

@@ -87,6 +87,8 @@ class ClipBackbone(BaseModule):
         if positions not in POSITIONS:
             raise InputError(f'positions is {positions!r}, expected one of {POSITIONS}.')
         self.position_mode = positions
+        # Of the table, where that is not the one CLIP was trained with.
+        self.stored_grid: tuple[int, int] | None = None
         if fidelity not in FIDELITIES:
             raise InputError(f'fidelity is {fidelity!r}, expected one of {FIDELITIES}.')
         self.spec: ClipSpec = _resolve(arch, self.kind)
@@ -175,12 +177,13 @@ class ClipBackbone(BaseModule):
         """
         # A table that is trained changes with every step, and needs a graph of its own.
         if table.requires_grad:
-            return resize_positions(table, grid, self.position_mode)
+            return resize_positions(table, grid, self.position_mode, self.stored_grid)
         if grid not in self._grids:
             # Test sets have images of many sizes: without a limit each would keep its table.
             if len(self._grids) >= _KEPT_GRIDS:
                 self._grids.clear()
-            self._grids[grid] = resize_positions(table, grid, self.position_mode)
+            self._grids[grid] = resize_positions(table, grid, self.position_mode,
+                                                 self.stored_grid)
         return self._grids[grid]
 
     def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> ClipBackbone:

@@ -24,6 +24,8 @@ from mmseg_maskclip.models.backbones.readouts import (
     Trace,
 )
 from mmseg_maskclip.models.backbones.transformer import Block, PatchEmbed
+from mmseg_maskclip.ops import resize_positions
+from mmseg_maskclip.utils import InputError
 
 # The official code runs CLIP's weights in mmseg's ViT, with its eps and its exact GELU.
 PAPER_LN_EPS = 1e-6
@@ -45,6 +47,9 @@ class ClipViT(ClipBackbone):
             :func:`~mmseg_maskclip.ops.resize_positions`.
         pad: What happens to images whose sides are no multiples of the patch,
             see :class:`PatchEmbed`.
+        stored_grid: (h, w) to which the position table is resized when CLIP's weights are
+            loaded, by ``positions``; to other grids it is then resized from there, as
+            ZegCLIP does. None keeps the table as it is.
         input_mean: Mean the pipeline subtracts, per RGB channel, 0..255.
         input_std: Standard deviation the pipeline divides by.
         frozen: Whether the tower stays in eval mode without gradients.
@@ -60,6 +65,7 @@ class ClipViT(ClipBackbone):
                  readout: dict | None = None, input_mean: Sequence[float] = IMAGENET_MEAN,
                  input_std: Sequence[float] = IMAGENET_STD, frozen: bool = True,
                  positions: str = 'size', pad: str = 'corner',
+                 stored_grid: tuple[int, int] | None = None,
                  init_cfg: dict | None = None) -> None:
         super().__init__(arch, fidelity, input_mean, input_std, frozen, positions, init_cfg)
         spec = self.spec
@@ -67,7 +73,10 @@ class ClipViT(ClipBackbone):
         patch_size, layers = cast(int, spec.patch_size), cast(int, spec.layers)
         eps = PAPER_LN_EPS if fidelity == 'paper' else spec.ln_eps
         self.patch_embed = PatchEmbed(patch_size, spec.width, pad)
-        tokens = spec.grid ** 2 + 1
+        if stored_grid is not None:
+            self.stored_grid = _grid(stored_grid)
+        height, width = self.stored_grid or (spec.grid, spec.grid)
+        tokens = height * width + 1
         self.cls_token = nn.Parameter(torch.randn(1, 1, spec.width) * spec.width ** -0.5)
         self.pos_embed = nn.Parameter(torch.randn(1, tokens, spec.width) * spec.width ** -0.5)
         self.ln0 = nn.LayerNorm(spec.width, eps=eps)
@@ -92,6 +101,12 @@ class ClipViT(ClipBackbone):
         super().use_activation(name)
         for block in self.layers:
             cast(nn.Sequential, cast(Block, block).ffn.layers[0])[1] = self._activation()
+
+    def fit_positions(self, table: Tensor) -> Tensor:
+        """A table of CLIP's own grid, (1, 1 + n * n, C), at the grid of the stored one."""
+        if self.stored_grid is None or table.shape[1] == self.pos_embed.shape[1]:
+            return table
+        return resize_positions(table[0], self.stored_grid, self.position_mode)[None]
 
     def _embed(self, img: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Tokens before the first block, (B, 1 + h*w, C), and the grid (h, w)."""
@@ -163,3 +178,11 @@ class ClipViT(ClipBackbone):
         """The image embedding, from the last block's input."""
         last = trace.depth
         return self.proj(self.ln1(trace.block(last)(trace.inputs[last], queries=1)[:, 0]))
+
+
+def _grid(pair: Sequence[int]) -> tuple[int, int]:
+    whole = isinstance(pair, (list, tuple)) and len(pair) == 2 and all(
+        isinstance(side, int) and side > 0 for side in pair)
+    if not whole:
+        raise InputError(f'stored_grid is {pair!r}, expected (h, w) in patches, such as (32, 32).')
+    return pair[0], pair[1]

@@ -14,7 +14,7 @@ from mmseg_maskclip.clip import (
     read_clip_checkpoint,
     weights_path,
 )
-from mmseg_maskclip.models.backbones import ClipBackbone
+from mmseg_maskclip.models.backbones import ClipBackbone, ClipViT
 from mmseg_maskclip.models.weights.state_dict import load_exactly
 from mmseg_maskclip.utils import require_file
 
@@ -43,6 +43,8 @@ def load_tower(backbone: ClipBackbone, checkpoint: ClipCheckpoint) -> None:
     if missing == [POSITIONS]:
         # Earlier files dropped it; the dense read-out does not use it.
         state[POSITIONS] = torch.zeros_like(backbone.state_dict()[POSITIONS])
+    if isinstance(backbone, ClipViT) and 'pos_embed' in state:
+        state['pos_embed'] = backbone.fit_positions(state['pos_embed'])
     _settle_activation(backbone, checkpoint)
     load_exactly(backbone, state, f'{checkpoint.path} as CLIP model {backbone.spec.name}',
                  how_to_get(backbone.spec))
