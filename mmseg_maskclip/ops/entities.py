@@ -75,22 +75,27 @@ def entity_matrix(labels: Tensor, sigma: float = 5.0, same_entity: bool = True) 
 
 def _path_weights(labels: Tensor) -> Tensor:
     """exp(-D / M) for pairs of patches with another label on the way, else 1."""
-    height, width = labels.shape
-    longest = max(height, width, 2) - 1
-    rows, columns = torch.meshgrid(
-        torch.arange(height, device=labels.device), torch.arange(width, device=labels.device),
-        indexing='ij')
-    place = torch.stack([rows, columns]).flatten(1)
-    step = place[:, None, :] - place[:, :, None]
-    distance = step.abs().amax(dim=0)
-    own = labels.flatten()[:, None]
+    longest = max(*labels.shape, 2) - 1
+    # Pairs are (row, row of the other, column, column of the other): rows and columns go their
+    # ways independently, so that a way is found once per axis and not once per pair.
+    (down, rows), (right, columns) = (_walk(size, longest, labels.device) for size in labels.shape)
+    distance = torch.maximum(down[:, :, None, None], right)
+    labels = labels.int()
+    own = labels[:, None, :, None]
     crossed = torch.zeros_like(distance, dtype=torch.bool)
-    start, goal = place[:, :, None].float(), place[:, None, :].float()
-    for count, share in enumerate(torch.linspace(0, 1, longest + 1, device=labels.device)):
-        # In this order: where a point is half-way between two patches, the rounding of single
-        # precision decides in the official code, too.
-        at = (start * (1 - share) + goal * share).round().long()
-        reached = distance >= count
-        found = labels[at[0].clamp(0, height - 1), at[1].clamp(0, width - 1)]
-        crossed |= reached & (found != own)
-    return torch.where(crossed, (-distance / longest).exp(), 1.0)
+    for count in range(longest + 1):
+        found = labels[rows[count]].index_select(2, columns[count].flatten()).view_as(crossed)
+        crossed |= (distance >= count) & (found != own)
+    weights = torch.where(crossed, (-distance / longest).exp(), 1.0)
+    return weights.transpose(1, 2).reshape(labels.numel(), labels.numel())
+
+
+def _walk(size: int, longest: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """From each place of an axis to each: the distance, (size, size), and the place at each step,
+    (longest + 1, size, size)."""
+    place = torch.arange(size, device=device)
+    share = torch.linspace(0, 1, longest + 1, device=device)[:, None, None]
+    # In this order: where a point is half-way between two patches, the rounding of single
+    # precision decides in the official code, too.
+    at = place[:, None].float() * (1 - share) + place.float() * share
+    return (place - place[:, None]).abs(), at.round().long()
