@@ -96,19 +96,30 @@ class CalibratedReadout(Readout):
                                             trace.grid))
         finer = _similarity(trace.patches(after + 1).float())
         mended = mend_outliers(patches, outliers, trace.grid)
-        deep = self._attend(trace, aggregate(similar, mended, self.threshold), similar)
         summed = torch.stack([trace.inputs[number + 1].float() for number in levels]).sum(dim=0)
-        flat = self._attend(trace, summed[:, trace.leading:], similar)
+        both = torch.stack([aggregate(similar, mended, self.threshold),
+                            summed[:, trace.leading:]])
         token = self.class_share * (last[:, :1].float() + summed[:, :1])
         # Averaging is linear: both parts, with their class tokens, go through it together.
-        return aggregate(finer, deep + flat + token, self.threshold).to(last)
+        mixed = 2 * self._attend(trace, both, similar) + token
+        return aggregate(finer, mixed, self.threshold).to(last)
 
-    def _attend(self, trace: Trace, patches: Tensor, similar: Tensor) -> Tensor:
-        """O(A v) of the last block with A half by similarity and half by keys, (B, N, C)."""
+    def _attend(self, trace: Trace, both: Tensor, similar: Tensor) -> Tensor:
+        """Mean O(A v) of two parts by the last block, (B, N, C).
+
+        A is half by similarity, which is that of both, and half by each one's keys.
+
+        Args:
+            trace: Of the batch.
+            both: Patches of the parts, (2, B, N, C).
+            similar: (B, N, N).
+        """
         block = trace.block(trace.depth)
-        normed = block.ln1(patches.to(trace.inputs[trace.depth]))
+        normed = block.ln1(both.flatten(0, 1).to(trace.inputs[trace.depth]))
         keys, values = (block.attn.project(normed, part) for part in 'kv')
         by_keys = F.scaled_dot_product_attention(keys, keys, values)
+        # So is the output projection, and what mixes both parts alike.
+        by_keys, values = (part.unflatten(0, (2, -1)).mean(dim=0) for part in (by_keys, values))
         attention = similarity_attention(similar).to(values)
         return block.attn.merge((attention[:, None] @ values + by_keys) / 2).float()
 
