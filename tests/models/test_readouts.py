@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from mmseg_maskclip.clip import get_spec, read_clip_checkpoint
 from mmseg_maskclip.models import ClipResNet, ClipViT, MaskClip
-from mmseg_maskclip.models.backbones.readouts import Guide
+from mmseg_maskclip.models.backbones.readouts import AttentionReadout, Guide
 from mmseg_maskclip.models.weights.tower import load_tower
 from mmseg_maskclip.utils import InputError
 
@@ -150,6 +151,37 @@ def test_a_guide_keeps_patches_to_their_own_kind():
                     for guide in (Guide(matrix, 400.0, 1.0), None))
     torch.testing.assert_close(*guided, rtol=1e-4, atol=1e-5)
     assert not torch.allclose(*free, rtol=1e-2)
+
+
+@cases('method, parts, blocks', [('resclip', 2, 4), ('itaclip', 2, 3), ('gem', 3, 5),
+                                 ('surgery', 1, 5)])
+@torch.no_grad()
+def test_what_a_block_projects_is_not_projected_again(method, parts, blocks):
+    backbone, image = _tower(METHODS[method]), _images(1, 3, 64, 64)
+    features, work = [], []
+    for kept in (backbone._packed, frozenset()):
+        backbone._packed = kept
+        with FlopCounterMode(display=False) as counter:
+            features.append(backbone.dense(image).features)
+        work.append(counter.get_total_flops())
+    torch.testing.assert_close(*features, rtol=1e-5, atol=1e-5)
+    tokens, width = 65, DEEP['width']
+    assert work[1] - work[0] == 2 * tokens * width ** 2 * parts * blocks
+
+
+@torch.no_grad()
+def test_a_second_read_out_repeats_nothing_and_changes_nothing(monkeypatch):
+    backbone, image = _tower(METHODS['resclip']), _images(1, 3, 32, 32)
+    guide = Guide(torch.rand(1, 16, 16), 2.2, 0.7)
+    expected = backbone.read(backbone.trace(image), guide)
+    made, mix = [], AttentionReadout._mix
+    monkeypatch.setattr(AttentionReadout, '_mix', lambda self, trace, number, *args:
+                        made.append(number) or mix(self, trace, number, *args))
+    trace = backbone.trace(image)
+    first = backbone.read(trace)
+    assert torch.equal(backbone.read(trace, guide), expected)
+    assert torch.equal(backbone.read(trace), first) and not torch.equal(first, expected)
+    assert made == [12, 6, 7, 8, 9, 12, 12]
 
 
 def test_blocks_keep_their_share_of_the_depth():

@@ -90,6 +90,7 @@ class ClipViT(ClipBackbone):
         # For the head's attn_pooling, whatever the read-out is.
         self._attention = AttentionReadout()
         self._kept = frozenset(self.readout.inputs(layers))
+        self._packed = frozenset(self.readout.projected(layers))
         self.freeze()
 
     def _activation(self) -> nn.Module:
@@ -131,13 +132,16 @@ class ClipViT(ClipBackbone):
             What read-outs and :meth:`encode_image` start from.
         """
         tokens, grid = self._embed(img)
-        inputs = {}
-        for number, block in enumerate(self.layers[:-1], 1):
+        inputs, packed = {}, {}
+        for number, layer in enumerate(self.layers[:-1], 1):
+            block = cast(Block, layer)
             if number in self._kept:
                 inputs[number] = tokens
-            tokens = block(tokens)
+            if number in self._packed:
+                packed[number] = block.attn.pack(block.ln1(tokens))
+            tokens = block(tokens, packed=packed.get(number))
         inputs[len(self.layers)] = tokens
-        return Trace(self.layers, inputs, grid)
+        return Trace(self.layers, inputs, grid, packed=packed)
 
     def read(self, trace: Trace, guide: Guide | None = None, attention: bool = False) -> Tensor:
         """Read dense features from a trace.

@@ -38,6 +38,14 @@ class SelfAttention(nn.Module):
         first = 'qkv'.index(part)
         return self._split(self._project(x, first, first + 1))
 
+    def pack(self, x: Tensor) -> Tensor:
+        """Queries, keys and values of all tokens side by side, (B, N, 3C)."""
+        return self._project(x, 0, 3)
+
+    def unpack(self, packed: Tensor, part: str) -> Tensor:
+        """What :meth:`project` gives, from what :meth:`pack` gave."""
+        return self._split(packed.chunk(3, dim=-1)['qkv'.index(part)])
+
     def merge(self, mixed: Tensor) -> Tensor:
         """Heads side by side through the output projection.
 
@@ -67,6 +75,11 @@ class SelfAttention(nn.Module):
         keys = self._project(x, 1, 2)
         return self.attn.out_proj(keys) if project else keys
 
+    def attend(self, packed: Tensor) -> Tensor:
+        """Attention of all tokens over all, from what :meth:`pack` gave, (B, N, C)."""
+        query, key, value = packed.chunk(3, dim=-1)
+        return self._attend(query, key, value)
+
     def forward(self, x: Tensor, queries: int | None = None) -> Tensor:
         """Attend over all tokens.
 
@@ -78,14 +91,14 @@ class SelfAttention(nn.Module):
             (B, N or queries, C).
         """
         if queries is None:
-            query, key, value = self._project(x, 0, 3).chunk(3, dim=-1)
-        else:
-            # Keys and values of all tokens are needed, queries only of those that are read.
-            query = self._project(x[:, :queries], 0, 1)
-            key, value = self._project(x, 1, 3).chunk(2, dim=-1)
-        mixed = F.scaled_dot_product_attention(
-            self._split(query), self._split(key), self._split(value))
-        return self.merge(mixed)
+            return self.attend(self.pack(x))
+        # Keys and values of all tokens are needed, queries only of those that are read.
+        key, value = self._project(x, 1, 3).chunk(2, dim=-1)
+        return self._attend(self._project(x[:, :queries], 0, 1), key, value)
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        return self.merge(F.scaled_dot_product_attention(
+            self._split(query), self._split(key), self._split(value)))
 
 
 class FeedForward(nn.Module):
@@ -112,9 +125,15 @@ class Block(nn.Module):
         self.ln2 = nn.LayerNorm(width, eps=eps)
         self.ffn = FeedForward(width, hidden, activation)
 
-    def forward(self, x: Tensor, queries: int | None = None) -> Tensor:
-        """(B, N, C) in; the first ``queries`` tokens, or all, out."""
-        x = x[:, :queries] + self.attn(self.ln1(x), queries)
+    def forward(self, x: Tensor, queries: int | None = None,
+                packed: Tensor | None = None) -> Tensor:
+        """(B, N, C) in; the first ``queries`` tokens, or all, out.
+
+        ``packed`` is what ``attn.pack(ln1(x))`` gave, where that is known already; then all
+        tokens come out.
+        """
+        x = x[:, :queries] + self.attn(self.ln1(x), queries) if packed is None \
+            else x + self.attn.attend(packed)
         return x + self.ffn(self.ln2(x))
 
 

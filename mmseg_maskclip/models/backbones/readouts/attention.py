@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Sequence, cast
 
 import torch
 import torch.nn.functional as F
@@ -92,6 +92,10 @@ class AttentionReadout(Readout):
             found |= set(self.middle.blocks(depth))
         return tuple(sorted(found))
 
+    def projected(self, depth: int) -> tuple[int, ...]:
+        """See :meth:`Readout.projected`."""
+        return self.inputs(depth)
+
     def forward(self, trace: Trace, guide: Guide | None = None) -> Tensor:
         """See :meth:`Readout.forward`; a guide changes the logits of the last block."""
         last = trace.depth
@@ -111,25 +115,28 @@ class AttentionReadout(Readout):
         if self.pairs == ('v',) and self.middle is None:
             # Without attention nothing of the class token reaches a patch.
             return block.attn.value(block.ln1(trace.patches(number)))
-        normed = block.ln1(trace.inputs[number])
-        values = block.attn.project(normed, 'v')
-        mixed = self._mix(trace, number, normed, values, self.pairs, self.sigma, guide)
+        values = trace.project(number, 'v')
+        mixed = self._mix(trace, number, values, self.pairs, self.sigma, guide)
         if self.middle is not None:
-            middle = self.middle
-            numbers = middle.blocks(trace.depth)
-            # Mixing is linear in the attention: no block's matrix has to be kept for it.
-            extra = torch.stack([
-                self._mix(trace, one, trace.block(one).ln1(trace.inputs[one]), values,
-                          middle.pairs, None, None) for one in numbers]).mean(dim=0)
-            mixed = middle.gain * torch.lerp(mixed, extra, middle.weight)
+            # No guide changes it: a second read-out takes it from the first.
+            extra = trace.once((self, number), lambda: self._mix_middle(trace, values))
+            mixed = self.middle.gain * torch.lerp(mixed, extra, self.middle.weight)
         return block.attn.merge(mixed)
 
-    def _mix(self, trace: Trace, number: int, normed: Tensor, values: Tensor,
-             pairs: Sequence[str], sigma: float | None, guide: Guide | None) -> Tensor:
+    def _mix_middle(self, trace: Trace, values: Tensor) -> Tensor:
+        """Values mixed by the mean attention of the middle blocks, (B, heads, N, d)."""
+        middle = cast(_Middle, self.middle)
+        # Mixing is linear in the attention: no block's matrix has to be kept for it.
+        return torch.stack([self._mix(trace, number, values, middle.pairs, None, None)
+                            for number in middle.blocks(trace.depth)]).mean(dim=0)
+
+    def _mix(self, trace: Trace, number: int, values: Tensor, pairs: Sequence[str],
+             sigma: float | None, guide: Guide | None) -> Tensor:
         """Values mixed by the attention of a block, (B, heads, N, d)."""
-        attn, lead = trace.block(number).attn, trace.leading
+        lead = trace.leading
         used = ''.join(pairs).replace('bias', 'qk')
-        parts = {'v': values, **{part: attn.project(normed, part) for part in 'qk' if part in used}}
+        parts = {'v': values, **{part: trace.project(number, part) for part in 'qk'
+                                 if part in used}}
         bias = None if sigma is None else self._bias(trace, sigma, values)
         scale = values.shape[-1] ** -0.5
         if guide is not None:

@@ -33,6 +33,16 @@ class Readout(nn.Module):
         """
         return ()
 
+    def projected(self, depth: int) -> tuple[int, ...]:
+        """Numbers of the blocks whose queries, keys or values are read by ``trace.project``.
+
+        The forward pass keeps its own of these blocks: (B, leading + N, 3C) each.
+
+        Args:
+            depth: Number of blocks of the tower.
+        """
+        return ()
+
     def forward(self, trace: Trace, guide: Guide | None = None) -> Tensor:
         """Read the patch tokens.
 

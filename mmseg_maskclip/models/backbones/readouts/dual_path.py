@@ -55,6 +55,10 @@ class DualPathReadout(Readout):
         # Without a residual connection each block replaces what those before it gave.
         return tuple(range(depth - self.blocks + 1 if self.residual else depth, depth + 1))
 
+    def projected(self, depth: int) -> tuple[int, ...]:
+        """See :meth:`Readout.projected`."""
+        return self.inputs(depth)
+
     def forward(self, trace: Trace, guide: Guide | None = None) -> Tensor:
         """See :meth:`Readout.forward`."""
         if guide is not None:
@@ -70,23 +74,22 @@ class DualPathReadout(Readout):
 
     def _attend(self, trace: Trace, number: int) -> Tensor:
         """O(Z) of a block, (B, N, C)."""
-        block = trace.block(number)
-        normed = block.ln1(trace.inputs[number])
-        values = block.attn.project(normed, 'v')
+        values = trace.project(number, 'v')
         if self.attention == 'vv':
             mixed = F.scaled_dot_product_attention(values[:, :, trace.leading:], values, values)
         else:
-            factor = self._factor(normed, values.shape[-1])
+            factor = self._factor(trace, number, values.shape[-1])
             # The fused kernel must get it from one side: it differs from image to image.
-            parts = (block.attn.project(normed, 'q'), block.attn.project(normed, 'k'), values)
-            mixed = torch.stack([self._self_self(part, values, factor, trace.leading)
-                                 for part in parts]).mean(dim=0)
-        return block.attn.merge(mixed)
+            mixed = torch.stack([
+                self._self_self(trace.project(number, part), values, factor, trace.leading)
+                for part in 'qkv']).mean(dim=0)
+        return trace.block(number).attn.merge(mixed)
 
-    def _factor(self, normed: Tensor, width: int) -> Tensor | float:
+    def _factor(self, trace: Trace, number: int, width: int) -> Tensor | float:
         """Factor of the logits, (B, 1, 1, 1)."""
         if self.temperature is not None:
             return self.temperature
+        normed = trace.normed(number)
         sizes = normed.float().norm(dim=-1).mean(dim=1) * width ** -0.5
         return sizes.to(normed)[:, None, None, None]
 

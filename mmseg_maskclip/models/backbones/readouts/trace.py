@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Mapping, NamedTuple, cast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Callable, Hashable, Mapping, NamedTuple, cast
 
 from torch import Tensor, nn
 
@@ -37,12 +37,17 @@ class Trace:
             start at 1; the last block's are always there.
         grid: (h, w) of the N = h * w patches.
         leading: Tokens before the patches: the class token, and behind it learned prompts.
+        packed: Queries, keys and values of the input tokens of some blocks that ran, side by
+            side, (B, leading + N, 3C), by their numbers.
+        known: What was computed from the trace before, see :meth:`once`.
     """
 
     blocks: nn.ModuleList
     inputs: Mapping[int, Tensor]
     grid: tuple[int, int]
     leading: int = 1
+    packed: Mapping[int, Tensor] = field(default_factory=dict)
+    known: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     @property
     def depth(self) -> int:
@@ -56,3 +61,33 @@ class Trace:
     def patches(self, number: int) -> Tensor:
         """The patches among the input tokens of a block, (B, N, C)."""
         return self.inputs[number][:, self.leading:]
+
+    def once(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
+        """Something that a second read-out of this trace needs again.
+
+        Args:
+            key: What it is.
+            make: Computes it, when it is asked for the first time.
+        """
+        if key not in self.known:
+            self.known[key] = make()
+        return self.known[key]
+
+    def normed(self, number: int) -> Tensor:
+        """The input tokens of a block behind its first LayerNorm, (B, leading + N, C)."""
+        return self.once(('normed', number), lambda: self.block(number).ln1(self.inputs[number]))
+
+    def project(self, number: int, part: str) -> Tensor:
+        """Queries, keys or values of the input tokens of a block, computed once.
+
+        Args:
+            number: Of the block.
+            part: ``'q'``, ``'k'`` or ``'v'``.
+
+        Returns:
+            (B, heads, leading + N, C // heads).
+        """
+        attn = self.block(number).attn
+        if number in self.packed:
+            return attn.unpack(self.packed[number], part)
+        return self.once((part, number), lambda: attn.project(self.normed(number), part))
