@@ -150,6 +150,29 @@ def test_scale_flips_and_sliding_windows_run(tiny_world, tiny_rn, tmp_path, call
     assert list((tmp_path / 'aug').glob('eval_multi_scale_*.json'))
 
 
+def test_refiners_run_and_what_is_none_of_the_classes_counts_as_wrong(tiny_world, tiny_rn,
+                                                                      tmp_path, call_tool):
+    refine = ("model.refine=[{'type':'ClassPrior'},{'type':'Pamr','iterations':2},"
+              "{'type':'Background','scale':60,'prob_thd':0.3,'label':'none','words':['wall']},"
+              "{'type':'Closing'}]")
+    done = call_tool(TOOL, CONFIG, tiny_rn, '--eval', 'mIoU', '--out', tmp_path / 'maps.pkl',
+                     '--show-dir', tmp_path / 'drawn', '--work-dir', tmp_path / 'work',
+                     '--eval-options', f'confusion={tmp_path / "confusion.csv"}',
+                     *_options(tiny_world, refine))
+    assert done.returncode == 0, done.stderr
+    with open(tmp_path / 'maps.pkl', 'rb') as file:
+        maps = np.concatenate([labels.ravel() for labels in pickle.load(file)])
+    assert 0.01 < (maps == 255).mean() < 0.5 and maps[maps != 255].max() < 14
+    rows = [line.split(',') for line in (tmp_path / 'confusion.csv').read_text().splitlines()]
+    counts = np.array([row[1:] for row in rows[1:]], dtype=int)
+    assert rows[0][-1] == 'none' and counts[:, -1].sum() > 0
+    record = _record(tmp_path / 'work')
+    assert record['metric']['aAcc'] == pytest.approx(np.trace(counts) / counts.sum(), abs=1e-3)
+    assert record['metric']['mIoU'] > 0.5
+    assert [one['type'] for one in record['model']['refine']] == [
+        'ClassPrior', 'Pamr', 'Background', 'Closing']
+
+
 def test_own_pictures_and_class_names(tiny_world, tiny_rn, tmp_path, call_tool):
     config = tmp_path / 'folder.py'
     config.write_text(
