@@ -53,7 +53,8 @@ def test_run_without_an_evaluation_is_told(tmp_path):
 def test_table_shows_mean_and_spread():
     figures = dict.fromkeys(('mIoU', 'things', 'stuff', 'aAcc', 'mIoU(S)', 'mIoU(U)', 'hIoU'),
                             (85.04, 0.25))
-    assert '| DeepLabv2 | 85.0 ± 0.2 |' in training_markdown([{'name': 'DeepLabv2', **figures}])
+    assert '| DeepLabv2 | 85.0 ± 0.2 |' in training_markdown(
+        [{'group': 'students', 'name': 'DeepLabv2', **figures}])
 
 
 def test_gain_is_seed_by_seed(tmp_path):

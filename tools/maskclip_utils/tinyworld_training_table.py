@@ -1,16 +1,17 @@
-"""MaskCLIP+ in the embedded world: students, zero-shot, class weight, over several seeds.
+"""MaskCLIP+ in the embedded world over several seeds.
 
     python tools/maskclip_utils/tinyworld_training_table.py --groups students zero_shot
 
-Prints the tables of docs/tinyworld.md and docs/class_weight.md. A run takes two to three minutes
-on two cores; what was finished before is not repeated.
+Students, zero-shot, class weight, and the read-outs of teachers: prints the tables of
+docs/tinyworld.md, docs/class_weight.md and docs/readouts.md. A run takes two to three minutes on
+two cores; what was finished before is not repeated.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-GROUPS = ('students', 'zero_shot', 'class_weight')
+GROUPS = ('students', 'zero_shot', 'class_weight', 'readouts')
 
 
 def parse_args() -> argparse.Namespace:

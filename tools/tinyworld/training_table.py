@@ -20,6 +20,8 @@ from mmseg_maskclip.utils import InputError, atomic_path, progress_bar, require_
 from docs.tables import markdown_table
 from tinyworld.maskclip_table import COLUMNS
 
+# Groups whose rows are compared with the first one.
+COMPARED = ('class_weight', 'readouts')
 _STEM = 'maskclip_plus_{}_tiny{}_256x256_{}_tinyworld'
 
 
@@ -53,6 +55,11 @@ def _weighted(name: str, **weight: object) -> Recipe:
     return Recipe('class_weight', name, _STEM.format('tinyvit_deeplabv2', '_class_weight', 400),
                   {**_SHORT, **{f'model.class_weight.{key}': value
                                 for key, value in weight.items()}})
+
+
+def _taught(name: str, method: str = '') -> Recipe:
+    return Recipe('readouts', name, f'maskclip_plus_{method}tinyvit8_deeplabv2_tiny_128x128_400_'
+                                    'tinyworld')
 
 
 RECIPES = (
@@ -161,10 +168,10 @@ def training_markdown(rows: Sequence[dict]) -> str:
     """Mean and standard deviation of each row as a Markdown table, one decimal.
 
     Args:
-        rows: Of :func:`train_all`; where the first is called none, gains over
-            it are a column.
+        rows: Of :func:`train_all`; in :data:`COMPARED` groups gains over the first one are a
+            column.
     """
-    columns = [*COLUMNS, 'gain'] if rows[0]['name'] == 'none' else COLUMNS
+    columns = [*COLUMNS, 'gain'] if rows[0]['group'] in COMPARED else COLUMNS
     return markdown_table(['', *columns], (
         [row['name'], *('{:.1f} ± {:.1f}'.format(*row[name]) for name in columns)]
         for row in rows), numbers=columns)
