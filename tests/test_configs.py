@@ -15,10 +15,8 @@ from mmseg_maskclip.models.backbones.readouts import CalibratedReadout
 
 from docs.metafile import fill_tables
 from helpers.cases import cases
-from helpers.configs import CONFIGS, ROOT, built, loaded
+from helpers.configs import CONFIGS, LEAVES, ROOT, built, loaded
 
-LEAVES = sorted(path for path in CONFIGS.glob('*/**/*.py')
-                if '_base_' not in path.parts)
 PLUS = [path for path in LEAVES if 'maskclip_plus_' in path.stem]
 NAMED = [path for path in PLUS if 'tiny' not in path.parts]
 MASKCLIP = [path for path in LEAVES if path not in PLUS]

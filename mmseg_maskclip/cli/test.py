@@ -3,9 +3,11 @@
     python tools/test.py CONFIG CHECKPOINT --eval mIoU
     python tools/test.py configs/maskclip/maskclip_vit16_512x512_demo.py pretrain/ViT-B-16.pt \\
         --img-dir my_pictures --classes cat dog 'grass; lawn' --show-dir drawn
+    python tools/test.py --method naclip --dataset voc21 pretrain/ViT-B-16.pt --eval mIoU
 
 CONFIG is a file, or the name of a shipped one (maskclip/maskclip_vit16_512x512_demo.py).
 CHECKPOINT is what training wrote, or for MaskCLIP a CLIP file in any form.
+With --method a training-free method is tested without a config, see configs/heads/README.md.
 """
 
 from __future__ import annotations
@@ -27,14 +29,19 @@ from mmseg_maskclip.utils import InputError
 if TYPE_CHECKING:
     from mmcv import Config
 
+    from mmseg_maskclip.engine.heads import Composition
+
 
 ALL = 'all15'
+# The checkpoint may stand behind the flags of a composed config.
+INTERMIXED = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('config', nargs='?', help='config file; none with --method')
+    parser.add_argument('checkpoint', nargs='?', help='checkpoint file')
+    _add_method_flags(parser)
     parser.add_argument('--eval', nargs='+', default=[], metavar='METRIC',
                         help='evaluate: mIoU, mDice, mFscore')
     parser.add_argument('--out', metavar='FILE.pkl', help='write all label maps to this file')
@@ -72,6 +79,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_process_flags(parser)
 
 
+def _add_method_flags(parser: argparse.ArgumentParser) -> None:
+    flags = parser.add_argument_group('training-free methods, without a config')
+    flags.add_argument('--method', metavar='NAME', help='naclip, sclip, clearclip, ...: a file of '
+                       'configs/heads/methods')
+    flags.add_argument('--dataset', metavar='NAME', help='voc21, context59, ade20k, ...: a file of '
+                       'configs/heads/datasets')
+    flags.add_argument('--protocol', metavar='NAME', help='whose input size, windows, thresholds '
+                       "and class names, a file of configs/heads/protocols (default: the method's "
+                       'own)')
+    flags.add_argument('--clip', metavar='MODEL', help='CLIP model of the checkpoint (default: '
+                       'ViT-B/16)')
+    flags.add_argument('--save-config', metavar='FILE.py', help='write the composed config to a '
+                       'file, to run or to edit it')
+
+
 def run(args: argparse.Namespace) -> None:
     """Run the command.
 
@@ -82,24 +104,33 @@ def run(args: argparse.Namespace) -> None:
         InputError: If any user input is wrong.
     """
     _check_flags(args)
+    settle_words(args)
     settle_flags(args)
-    from mmseg_maskclip.engine.distributed import limit_threads, processes
+    from mmseg_maskclip.engine.distributed import is_main, limit_threads, processes
+    from mmseg_maskclip.engine.heads import save_config
     from mmseg_maskclip.engine.results.corruptions import test_corruptions
     from mmseg_maskclip.engine.test import TestOptions, test_model
 
-    config = read_test_config(args)
+    chosen = _chosen(args)
+    config = read_test_config(args, chosen)
     limit_threads(config)
     choose_gpu(args)
     work_dir = args.work_dir or config.get('work_dir') or os.path.join(
-        'work_dirs', Path(args.config).stem)
+        'work_dirs', Path(args.config).stem if chosen is None else chosen.name)
     extra = {'aug_test': args.aug_test, 'corruption': args.corruption,
              'severity': (args.severity or 1) if args.corruption else None,
              'cfg_options': args.cfg_options}
+    if chosen is not None:
+        extra['composed'] = chosen.record
     options = TestOptions(
         metrics=args.eval, eval_options=parse_options(args.eval_options), out=args.out,
         show_dir=args.show_dir, opacity=args.opacity, format_only=args.format_only,
         work_dir=work_dir, gpu_collect=args.gpu_collect, tmpdir=args.tmpdir, extra=extra)
     with processes(args.launcher, config.get('dist_params')):
+        if args.save_config and is_main():
+            save_config(config, args.save_config, f'maskclip test {chosen.flags}')
+        if not args.checkpoint:
+            return
         if args.corruption == ALL:
             test_corruptions(config, args.checkpoint, options, args.severity or 1)
         else:
@@ -110,7 +141,7 @@ def _check_flags(args: argparse.Namespace) -> None:
     if args.show:
         raise InputError('--show would open windows: use --show-dir DIR, which writes the pictures '
                          'to files')
-    if not (args.eval or args.out or args.show_dir or args.format_only):
+    if not (args.eval or args.out or args.show_dir or args.format_only or args.save_config):
         raise InputError('nothing to do: give --eval, --out, --show-dir or --format-only')
     if args.eval and args.format_only:
         raise InputError('--eval and --format-only exclude each other')
@@ -120,18 +151,69 @@ def _check_flags(args: argparse.Namespace) -> None:
         raise InputError('--background needs --classes')
 
 
-def read_test_config(args: argparse.Namespace) -> Config:
+def settle_words(args: argparse.Namespace) -> None:
+    """Tell config and checkpoint apart, of which the first is left out with ``--method``.
+
+    Args:
+        args: The command line; changed in place.
+
+    Raises:
+        InputError: If one is missing or too many, or flags don't go together.
+    """
+    tests = bool(args.eval or args.out or args.show_dir or args.format_only)
+    if args.method is None:
+        for flag in ('dataset', 'protocol', 'clip', 'save_config'):
+            if getattr(args, flag):
+                raise InputError(f'--{flag.replace("_", "-")} needs --method NAME, which composes '
+                                 'a config')
+        if args.checkpoint is None:
+            raise InputError(f'expected CONFIG and CHECKPOINT, got {args.config or "neither"}: '
+                             'both stand in front of flags that take several words, as --eval '
+                             'does; only --method NAME does without CONFIG')
+        return
+    if args.checkpoint is not None:
+        raise InputError(f'--method {args.method} composes a config and CONFIG is one: leave out '
+                         f'either --method or {args.config}')
+    args.config, args.checkpoint = None, args.config
+    if tests and args.checkpoint is None:
+        raise InputError(f'--method {args.method} needs CHECKPOINT, a CLIP file or the name of a '
+                         'CLIP model, in front of flags that take several words, as --eval does')
+    if args.checkpoint and not tests:
+        raise InputError('nothing to do with the checkpoint: give --eval, --out, --show-dir or '
+                         '--format-only beside --save-config')
+
+
+def _chosen(args: argparse.Namespace) -> Composition | None:
+    """What ``--method`` and the flags beside it compose, None without it."""
+    if args.method is None:
+        return None
+    from mmseg_maskclip.engine.heads import choose, part_names
+
+    if args.dataset is None:
+        raise InputError(f'--method {args.method} needs --dataset NAME, one of '
+                         f'{", ".join(part_names("datasets"))}')
+    return choose(args.method, args.dataset, args.protocol, args.clip or 'ViT-B/16')
+
+
+def read_test_config(args: argparse.Namespace, chosen: Composition | None = None) -> Config:
     """The config with everything the command line changes in it.
 
     Args:
         args: The command line.
+        chosen: What is composed; None reads the config that the command line names.
 
     Raises:
         InputError: If a flag does not fit the config.
     """
     from mmseg_maskclip.engine import config as configs
+    from mmseg_maskclip.engine.heads.compose import config_of
 
-    config = configs.load_config(args.config, parse_options(args.cfg_options))
+    options = parse_options(args.cfg_options)
+    if chosen is None:
+        config = configs.load_config(args.config, options)
+    else:
+        config = config_of(chosen)
+        configs.merge_options(config, options, f'the config of {chosen.flags}')
     if args.img_dir:
         configs.set_images(config, args.img_dir)
     if args.classes:

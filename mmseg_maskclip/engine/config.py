@@ -16,6 +16,8 @@ from mmseg_maskclip.engine.unread import READ, hint_for
 from mmseg_maskclip.utils import InputError, require_dir, require_file, require_number
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+# In an installed package configs lie inside it, in a checkout beside it.
+_FOLDERS = (_PACKAGE / 'configs', _PACKAGE.parent / 'configs')
 AUG_RATIOS = [0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
 
 
@@ -29,12 +31,20 @@ def find_config(path: str | Path) -> Path:
     Raises:
         InputError: If there is neither.
     """
-    # In an installed package configs lie inside it, in a checkout beside it.
-    for folder in (_PACKAGE / 'configs', _PACKAGE.parent / 'configs'):
+    for folder in _FOLDERS:
         for shipped in (folder / path, folder.parent / path):
             if not Path(path).exists() and folder in shipped.parents and shipped.is_file():
                 return shipped
     return require_file(path, 'config', 'See configs/ for the shipped ones.')
+
+
+def shipped_folder(name: str) -> Path:
+    """A folder of shipped configs.
+
+    Args:
+        name: Its path below ``configs/``.
+    """
+    return next(folder / name for folder in _FOLDERS if (folder / name).is_dir())
 
 
 def load_config(path: str | Path, options: dict | None = None) -> Config:
@@ -50,12 +60,26 @@ def load_config(path: str | Path, options: dict | None = None) -> Config:
     """
     path = find_config(path)
     config = _parse(path)
-    _check_roots(config, path, options or {})
+    merge_options(config, options or {}, f'config {path}')
+    return config
+
+
+def merge_options(config: Config, options: dict, what: str) -> None:
+    """Merge ``--cfg-options`` into a config.
+
+    Args:
+        config: Changed in place.
+        options: Flat overrides, as in :func:`load_config`.
+        what: What the config is, used in errors.
+
+    Raises:
+        InputError: If a part of the config is missing, or an option does not fit into it.
+    """
+    _check_roots(config, what, options)
     if options:
         with from_config(f'--cfg-options {options}'):
             config.merge_from_dict(options)
-    _check_parts(config, path)
-    return config
+    _check_parts(config, what)
 
 
 def _parse(path: Path) -> Config:
@@ -78,12 +102,12 @@ def _parse(path: Path) -> Config:
         sys.unraisablehook = hook
 
 
-def _check_roots(config: Config, path: Path, options: dict) -> None:
+def _check_roots(config: Config, what: str, options: dict) -> None:
     """Check that required parts are there, and that options name existing keys."""
-    _check_parts(config, path)
+    _check_parts(config, what)
     imports = (config.get('custom_imports') or {}).get('imports') or []
     if 'mmseg_maskclip' in ([imports] if isinstance(imports, str) else imports):
-        raise InputError(f"custom_imports of config {path} names 'mmseg_maskclip', which registers "
+        raise InputError(f"custom_imports of {what} names 'mmseg_maskclip', which registers "
                          "nothing with mmseg: write 'mmseg_maskclip.register'.")
     known = {*config.keys(), *READ}
     for key in options:
@@ -91,17 +115,17 @@ def _check_roots(config: Config, path: Path, options: dict) -> None:
         if root not in known:
             near = difflib.get_close_matches(root, known, n=1)
             hint = f', did you mean {near[0]!r}?' if near else '.'
-            raise InputError(f'--cfg-options {key}: config {path} has no {root!r}{hint}')
+            raise InputError(f'--cfg-options {key}: {what} has no {root!r}{hint}')
         if root not in READ:
             raise InputError(f'--cfg-options {key} has no effect, nothing reads {root!r} any more '
-                             f'when {path} is read{hint_for(config, root)}')
+                             f'when {what} is read{hint_for(config, root)}')
 
 
-def _check_parts(config: Config, path: Path) -> None:
+def _check_parts(config: Config, what: str) -> None:
     """Parts that every config has."""
     for key in ('model', 'data'):
         if not isinstance(config.get(key), dict):
-            raise InputError(f"config {path} has no dict '{key}': it is a part of a config, not a "
+            raise InputError(f"{what} has no dict '{key}': it is a part of a config, not a "
                              'whole one; see configs/ for the shipped ones.')
     require_number(config.data.get('workers_per_gpu', 0), 'data.workers_per_gpu', minimum=0,
                    whole=True)

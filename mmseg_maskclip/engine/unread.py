@@ -21,7 +21,7 @@ READ = ('model', 'data', 'work_dir', 'load_from', 'resume_from', 'cudnn_benchmar
 # Variables by which configs of mmseg and of this project say a thing once. A base defines them for
 # all that derive from it, and mmcv keeps them in the config it writes down.
 _HELPERS = re.compile(r'dataset_type|data_root|img_norm_cfg|norm_cfg|crop_size|img_scale|'
-                      r'num_classes|vocabulary|unseen|\w*_pipeline')
+                      r'num_classes|vocabulary|unseen|\w*_pipeline|protocol|pamr|closing')
 _SHOWN = 2
 _FROM_BASE = re.compile(r'\{\{\s*_base_\.(\w+)')
 

@@ -8,10 +8,9 @@ from mmseg_maskclip.engine.unread import unread_keys
 from mmseg_maskclip.utils import InputError
 
 from helpers.cases import cases
-from helpers.configs import CONFIGS, loaded
+from helpers.configs import CONFIGS, LEAVES, loaded
 from helpers.training import write_training_config
 
-LEAVES = sorted(path for path in CONFIGS.glob('*/**/*.py') if '_base_' not in path.parts)
 TINY = CONFIGS / 'tiny/maskclip_tinyrn_256x256_tinyworld.py'
 PLUS = CONFIGS / 'tiny/maskclip_plus_tinyrn_deeplabv2_tiny_256x256_400_tinyworld.py'
 

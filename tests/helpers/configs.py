@@ -16,6 +16,9 @@ from mmseg_maskclip.engine.config import load_config
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / 'configs'
+# Whole configs; the others are parts of them.
+LEAVES = sorted(path for path in CONFIGS.glob('*/**/*.py') if '_base_' not in path.parts
+                and path.parent.parent != CONFIGS / 'heads')
 
 
 @cache
@@ -27,7 +30,11 @@ def loaded(path: Path) -> Config:
 @cache
 def built(path: Path) -> nn.Module:
     """The model of a config with its teacher, on the meta device: it has shapes but no memory."""
-    config = copy.deepcopy(loaded(path))
+    return built_from(copy.deepcopy(loaded(path)))
+
+
+def built_from(config: Config) -> nn.Module:
+    """The model of a config, which is changed, on the meta device."""
     if config.model.backbone.type == 'TIMMBackbone':
         config.model.backbone.pretrained = None
     # MiT counts its stochastic depths on the device that linspace is made on.

@@ -1,0 +1,11 @@
+_base_ = ['./methods/resclip.py', './datasets/voc21.py', './protocols/naclip.py']
+model = dict(
+    backbone=dict(readout=dict(middle=dict(gain=2.0, weight=0.3))),
+    decode_head=dict(
+        num_classes={{_base_.num_classes}}, vocabulary={{_base_.protocol.voc21.vocabulary}}),
+    feedback=dict(scale=2.2, weight=0.7, min_prob=0.5),
+    refine=[{{_base_.protocol.voc21.background}}],
+    test_cfg={{_base_.protocol.voc21.test_cfg}})
+data = dict(
+    val=dict(pipeline={{_base_.protocol.voc21.pipeline}}),
+    test=dict(pipeline={{_base_.protocol.voc21.pipeline}}))
