@@ -1,12 +1,15 @@
 """Training-free methods: composed of the files of configs/heads, as published."""
 
+import itertools
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from mmseg.datasets import DATASETS
 
 from mmseg_maskclip.clip import get_spec, load_vocabulary
+from mmseg_maskclip.engine.build import build_model
 from mmseg_maskclip.engine.config import load_config
 from mmseg_maskclip.engine.heads import (
     OWN_PROTOCOL,
@@ -16,6 +19,8 @@ from mmseg_maskclip.engine.heads import (
     save_config,
 )
 from mmseg_maskclip.engine.unread import READ, unread_keys
+from mmseg_maskclip.models.weights.load import load_weights
+from mmseg_maskclip.tinyworld.scenes import scene
 from mmseg_maskclip.utils import InputError
 
 from helpers.cases import cases
@@ -97,6 +102,22 @@ def test_every_method_goes_with_every_set_and_tower(method):
             channels, clip)
         config.model.backbone.arch, config.model.decode_head.text_channels = 'ViT-B/16', 512
         assert config.model == compose(method, 'coco_object').model
+
+
+def test_every_method_labels_a_scene_in_its_own_way():
+    picture = torch.from_numpy(scene(0, 3).image[:128, :160].copy()).permute(2, 0, 1)[None]
+    meta = {'img_shape': (128, 160, 3), 'ori_shape': (100, 125, 3), 'flip': False}
+    found = {}
+    for method in METHODS:
+        config = compose(method, 'tinyworld', clip='TinyViT')
+        model = build_model(config, training=False)
+        load_weights(model, get_spec('TinyViT').weights)
+        with torch.no_grad():
+            found[method], = model.eval().simple_test((picture.float() - 120) / 58, [meta])
+        assert found[method].shape == (100, 125) and 0 <= found[method].min()
+        assert found[method].max() < 14
+    for (name, labels), (other, others) in itertools.combinations(found.items(), 2):
+        assert (labels != others).any(), (name, other)
 
 
 @cases('method', METHODS)
