@@ -96,3 +96,16 @@ def test_a_tile_that_no_grid_reaches_is_refused():
     assert scores.tile(0, 4, 8, 16).shape == (4, 8, 3)
     with pytest.raises(ValueError, match='no grid reaches rows 0 to 4, columns 0 to 8'):
         scores.tile(0, 4, 0, 8)
+
+
+def test_one_step_from_a_grid_that_covers_padding_and_more_than_the_image():
+    """Each output pixel reads the grid where its centre lies; here one cell is 10 pixels."""
+    grid = torch.arange(6.0).view(1, 1, 6, 1)
+    axis = compose_resize(6, 52, 0, 52, 40, 8, padding=(3, 5), direct=True)
+    # The image is pixels 3 to 43 of 60; 8 outputs of 5 pixels each.
+    centres = 3 + 5 * (torch.arange(8) + 0.5)
+    expected = (centres / 10 - 0.5).clamp(0, 5)
+    torch.testing.assert_close(axis.weights @ grid.flatten(), expected)
+    plain = compose_resize(6, 60, 0, 60, 60, 17, direct=True, align_corners=True)
+    torch.testing.assert_close(plain.weights @ grid.flatten(),
+                               _resize(grid, (17, 1), align_corners=True).flatten())

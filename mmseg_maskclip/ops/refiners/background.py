@@ -88,12 +88,12 @@ def background_labels(maps: Sequence[Scores], probabilities: Callable[[Tensor], 
         classes (C,) or None.
 
     Example:
-        The speck of class 1 is removed; class 0 is unsure of the first pixel:
+        The speck of class 1 is removed; the first pixel is unsure, the third just sure enough:
 
         >>> import torch
         >>> from mmseg_maskclip.ops import HeldScores
         >>> values = torch.tensor([[.1, .5, .3, .9], [.1, .1, .6, .0], [.1, .4, .1, .1]])
-        >>> rule = BackgroundRule(3, 3, prob_thd=0.2, area_thd=0.25)
+        >>> rule = BackgroundRule(3, 3, prob_thd=0.3, area_thd=0.25)
         >>> background_labels([HeldScores(values[:, None])], lambda tile: tile, rule)[0]
         tensor([[3, 0, 0, 0]])
     """

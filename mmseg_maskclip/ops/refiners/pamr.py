@@ -72,7 +72,7 @@ def pamr_affinity(picture: Tensor, dilations: Sequence[int]) -> Tensor:
         count = 9 * len(dilations)
         variance = squares.addcmul_(total, total, value=-1 / count).div_(count - 1)
         # mean(-abs(d) / s) = sum(abs(d) * rate)
-        rate = variance.clamp_(min=0).sqrt_().mul_(_SIGMA_SHARE).add_(_EPS)
+        rate = variance.sqrt_().mul_(_SIGMA_SHARE).add_(_EPS)
         rate = rate.reciprocal_().div_(-len(picture))
         affinity = picture.new_empty(len(offsets), *picture.shape[1:])
         for index, offset in enumerate(offsets):

@@ -235,6 +235,27 @@ def test_grid_may_go_to_the_image_in_one_step():
     assert (_model().simple_test(image, [_meta((41, 56), ori)])[0] != labels).any()
 
 
+@torch.no_grad()
+def test_smoothed_scores_are_probabilities_already():
+    image, metas = _picture(40, 56), [_meta((40, 56), (40, 56))]
+    model = _model(dict(type='Background', scale=3.0), ks_thresh=1.0)
+    queries = F.interpolate(model.score_grid(image, metas), size=(40, 56), mode='bilinear')[0]
+    shifted = queries - queries.amin(0)
+    torch.testing.assert_close(model.inference(image, metas, True)[0],
+                               _pooled(shifted / shifted.sum(0)), rtol=1e-4, atol=1e-6)
+
+
+@torch.no_grad()
+def test_other_classes_have_other_queries():
+    image, metas = _picture(40, 56), [_meta((40, 56), (40, 56))]
+    bank = _bank(torch.tensor([0, 1, 1, 2]))
+    model = _model(PAMR)
+    model.simple_test(image, metas)
+    model.replace_classes(bank)
+    assert (model.simple_test(image, metas)[0] == _model(PAMR, bank=bank).simple_test(
+        image, metas)[0]).all()
+
+
 @pytest.mark.parametrize('refine', [(), (PAMR,)], ids=['plain', 'pamr'])
 @torch.no_grad()
 def test_scores_of_a_towers_padding_are_cut_off(refine):
