@@ -61,8 +61,12 @@ def local_outliers(patches: Tensor, neighbours: int = 30, quantile: float = 0.95
 
 def _nearest(patches: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Squared distance (B, N) to the last of the nearest patches, and which they are."""
-    # Not from a matrix product, which cancels the digits that tell near patches apart.
-    distance = torch.cdist(patches, patches, compute_mode='donot_use_mm_for_euclid_dist') ** 2
+    # A matrix product is a tenth of the work of differences; it cancels digits that tell near
+    # patches apart, of which double precision has enough.
+    exact = patches.double()
+    squares = exact.square().sum(dim=2, keepdim=True)
+    distance = torch.baddbmm(squares + squares.transpose(1, 2), exact, exact.transpose(1, 2),
+                             alpha=-2).clamp_(min=0).to(patches.dtype)
     distance.diagonal(dim1=1, dim2=2).fill_(float('inf'))
     found = distance.topk(count, dim=2, largest=False)
     return found.values[..., -1], found.indices
@@ -88,12 +92,12 @@ def mend_outliers(patches: Tensor, outliers: Tensor, grid: tuple[int, int]) -> T
         tensor([1., 2., 3.])
     """
     good = (~outliers).to(patches)[..., None]
-    ring = torch.ones(1, 1, 3, 3, dtype=patches.dtype, device=patches.device)
-    ring[..., 1, 1] = 0
 
     def around(x: Tensor) -> Tensor:
-        planes = x.transpose(1, 2).reshape(-1, 1, *grid)
-        return F.conv2d(planes, ring, padding=1).view(len(x), -1, x.shape[1]).transpose(1, 2)
+        # Of three rows, then of three columns: an outlier in the middle adds nothing.
+        x = F.pad(x.unflatten(1, grid), (0, 0, 1, 1, 1, 1))
+        x = x[:, :-2] + x[:, 1:-1] + x[:, 2:]
+        return (x[:, :, :-2] + x[:, :, 1:-1] + x[:, :, 2:]).flatten(1, 2)
 
     total, count = around(patches * good), around(good)
     mended = outliers[..., None] & (count > 0)
