@@ -6,6 +6,7 @@
     python tools/benchmark.py memory          peak memory of a large vocabulary
     python tools/benchmark.py train           MaskCLIP+ step against a supervised step and a teacher
     python tools/benchmark.py class_weight    what the class weight adds to an image and to a step
+    python tools/benchmark.py heads           training-free read-outs against a plain forward; PAMR
 
 Weights are random: nothing needs to be downloaded.
 """
@@ -13,7 +14,7 @@ Weights are random: nothing needs to be downloaded.
 import argparse
 from pathlib import Path
 
-PARTS = ('labels', 'text', 'memory', 'train', 'class_weight')
+PARTS = ('labels', 'text', 'memory', 'train', 'class_weight', 'heads')
 TRAIN_CONFIG = ('configs/maskclip_plus/anno_free/'
                 'maskclip_plus_vit16_deeplabv2_r101-d8_480x480_4k_pascal_context_59.py')
 
@@ -76,6 +77,22 @@ def class_weight_rows(args: argparse.Namespace, device) -> list:
                                            args.repeats)]
 
 
+def heads_rows(args: argparse.Namespace, device, dtypes: list) -> tuple:
+    """Rows of the read-outs of every ViT, and rows of PAMR."""
+    from mmseg_maskclip.clip import get_spec
+    from mmseg_maskclip.utils import InputError
+
+    from benchmarks import heads, pamr
+
+    models = [model for model in args.models if get_spec(model).kind == 'vit']
+    if not models:
+        raise InputError(f'the part heads is of ViTs, --models names {args.models}: add ViT-B/16.')
+    # PAMR takes as long as a few forward passes, and hardly varies.
+    return ([row for dtype in dtypes for model in models
+             for row in heads.readout_rows(model, device, dtype, args.repeats)],
+            pamr.refinement_rows(models[0], device, max(1, args.repeats // 2)))
+
+
 def main(args: argparse.Namespace) -> None:
     import logging
 
@@ -93,12 +110,13 @@ def main(args: argparse.Namespace) -> None:
         writable_dir(Path(args.out).parent, 'folder of --out')
     on_gpu = device.type == 'cuda'
     parts = args.parts or PARTS
-    rows = []
+    dtypes = args.dtypes or (['fp32', 'bf16'] if on_gpu else ['fp32'])
+    rows, readouts = [], []
     if 'memory' in parts:
         # First: memory kept by the allocator for other parts would hide what this one needs.
         rows.append(benchmark.large_vocabulary())
     if 'labels' in parts:
-        for dtype in args.dtypes or (['fp32', 'bf16'] if on_gpu else ['fp32']):
+        for dtype in dtypes:
             rows += [benchmark.image_to_labels(model, device, dtype, args.repeats)
                      for model in args.models]
     if 'text' in parts:
@@ -108,10 +126,16 @@ def main(args: argparse.Namespace) -> None:
         rows += train_rows(args, device)
     if 'class_weight' in parts:
         rows += class_weight_rows(args, device)
+    if 'heads' in parts:
+        from benchmarks import heads
+
+        readouts, refiners = heads_rows(args, device, dtypes)
+        rows += refiners
+        print(heads.table(readouts))
     print(benchmark.table(rows))
     print(f'{device}, {torch.get_num_threads()} threads, torch {torch.__version__}')
     if args.out:
-        write_json(args.out, {'rows': rows, 'device': str(device),
+        write_json(args.out, {'rows': rows + readouts, 'device': str(device),
                               'threads': torch.get_num_threads(), 'versions': versions()})
 
 

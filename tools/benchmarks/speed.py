@@ -34,7 +34,14 @@ _DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16}
 
 def median_times(candidates: dict[str, Callable[[], object]], repeats: int,
                  device: torch.device) -> dict[str, float]:
-    """Median seconds of several functions, taken in turns so that drift hits all alike.
+    """Median seconds of several functions by name, see :func:`timed_turns`."""
+    return {name: statistics.median(values)
+            for name, values in timed_turns(candidates, repeats, device).items()}
+
+
+def timed_turns(candidates: dict[str, Callable[[], object]], repeats: int,
+                device: torch.device) -> dict[str, list[float]]:
+    """Seconds of several functions, taken in turns so that drift hits all alike.
 
     Args:
         candidates: Name and function of each.
@@ -42,7 +49,7 @@ def median_times(candidates: dict[str, Callable[[], object]], repeats: int,
         device: Waited for around every call.
 
     Returns:
-        Seconds by name.
+        Seconds of each turn by name.
     """
     def wait() -> None:
         if device.type == 'cuda':
@@ -57,7 +64,7 @@ def median_times(candidates: dict[str, Callable[[], object]], repeats: int,
             wait()
             if turn:
                 taken[name].append(time.perf_counter() - started)
-    return {name: statistics.median(values) for name, values in taken.items()}
+    return taken
 
 
 def random_bank(num_classes: int, width: int) -> TextBank:
@@ -213,7 +220,8 @@ def table(rows: Sequence[dict]) -> str:
     shown.align = 'l'
     for row in rows:
         if 'extra_mb' in row:
-            shown.add_row([row['what'], f"{row['extra_mb']:.0f} MB", 'all scores at once',
+            shown.add_row([row['what'], f"{row['extra_mb']:.0f} MB",
+                           row.get('reference', 'all scores at once'),
                            f"{row['plain_mb']:.0f} MB", f"{row['extra_mb'] / row['plain_mb']:.3f}"])
             continue
         key, shape = next((key, shape) for key, shape in _UNITS.items() if f'ours_{key}' in row)
