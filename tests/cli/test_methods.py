@@ -82,6 +82,7 @@ NACLIP = ('--method', 'naclip', '--dataset', 'voc21')
     (('c.py',), ['expected CONFIG and CHECKPOINT, got c.py']),
     (('--protocol', 'sclip', 'c.py', 'w.pt'), ['--protocol needs --method NAME']),
     (('--save-config', 'x.py', 'c.py', 'w.pt'), ['--save-config needs --method NAME']),
+    (('none.py', '--work-dir', 'x', 'w.pt'), ['config none.py']),
     (('a', 'b', 'c'), ['unrecognized arguments: c']),
     ((*NACLIP, 'w.pt', '--cfg-options', 'modell.x=1'), [
         'the config of --method naclip --protocol naclip --dataset voc21', "'model'"]),

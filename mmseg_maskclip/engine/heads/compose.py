@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -114,8 +113,9 @@ def config_of(chosen: Composition) -> Config:
     base = read_part('datasets', chosen.dataset)
     row = read_protocol(chosen.protocol, chosen.dataset)
     for part in (base.data.val, base.data.test):
-        part.pipeline = copy.deepcopy(row.pipeline)
+        part.pipeline = row.pipeline
     runtime = {key: value for key, value in base.items() if key in READ}
+    # A Config copies all that it is made of.
     return Config({'model': _model(chosen, base, row), **runtime})
 
 

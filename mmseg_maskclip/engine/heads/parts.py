@@ -89,13 +89,13 @@ def read_model(method: str, dataset: str) -> Any:
 
 
 def read_protocol(protocol: str, dataset: str) -> Any:
-    """What a protocol says of a data set, a copy that may be changed.
+    """What a protocol says of a data set, not to be changed.
 
     Args:
         protocol: Its name.
         dataset: The data set's.
     """
-    return copy.deepcopy(_rows(protocol)[dataset])
+    return _rows(protocol)[dataset]
 
 
 def _rows(protocol: str) -> Any:
