@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmseg_maskclip.clip import get_spec, read_clip_checkpoint
+from mmseg_maskclip.clip import TextBank, get_spec, read_clip_checkpoint
 from mmseg_maskclip.models import ClipResNet, ClipViT, MaskClip
 from mmseg_maskclip.models.backbones.readouts import AttentionReadout, Guide
 from mmseg_maskclip.models.weights.tower import load_tower
@@ -207,10 +207,29 @@ def test_the_gaussian_is_made_once_per_grid(monkeypatch):
     assert made == [(4, 8), (4, 12)]
 
 
+@cases('method', METHODS)
+def test_a_teacher_of_every_kind_scores_smooths_and_is_weighted(method):
+    images, bank = _images(2, 3, 64, 72), TextBank(F.normalize(torch.eye(2, 32) + 0.1), ('a', 'b'))
+    found = []
+    for ks in (0.0, 1.0):
+        model = _model(backbone=dict(readout=METHODS[method]), ks=ks)
+        model.backbone.load_state_dict(_tower(METHODS[method]).state_dict())
+        model.decode_head.set_text_bank(bank)
+        dense = model.extract_feat(images)
+        assert (dense.keys is not None) == bool(ks) and not dense.features.requires_grad
+        for weight in (None, lambda scores: scores * torch.tensor([2.0, 0.5]).view(1, 2, 1, 1)):
+            scores = model.score_classes(dense, [0, 1], weight)
+            assert scores.shape == (2, 2, 8, 9) and scores.isfinite().all()
+            found.append(scores)
+    for index, scores in enumerate(found):
+        assert not any(torch.allclose(scores, other) for other in found[:index])
+
+
 def _model(**settings):
+    ks = settings.pop('ks', 0.0)
     backbone = dict(type='ClipViT', arch=DEEP, fidelity='clip', **settings.pop('backbone', {}))
     return MaskClip(backbone=backbone, decode_head=dict(
-        type='MaskClipHead', num_classes=2, text_channels=32), test_cfg=dict(mode='whole'),
+        type='MaskClipHead', num_classes=2, text_channels=32, ks_thresh=ks), test_cfg=dict(mode='whole'),
         **settings)
 
 
