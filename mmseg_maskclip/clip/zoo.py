@@ -35,11 +35,15 @@ TINY_MODELS = {
         'kind': 'vit', 'image_size': 128, 'width': 192, 'layers': 2, 'heads': 6,
         'patch_size': 8, 'embed_dim': 128, 'text': _TINY_TEXT,
         'filename': 'tiny_vit.pth', 'weights': str(_WEIGHTS / 'tiny_vit.pth')},
+    'TinyViT8': {
+        'kind': 'vit', 'image_size': 128, 'width': 192, 'layers': 8, 'heads': 6,
+        'patch_size': 8, 'embed_dim': 128, 'text': _TINY_TEXT,
+        'filename': 'tiny_vit8.pth', 'weights': str(_WEIGHTS / 'tiny_vit8.pth')},
 }
 
 
 def list_models() -> list[str]:
-    """Names of OpenAI's nine models and of the two embedded ones."""
+    """Names of OpenAI's nine models and of the three embedded ones."""
     return [*OPENAI_MODELS, *TINY_MODELS]
 
 

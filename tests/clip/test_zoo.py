@@ -11,7 +11,7 @@ from mmseg_maskclip.clip import (
     make_spec,
     read_clip_checkpoint,
 )
-from mmseg_maskclip.tinyworld.clip_sizes import TINY_RN, TINY_VIT
+from mmseg_maskclip.tinyworld.clip_sizes import TINY_RN, TINY_VIT, TINY_VIT8
 from mmseg_maskclip.utils import InputError
 
 from helpers.cases import cases
@@ -118,7 +118,7 @@ def test_every_architecture_of_open_clip_has_an_answer():
 
 
 def test_embedded_models_match_the_sizes_they_are_trained_with():
-    for name, cfg in (('TinyRN', TINY_RN), ('TinyViT', TINY_VIT)):
+    for name, cfg in (('TinyRN', TINY_RN), ('TinyViT', TINY_VIT), ('TinyViT8', TINY_VIT8)):
         with torch.device('meta'):
             model = open_clip.CLIP(cfg['embed_dim'], open_clip.CLIPVisionCfg(**cfg['vision_cfg']),
                                    open_clip.CLIPTextCfg(**cfg['text_cfg']), cfg['quick_gelu'])
@@ -134,7 +134,7 @@ def test_embedded_models_match_the_sizes_they_are_trained_with():
         assert spec.weights.endswith(spec.filename)
 
 
-@pytest.mark.parametrize('name', ['TinyRN', 'TinyViT'])
+@pytest.mark.parametrize('name', ['TinyRN', 'TinyViT', 'TinyViT8'])
 def test_embedded_weights_are_those_of_their_model(name):
     spec = get_spec(name)
     checkpoint = read_clip_checkpoint(spec.weights).check(spec)

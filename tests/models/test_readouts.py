@@ -229,7 +229,8 @@ def _model(**settings):
     ks = settings.pop('ks', 0.0)
     backbone = dict(type='ClipViT', arch=DEEP, fidelity='clip', **settings.pop('backbone', {}))
     return MaskClip(backbone=backbone, decode_head=dict(
-        type='MaskClipHead', num_classes=2, text_channels=32, ks_thresh=ks), test_cfg=dict(mode='whole'),
+        type='MaskClipHead', num_classes=2, text_channels=32, ks_thresh=ks),
+        test_cfg=dict(mode='whole'),
         **settings)
 
 

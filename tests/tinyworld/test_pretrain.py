@@ -26,8 +26,8 @@ from mmseg_maskclip.utils import InputError
 
 from helpers.cases import cases
 
-MODELS = ('TinyRN', 'TinyViT')
-LEAST_RETRIEVAL = {'TinyRN': 0.95, 'TinyViT': 0.75}
+MODELS = ('TinyRN', 'TinyViT', 'TinyViT8')
+LEAST_RETRIEVAL = {'TinyRN': 0.95, 'TinyViT': 0.75, 'TinyViT8': 0.95}
 
 
 def short(model: str, **changes) -> Recipe:
@@ -40,7 +40,7 @@ def few_pictures(monkeypatch):
     monkeypatch.setattr(records, 'retrieval', functools.partial(retrieval, count=10))
 
 
-@pytest.mark.parametrize('model', MODELS)
+@pytest.mark.parametrize('model', MODELS[:2])
 @pytest.mark.usefixtures('few_pictures')
 def test_a_short_run_writes_a_file_that_loads(model, tmp_path):
     steps = []
@@ -57,7 +57,7 @@ def test_a_short_run_writes_a_file_that_loads(model, tmp_path):
         assert clip.encode_text(tokenizer(32)(['a zebra'])).shape == (1, 128)
 
 
-@pytest.mark.parametrize('model', MODELS)
+@pytest.mark.parametrize('model', MODELS[:2])
 def test_a_seed_fixes_the_run(model):
     first, log = train(short(model))
     torch.rand(3)
@@ -192,7 +192,7 @@ def test_shipped_weights_match_their_record(model):
     steps = [step for step, _ in record['loss']]
     assert steps[-1] == record['recipe']['steps'] and len(steps) > 10
     assert record['loss'][-1][1] < record['loss'][0][1] / 2
-    assert path.stat().st_size < 4_000_000
+    assert path.stat().st_size < (12_000_000 if model == 'TinyViT8' else 4_000_000)
     measured = retrieval(load_tiny_clip(path, model), record['recipe']['seed'], count=60)
     assert measured['class_top1'] > LEAST_RETRIEVAL[model]
     assert abs(measured['class_top1'] - record['retrieval']['class_top1']) < 0.08

@@ -75,6 +75,8 @@ RECIPES = (
     *(_weighted(f'log_prior, tau={tau}, {on}', mode='log_prior', tau=tau, on=on)
       for tau in (0.02, 0.1) for on in PLACES),
     *(_weighted(f'gate, cw=1.1, {on}', mode='gate', cw=1.1, on=on) for on in PLACES),
+    _taught('MaskCLIP'), _taught('CLIP Surgery', 'surgery_'), _taught('GEM', 'gem_'),
+    _taught('SC-CLIP', 'scclip_'),
 )
 
 

@@ -74,7 +74,7 @@ READOUTS = {
 }
 TOWERS = {'ViT-B/16': 512, 'ViT-L/14': 768}
 ITACLIP = {'voc21': .7, 'context60': .75, 'coco_object': .75, 'cityscapes': .7, 'coco_stuff': .75}
-LEAVES = sorted(HEADS.glob('*.py'))
+LEAVES = sorted(path for path in HEADS.glob('*.py') if not path.stem.endswith('_demo'))
 TITLES = dict(zip(('Pascal VOC 21', 'Pascal Context 60', 'COCO-Object', 'Pascal VOC 20',
                    'Cityscapes', 'Pascal Context 59', 'ADE20K', 'COCO-Stuff 164k'), SETS))
 
