@@ -42,7 +42,7 @@ def load(name):
 
 def test_all_are_here():
     assert {path.stem for path in CONFIGS} == {
-        *SETTINGS, 'cityscapes_1024x512', 'image_folder', 'tinyworld'}
+        *SETTINGS, 'cityscapes_1024x512', 'image_folder', 'tinyworld', 'tinyworld_128x128'}
 
 
 @cases('path', CONFIGS, ids=lambda path: path.stem)
