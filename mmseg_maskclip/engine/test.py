@@ -89,6 +89,7 @@ class _Totals:
         self.seen = torch.zeros(2, dtype=torch.int64)
 
     def add(self, per_image: list) -> None:
+        """Add the pixel counts of some images."""
         for areas in per_image:
             stacked = torch.stack([torch.as_tensor(area) for area in areas])
             self.areas = stacked if self.areas is None else self.areas + stacked

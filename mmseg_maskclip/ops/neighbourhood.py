@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmseg_maskclip.ops.precision import full_precision
+
 
 def gaussian_bias(grid: tuple[int, int], sigma: float) -> Tensor:
     """Gaussian of the distance of every pair of patches (NACLIP, Sec. 3.2).
@@ -72,7 +74,7 @@ def _nearest(patches: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return found.values[..., -1], found.indices
 
 
-def mend_outliers(patches: Tensor, outliers: Tensor, grid: tuple[int, int]) -> Tensor:
+def replace_outliers(patches: Tensor, outliers: Tensor, grid: tuple[int, int]) -> Tensor:
     """Outliers replaced by the mean of those of their 8 neighbours that are none.
 
     An outlier without such a neighbour stays (SC-CLIP, Sec. 3.2).
@@ -88,7 +90,7 @@ def mend_outliers(patches: Tensor, outliers: Tensor, grid: tuple[int, int]) -> T
     Example:
         >>> import torch
         >>> patches = torch.tensor([1.0, 9.0, 3.0]).view(1, 3, 1)
-        >>> mend_outliers(patches, torch.tensor([[False, True, False]]), (1, 3)).flatten()
+        >>> replace_outliers(patches, torch.tensor([[False, True, False]]), (1, 3)).flatten()
         tensor([1., 2., 3.])
     """
     good = (~outliers).to(patches)[..., None]
@@ -100,8 +102,8 @@ def mend_outliers(patches: Tensor, outliers: Tensor, grid: tuple[int, int]) -> T
         return (x[:, :, :-2] + x[:, :, 1:-1] + x[:, :, 2:]).flatten(1, 2)
 
     total, count = around(patches * good), around(good)
-    mended = outliers[..., None] & (count > 0)
-    return torch.where(mended, total / count.clamp(min=1), patches)
+    replaced = outliers[..., None] & (count > 0)
+    return torch.where(replaced, total / count.clamp(min=1), patches)
 
 
 def aggregate(similarity: Tensor, patches: Tensor, threshold: float) -> Tensor:
@@ -124,7 +126,9 @@ def aggregate(similarity: Tensor, patches: Tensor, threshold: float) -> Tensor:
         tensor([1., 3.])
     """
     weights = similarity.masked_fill(similarity < threshold, 0)
-    return weights @ patches / (weights.sum(dim=2, keepdim=True) + 1e-6)
+    # Autocast would compute the product in half precision.
+    with full_precision(patches):
+        return weights @ patches / (weights.sum(dim=2, keepdim=True) + 1e-6)
 
 
 def similarity_attention(similarity: Tensor, scale: float = 3.0) -> Tensor:

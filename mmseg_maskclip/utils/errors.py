@@ -22,7 +22,7 @@ def sentence_of(error: InputError) -> str:
 
 
 def lacks_memory(error: BaseException) -> bool:
-    """Whether an error says that there is not enough memory, which is no defect of anything."""
+    """Whether an error says that there is not enough memory: nothing is broken."""
     # torch has a class for the GPU alone, and its own words for the CPU.
     return (isinstance(error, MemoryError) or type(error).__name__ == 'OutOfMemoryError'
             or 'DefaultCPUAllocator' in str(error))

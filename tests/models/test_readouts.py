@@ -10,7 +10,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from mmseg_maskclip.clip import TextBank, get_spec, read_clip_checkpoint
 from mmseg_maskclip.models import ClipResNet, ClipViT, MaskClip
 from mmseg_maskclip.models.backbones.readouts import AttentionReadout, Guide, Trace
+from mmseg_maskclip.models.backbones.readouts.calibrated import _similarity
+from mmseg_maskclip.models.segmentors.feedback import SemanticFeedback
+from mmseg_maskclip.models.segmentors.views import ImageViews
 from mmseg_maskclip.models.weights.tower import load_tower
+from mmseg_maskclip.ops import aggregate
 from mmseg_maskclip.utils import InputError
 
 from helpers.cases import cases
@@ -67,6 +71,36 @@ def test_half_precision_is_near(method):
     half = F.normalize(backbone.half().dense(images).features.float(), dim=1)
     # Of the fp16 rounding of twelve blocks; NaN fails, too.
     assert (single * half).sum(dim=1).min() > 0.99
+
+
+@cases('method', METHODS)
+@torch.no_grad()
+def test_autocast_is_near(method):
+    backbone = _tower(METHODS[method])
+    images = _images(2, 3, 64, 96)
+    single = F.normalize(backbone.dense(images).features, dim=1)
+    with torch.autocast('cpu', torch.bfloat16):
+        cast = F.normalize(backbone.dense(images).features.float(), dim=1)
+    assert (single * cast).sum(dim=1).mean() > 0.99
+
+
+@torch.no_grad()
+def test_autocast_leaves_similarities_guides_and_views_in_single_precision():
+    backbone = _tower(METHODS['resclip'])
+    image, text = _images(1, 3, 48, 56), F.normalize(_images(7, 32), dim=1)
+    feedback, views = SemanticFeedback(), ImageViews()
+    features, patches = backbone.dense(image).features, _images(1, 40, 8)
+
+    def results():
+        similar = _similarity(patches)
+        return (similar, aggregate(similar, patches, 0.4), views.of_images(image, backbone),
+                feedback.guide(features, image, text, backbone).matrix)
+
+    expected = results()
+    with torch.autocast('cpu', torch.bfloat16):
+        found = results()
+    for one, other in zip(found, expected):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
 # What a setting does when it is changed from what the method has.
@@ -243,10 +277,11 @@ def test_a_teacher_of_every_kind_scores_smooths_and_is_weighted(method):
 
 
 def _model(**settings):
-    ks = settings.pop('ks', 0.0)
+    ks, attn = settings.pop('ks', 0.0), settings.pop('attn', False)
     backbone = dict(type='ClipViT', arch=DEEP, fidelity='clip', **settings.pop('backbone', {}))
     return MaskClip(backbone=backbone, decode_head=dict(
-        type='MaskClipHead', num_classes=2, text_channels=32, ks_thresh=ks),
+        type='MaskClipHead', num_classes=2, text_channels=32, ks_thresh=ks,
+        attn_pooling=attn),
         test_cfg=dict(mode='whole'),
         **settings)
 
@@ -274,6 +309,12 @@ def _model(**settings):
     (lambda: _model(backbone=dict(readout=METHODS['naclip']), feedback=dict(weight=2)),
      'feedback.weight'),
     (lambda: _model(feedback=dict()), 'compares no queries, keys or values'),
+    (lambda: _model(backbone=dict(readout=dict(METHODS['nonly'], pairs=('v', 'bias'))),
+                    feedback=dict()), 'compares no queries, keys or values'),
+    (lambda: _model(backbone=dict(readout=METHODS['naclip']), feedback=dict(dilations=())),
+     'dilations is'),
+    (lambda: _model(backbone=dict(readout=METHODS['naclip']), feedback=dict(), attn=True),
+     'attn_pooling reads CLIP as it is'),
     (lambda: _model(backbone=dict(readout=METHODS['gem']), feedback=dict()),
      'with an AttentionReadout'),
     (lambda: _model(views=dict(share=0.5)), 'model.views is'),

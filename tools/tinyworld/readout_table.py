@@ -63,8 +63,7 @@ def readout_rows(world: Path, work_dir: Path, towers: Sequence[str] = TOWERS,
                 config = method_config(method, tower)
                 config.data.test.data_root = str(world)
                 if test_cfg is not None:
-                    config.model.test_cfg = ConfigDict(
-                        {**config.model.test_cfg, **test_cfg, 'crop_size': None, 'stride': None})
+                    config.model.test_cfg = test_cfg
                 metrics = test_model(config, spec.weights, TestOptions(
                     metrics=['mIoU'], work_dir=str(work_dir)))
                 row.update(_metrics(metrics, mode))

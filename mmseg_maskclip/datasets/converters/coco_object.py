@@ -15,7 +15,7 @@ from mmseg_maskclip.datasets.converters.common import (
 )
 
 _THINGS = 80
-# The things come first among the classes of COCO-Stuff. What is no thing is background, and so is
+# The things come first among the classes of COCO-Stuff. All but things is background, and so is
 # what nobody labelled (255).
 _IDS = {raw: index + 1 if index < _THINGS else 0 for raw, index in train_ids().items()}
 

@@ -47,7 +47,7 @@ def build_teacher(config: dict, head: MaskClipPlusHead, labeller: Labeller) -> M
         raise InputError('the teacher has its own class_weight: set model.class_weight '
                          "with on='teacher' or on='both' instead.")
     if teacher.refiners.closing is not None:
-        raise InputError('Closing grows label numbers, which is no reason to train on them: leave '
+        raise InputError('Closing lets larger label ids grow, which makes no better labels: leave '
                          'it out of model.teacher.refine.')
     return teacher.requires_grad_(False).eval()
 

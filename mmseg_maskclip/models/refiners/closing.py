@@ -30,7 +30,7 @@ class Closing:
         """Closed labels.
 
         Args:
-            labels: (H, W) int64; 255 is no class, and stays as it is.
+            labels: (H, W) int64; 255 is not a class, and stays as it is.
 
         Returns:
             (H, W) int64.

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from mmseg_maskclip.models.backbones import ClipBackbone, ClipViT
 from mmseg_maskclip.models.backbones.readouts import AttentionReadout, Guide
-from mmseg_maskclip.ops import entity_matrix, pamr, patch_labels, score_patches
+from mmseg_maskclip.models.refiners import Pamr
+from mmseg_maskclip.ops import entity_matrix, patch_labels, score_patches
+from mmseg_maskclip.ops.precision import full_precision
 from mmseg_maskclip.utils import InputError, require_number
 
 
@@ -40,8 +42,7 @@ class SemanticFeedback:
         self.weight = require_number(weight, 'feedback.weight', minimum=0, maximum=1)
         self.min_prob = require_number(min_prob, 'feedback.min_prob', minimum=0, maximum=1)
         self.logit_scale = require_number(logit_scale, 'feedback.logit_scale', above=0)
-        self.iterations = require_number(iterations, 'feedback.iterations', minimum=0, whole=True)
-        self.dilations = tuple(dilations)
+        self.pamr = Pamr(iterations, dilations)
         self.same_entity = same_entity
 
     @classmethod
@@ -58,7 +59,7 @@ class SemanticFeedback:
         if not isinstance(backbone, ClipViT) or not isinstance(backbone.readout, AttentionReadout):
             raise InputError('model.feedback guides the attention of a ViT: it needs a ClipViT '
                              'backbone with an AttentionReadout.')
-        if backbone.readout.pairs in (('v',), ('bias',)):
+        if not set(backbone.readout.pairs) - {'v', 'bias'}:
             raise InputError('model.feedback guides an attention: the read-out compares no '
                              f'queries, keys or values, pairs={backbone.readout.pairs}.')
         try:
@@ -84,9 +85,11 @@ class SemanticFeedback:
                                         for size in img.shape[2:])
         # As the tower saw them: with their padding, or without what it left out.
         seen = F.pad(img, (left, right, top, bottom))
-        matrices = [entity_matrix(self.label_patches(one, picture, patch),
-                                  same_entity=self.same_entity)
-                    for one, picture in zip(cosines, seen)]
+        # Autocast would smooth the matrix, and compare pixels, in half precision.
+        with full_precision(cosines):
+            matrices = [entity_matrix(self.label_patches(one, picture, patch),
+                                      same_entity=self.same_entity)
+                        for one, picture in zip(cosines, seen)]
         return Guide(torch.stack(matrices), self.scale, self.weight)
 
     def label_patches(self, cosines: Tensor, picture: Tensor, patch: int) -> Tensor:
@@ -111,5 +114,5 @@ class SemanticFeedback:
             picture: (3, H, W).
         """
         large = F.interpolate(cosines[None], size=picture.shape[1:], mode='bilinear')[0]
-        large = pamr(large.contiguous(), picture, self.iterations, self.dilations)
+        large = self.pamr(large.contiguous(), picture)
         return (self.logit_scale * large).softmax(dim=0)

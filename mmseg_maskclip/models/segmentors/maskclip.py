@@ -64,6 +64,9 @@ class MaskClip(ReplaceableClasses, RefinedInference, EncoderDecoder):
         if spec.embed_dim != channels:
             raise InputError(f'text_channels is {channels}, CLIP model {spec.name} has '
                              f'{spec.embed_dim}: set model.decode_head.text_channels to that.')
+        if feedback is not None and self.decode_head.attn_pooling:
+            raise InputError('attn_pooling reads CLIP as it is, which model.feedback does not '
+                             'guide: set one of them alone.')
         self.feedback = None if feedback is None else SemanticFeedback.of(feedback, self.backbone)
         self.views = None if views is None else ImageViews.of(views)
         self.refiners = Refiners(refine)

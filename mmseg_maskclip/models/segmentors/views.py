@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmseg_maskclip.models.backbones import ClipBackbone
+from mmseg_maskclip.ops.precision import full_precision
 from mmseg_maskclip.utils import InputError, require_number
 
 _LUMA = (0.2989, 0.587, 0.114)
@@ -52,7 +53,9 @@ class ImageViews:
             backbone: Grey is made of the channels as this tower normalises them.
         """
         own = backbone.normalise(img)
-        grey, soft = (backbone.unnormalise(view) for view in (grey_view(own), blurred_view(own)))
+        with full_precision(img):
+            grey, soft = (backbone.unnormalise(view)
+                          for view in (grey_view(own), blurred_view(own)))
         return torch.cat([grey, soft, img.flip(2), img.flip(3)])
 
     def combine(self, features: Tensor) -> Tensor:

@@ -45,7 +45,7 @@ def slide_settings(test_cfg: dict) -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 def check_direct(test_cfg: dict) -> None:
-    """Refuse a ``direct_resize`` that is no switch, or not for windows."""
+    """Refuse a ``direct_resize`` that is not True or False, or set for windows."""
     direct = test_cfg.get('direct_resize', False)
     if not isinstance(direct, bool):
         raise InputError(f'test_cfg.direct_resize is {direct!r}, expected True or False.')

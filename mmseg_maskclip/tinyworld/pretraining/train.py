@@ -70,6 +70,7 @@ class _Run:
 
     def train(self, workers: int, on_step: Callable[[int, float], None],
               state_file: Path | None) -> tuple[nn.Module, list[tuple[int, float]]]:
+        """Do the steps that are left; arguments and result as of :func:`train`."""
         recipe = self.recipe
         encode = tokenizer(SIZES[recipe.model]['text_cfg']['context_length'])
         pairs = CaptionedPictures(recipe.seed, (recipe.steps - self.step) * recipe.batch,
@@ -92,6 +93,7 @@ class _Run:
         return self.model.eval(), self.log
 
     def save(self, path: Path) -> None:
+        """Write all that the steps to come depend on."""
         state: dict[str, Any] = {
             'recipe': self.recipe.as_dict(), 'step': self.step, 'log': self.log,
             'recent': self.recent, 'model': self.model.state_dict(),
@@ -101,6 +103,7 @@ class _Run:
             torch.save(state, part)
 
     def load(self, path: Path) -> None:
+        """Go back to a saved state; raises InputError if it is of another recipe."""
         state = torch.load(path, weights_only=True)
         if state['recipe'] != self.recipe.as_dict():
             raise InputError(f'{path} is of another recipe, {state["recipe"]}, expected '

@@ -87,7 +87,7 @@ def test_set_that_holds_a_name_twice_keeps_both_classes_when_joined():
     own = load_vocabulary('sclip_coco_object')
     joined = combine_vocabularies(['sclip_coco_object', 'voc'])
     assert joined.entries[:81] == own.entries
-    # Of VOC's, the names that the set does not have: "dining table" is no new class.
+    # Of VOC's, the names that the set does not have: "dining table" adds no class.
     assert set(joined.class_names[81:]) == {'motorbike', 'sofa', 'tv monitor'}
     assert 'bed' not in combine_vocabularies(['voc21', ['bed'], 'sclip_coco_object']).entries[-80:]
 

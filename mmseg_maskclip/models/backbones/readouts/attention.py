@@ -188,6 +188,7 @@ class _Middle:
 
     @classmethod
     def of(cls, settings: dict) -> _Middle:
+        """From a config; raises InputError on unknown settings."""
         try:
             return cls(**settings)
         except TypeError as error:
@@ -195,6 +196,7 @@ class _Middle:
                              'gain, counted_in).') from error
 
     def blocks(self, depth: int) -> tuple[int, ...]:
+        """Numbers of the blocks in a tower of a depth."""
         return block_numbers(self._blocks, depth, self._counted_in, 'middle.blocks')
 
 

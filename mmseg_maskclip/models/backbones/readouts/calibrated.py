@@ -13,7 +13,8 @@ from mmseg_maskclip.models.backbones.readouts.base import (
     block_numbers,
 )
 from mmseg_maskclip.models.backbones.readouts.trace import Guide, Trace
-from mmseg_maskclip.ops import aggregate, local_outliers, mend_outliers, similarity_attention
+from mmseg_maskclip.ops import aggregate, local_outliers, replace_outliers, similarity_attention
+from mmseg_maskclip.ops.precision import full_precision
 from mmseg_maskclip.utils import InputError, require_number
 
 NEIGHBOURS = 30
@@ -23,9 +24,9 @@ NEIGHBOURS = 30
 class CalibratedReadout(Readout):
     """The last block on aggregated patches, guided by similarities in middle blocks (SC-CLIP).
 
-    Y = A2(attn(A(mend(T))) + c X) + A2(attn(R) + c X_R), where T are the patches that enter
+    Y = A2(attn(A(replace(T))) + c X) + A2(attn(R) + c X_R), where T are the patches that enter
     the last block, X their class token, R and X_R the sums over ``levels``; A and A2 average
-    patches that are similar behind block ``before`` and block ``after``; mend replaces outliers
+    patches that are similar behind block ``before`` and block ``after``; replace puts for outliers
     by their neighbours. Neither residual connection nor feed-forward part; the class token is
     no key.
 
@@ -92,12 +93,12 @@ class CalibratedReadout(Readout):
         # Distances and quantiles of a few large numbers: not in half precision.
         patches = trace.patches(trace.depth).float()
         outliers = local_outliers(patches, NEIGHBOURS)
-        similar = _similarity(mend_outliers(trace.patches(before + 1).float(), outliers,
+        similar = _similarity(replace_outliers(trace.patches(before + 1).float(), outliers,
                                             trace.grid))
         finer = _similarity(trace.patches(after + 1).float())
-        mended = mend_outliers(patches, outliers, trace.grid)
+        replaced = replace_outliers(patches, outliers, trace.grid)
         summed = torch.stack([trace.inputs[number + 1].float() for number in levels]).sum(dim=0)
-        both = torch.stack([aggregate(similar, mended, self.threshold),
+        both = torch.stack([aggregate(similar, replaced, self.threshold),
                             summed[:, trace.leading:]])
         token = self.class_share * (last[:, :1].float() + summed[:, :1])
         # Averaging is linear: both parts, with their class tokens, go through it together.
@@ -126,5 +127,6 @@ class CalibratedReadout(Readout):
 
 def _similarity(patches: Tensor) -> Tensor:
     """Cosines of all pairs of patches, (B, N, N)."""
-    unit = F.normalize(patches, dim=-1)
-    return unit @ unit.transpose(1, 2)
+    with full_precision(patches):
+        unit = F.normalize(patches, dim=-1)
+        return unit @ unit.transpose(1, 2)
