@@ -12,7 +12,6 @@ from mmseg_maskclip.models.refiners import says_background
 from mmseg_maskclip.utils import InputError
 
 _SHOWN = 3
-_BACKGROUND = 'background'
 
 
 def check_classes(model: nn.Module, dataset: Any, what: str = 'data set') -> None:
@@ -123,7 +122,7 @@ def _compare(found: Sequence[Sequence[str]], expected: Sequence[Sequence[str]], 
             raise InputError(f'{names[moved[0]]!r} is class {index} in {one} and class '
                              f'{places[moved[0]]} in {other}: give both in the same order.')
         # Any words may stand for the background.
-        if strict or _BACKGROUND not in own:
+        if strict or not any(map(says_background, own)):
             unknown.append(f'{min(names.values())!r} ({min(own.values())!r})')
     message = (f'{len(unknown)} of {len(found)} classes have other names in {one} than in {other}: '
                f'{", ".join(unknown[:_SHOWN])}{", ..." * (len(unknown) > _SHOWN)}')
