@@ -22,4 +22,6 @@ def full_precision(like: Tensor) -> torch.autocast:
         ...     (ones @ ones).dtype
         torch.float32
     """
-    return torch.autocast(like.device.type, enabled=False)
+    kind = like.device.type
+    # The meta device, on which operations are counted, has no autocast to leave.
+    return torch.autocast('cpu' if kind == 'meta' else kind, enabled=False)
