@@ -157,5 +157,5 @@ def test_a_step_trains_on_refined_labels():
 
 
 def test_closing_is_refused():
-    with pytest.raises(InputError, match='Closing lets larger label ids grow.*model.teacher.refine'):
+    with pytest.raises(InputError, match='larger label ids grow.*model.teacher.refine'):
         _student(dict(type='Closing'))
