@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from torch import nn
+from torch import Tensor, nn
 
 from mmseg_maskclip.models.weights.state_dict import state_dict_hash
 
@@ -18,7 +18,8 @@ class UnregisteredModules:
     with their user.
     """
 
-    def set_unregistered(self, name: str, module: nn.Module | None, moves: bool = True) -> None:
+    def set_unregistered(self, name: str, module: nn.Module | None, moves: bool = True,
+                         needed: bool = False) -> None:
         """Use a module without registering it.
 
         Args:
@@ -26,9 +27,12 @@ class UnregisteredModules:
             module: The module; None where there is none.
             moves: Whether it moves and casts with its user; False where another
                 module owns it.
+            needed: Whether a test forward runs through it, so that a checkpoint that is to
+                stand alone holds it, see :func:`needed_state`.
         """
         # nn.Module does not look into plain dicts.
         self.__dict__.setdefault('_unregistered', {})[name] = (module, moves)
+        self.__dict__.setdefault('_needed', {})[name] = needed
 
     def unregistered(self, name: str) -> Any:
         """The module of that name, None where there is none."""
@@ -42,6 +46,40 @@ class UnregisteredModules:
         return super()._apply(fn, *args, **kwargs)  # type: ignore[misc]
 
 
+def unregistered_modules(model: nn.Module) -> dict[str, nn.Module]:
+    """What a model and its parts use without registering it, by dotted names.
+
+    Args:
+        model: Any model.
+    """
+    return {_dotted(prefix, name): module
+            for prefix, part in model.named_modules()
+            for name, (module, _) in part.__dict__.get('_unregistered', {}).items()
+            if module is not None}
+
+
+def needed_state(model: nn.Module) -> dict[str, Tensor]:
+    """State of the unregistered modules that a test forward runs through.
+
+    Args:
+        model: Any model.
+
+    Returns:
+        Tensors by the names they would have if the modules were registered.
+    """
+    state = {}
+    for prefix, part in model.named_modules():
+        for name, needed in part.__dict__.get('_needed', {}).items():
+            module = part.__dict__['_unregistered'][name][0]
+            if needed and module is not None:
+                state.update(module.state_dict(prefix=f'{_dotted(prefix, name)}.'))
+    return state
+
+
+def _dotted(prefix: str, name: str) -> str:
+    return f'{prefix}.{name}' if prefix else name
+
+
 def unregistered_hashes(model: nn.Module) -> dict[str, str]:
     """State-dict hashes of what a model uses without registering it.
 
@@ -51,7 +89,6 @@ def unregistered_hashes(model: nn.Module) -> dict[str, str]:
     Returns:
         SHA-256 of parameters and buffers, by name.
     """
-    used = model.__dict__.get('_unregistered', {})
     return {name: state_dict_hash({**dict(module.named_parameters()),
                                    **dict(module.named_buffers())})
-            for name, (module, _) in used.items() if module is not None}
+            for name, module in unregistered_modules(model).items()}

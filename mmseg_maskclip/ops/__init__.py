@@ -9,9 +9,6 @@ from mmseg_maskclip.ops.class_prior import (
     softmax_weights,
     surgery,
 )
-from mmseg_maskclip.ops.distillation import (
-    feature_distance,
-)
 from mmseg_maskclip.ops.entities import (
     entity_matrix,
     patch_labels,
@@ -20,6 +17,11 @@ from mmseg_maskclip.ops.label_maps import (
     best_classes,
     label_map,
     probability_map,
+)
+from mmseg_maskclip.ops.losses import (
+    MaskLosses,
+    feature_distance,
+    focal_dice,
 )
 from mmseg_maskclip.ops.neighbourhood import (
     aggregate,
@@ -69,6 +71,7 @@ __all__ = [
     'AxisResize',
     'BackgroundRule',
     'HeldScores',
+    'MaskLosses',
     'ScoreMap',
     'add_log_prior',
     'aggregate',
@@ -83,6 +86,7 @@ __all__ = [
     'feature_distance',
     'fill_pixels',
     'fill_unlabelled',
+    'focal_dice',
     'gate_weights',
     'gaussian_bias',
     'ignore_unlabelled',

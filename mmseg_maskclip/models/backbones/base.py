@@ -70,6 +70,8 @@ class ClipBackbone(BaseModule):
         frozen: Whether the tower stays in eval mode without gradients.
         positions: How the position table is resized to another grid, see
             :func:`~mmseg_maskclip.ops.resize_positions`.
+        renormalise: Whether ``'clip'`` converts the pipeline's statistics; False, as
+            ZegCLIP, shows the tower the image as the pipeline gives it.
         init_cfg: As in mmcv.
 
     Raises:
@@ -82,7 +84,8 @@ class ClipBackbone(BaseModule):
     def __init__(self, arch: str | dict, fidelity: str = 'paper',
                  input_mean: Sequence[float] = IMAGENET_MEAN,
                  input_std: Sequence[float] = IMAGENET_STD, frozen: bool = True,
-                 positions: str = 'size', init_cfg: dict | None = None) -> None:
+                 positions: str = 'size', init_cfg: dict | None = None,
+                 renormalise: bool = True) -> None:
         super().__init__(init_cfg)
         if positions not in POSITIONS:
             raise InputError(f'positions is {positions!r}, expected one of {POSITIONS}.')
@@ -97,13 +100,13 @@ class ClipBackbone(BaseModule):
         self.input_std = tuple(input_std)
         self.frozen = frozen
         self._grids: dict = {}
-        self._register_affine()
+        self._register_affine(renormalise)
 
-    def _register_affine(self) -> None:
+    def _register_affine(self, renormalise: bool) -> None:
         """(x * std_in + mean_in - mean) / std as one scale and shift."""
         scale, shift = [1.0] * 3, [0.0] * 3
         # In 'paper' fidelity CLIP sees ImageNet's statistics, as in the official code.
-        if self.fidelity == 'clip':
+        if self.fidelity == 'clip' and renormalise:
             mean = [255 * value for value in self.spec.mean]
             std = [255 * value for value in self.spec.std]
             scale = [given / own for given, own in zip(self.input_std, std)]

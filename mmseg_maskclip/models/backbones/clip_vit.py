@@ -50,6 +50,8 @@ class ClipViT(ClipBackbone):
         stored_grid: (h, w) to which the position table is resized when CLIP's weights are
             loaded, by ``positions``; to other grids it is then resized from there, as
             ZegCLIP does. None keeps the table as it is.
+        renormalise: See :class:`ClipBackbone`.
+        double_class_token: Add the class embedding twice, as ZegCLIP does.
         input_mean: Mean the pipeline subtracts, per RGB channel, 0..255.
         input_std: Standard deviation the pipeline divides by.
         frozen: Whether the tower stays in eval mode without gradients.
@@ -65,9 +67,11 @@ class ClipViT(ClipBackbone):
                  readout: dict | None = None, input_mean: Sequence[float] = IMAGENET_MEAN,
                  input_std: Sequence[float] = IMAGENET_STD, frozen: bool = True,
                  positions: str = 'size', pad: str = 'corner',
-                 stored_grid: tuple[int, int] | None = None,
-                 init_cfg: dict | None = None) -> None:
-        super().__init__(arch, fidelity, input_mean, input_std, frozen, positions, init_cfg)
+                 stored_grid: tuple[int, int] | None = None, renormalise: bool = True,
+                 double_class_token: bool = False, init_cfg: dict | None = None) -> None:
+        super().__init__(arch, fidelity, input_mean, input_std, frozen, positions, init_cfg,
+                         renormalise)
+        self.double_class_token = double_class_token
         spec = self.spec
         # Of the right kind of tower, so these are set: the base class has checked it.
         patch_size, layers = cast(int, spec.patch_size), cast(int, spec.layers)
@@ -109,12 +113,20 @@ class ClipViT(ClipBackbone):
             return table
         return resize_positions(table[0], self.stored_grid, self.position_mode)[None]
 
-    def _embed(self, img: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """Tokens before the first block, (B, 1 + h*w, C), and the grid (h, w)."""
+    def embed(self, img: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Tokens before the first block.
+
+        Args:
+            img: (B, 3, H, W), normalised by the pipeline.
+
+        Returns:
+            (B, 1 + h*w, C), the class token first, and the grid (h, w).
+        """
         patches = self.patch_embed(self.normalise(img))
         grid = (patches.shape[2], patches.shape[3])
         # Under autocast patches are in half precision, the parameter is not.
-        tokens = torch.cat([self.cls_token.expand(len(img), -1, -1).to(patches),
+        cls_token = self.cls_token * 2 if self.double_class_token else self.cls_token
+        tokens = torch.cat([cls_token.expand(len(img), -1, -1).to(patches),
                             patches.flatten(2).transpose(1, 2)], dim=1)
         return self.ln0(tokens + self.positions(self.pos_embed[0], grid)), grid
 
@@ -131,7 +143,7 @@ class ClipViT(ClipBackbone):
         Returns:
             What read-outs and :meth:`encode_image` start from.
         """
-        tokens, grid = self._embed(img)
+        tokens, grid = self.embed(img)
         inputs, packed = {}, {}
         for number, layer in enumerate(self.layers[:-1], 1):
             block = cast(Block, layer)

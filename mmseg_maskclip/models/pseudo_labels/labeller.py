@@ -74,6 +74,7 @@ class Labeller:
         self_classes: Class ids the student may assign; None for the teacher's.
         conf_thresh: Pixels whose best teacher score is below it stay unlabelled
             and out of the loss; 0 is off.
+        self_thresh: The same for the student's own score.
         overlap: Which stage labels while both are active, ``'clip'`` or
             ``'self'``; required if they overlap.
 
@@ -85,13 +86,14 @@ class Labeller:
     def __init__(self, num_classes: int, clip_guided: Sequence[int] = OFF,
                  self_train: Sequence[int] = OFF, clip_classes: Sequence[int] | None = None,
                  self_classes: Sequence[int] | None = None, conf_thresh: float = 0.0,
-                 overlap: str | None = None) -> None:
+                 overlap: str | None = None, self_thresh: float = 0.0) -> None:
         self.clip_guided = Window.of(clip_guided, 'clip_guided')
         self.self_train = Window.of(self_train, 'self_train')
-        self.clip_classes = _class_ids(clip_classes, num_classes, 'clip_classes')
+        self.clip_classes = class_ids(clip_classes, num_classes, 'clip_classes')
         chosen = self_classes if self_classes is not None else clip_classes
-        self.self_classes = _class_ids(chosen, num_classes, 'self_classes')
+        self.self_classes = class_ids(chosen, num_classes, 'self_classes')
         self.conf_thresh = require_number(conf_thresh, 'conf_thresh')
+        self.self_thresh = require_number(self_thresh, 'self_thresh')
         self.overlap = overlap
         if overlap not in (None, *WINNERS):
             raise InputError(f'overlap is {overlap!r}, expected one of {WINNERS}.')
@@ -162,24 +164,27 @@ class Labeller:
         Returns:
             (B, H, W) int64; -1 where the score is too low.
         """
-        threshold = self.conf_thresh if stage == 'clip' else 0.0
-        return fill_unlabelled(labels, scores, self._table(stage, labels.device), threshold,
-                               padding)
+        return fill_unlabelled(labels, scores, self._table(stage, labels.device),
+                               self._threshold(stage), padding)
 
-    def fill_chosen(self, labels: Tensor, chosen: Tensor, scores: Tensor) -> Tensor:
-        """Label unlabelled pixels with what the teacher has chosen at their size.
+    def _threshold(self, stage: str) -> float:
+        return self.conf_thresh if stage == 'clip' else self.self_thresh
+
+    def fill_chosen(self, stage: str, labels: Tensor, chosen: Tensor, scores: Tensor) -> Tensor:
+        """Label unlabelled pixels with what a stage has chosen at their size.
 
         Args:
+            stage: ``'clip'`` or ``'self'``.
             labels: (B, H, W) int64.
-            chosen: Index among ``clip_classes``, (B, H, W); their number where
-                the pixel belongs to none of them.
+            chosen: Index among ``clip_classes`` or ``self_classes``, (B, H, W); their
+                number where the pixel belongs to none of them.
             scores: Scores or probabilities of these, (B, H, W).
 
         Returns:
             (B, H, W) int64; -1 where the score is too low, or for none of the classes.
         """
-        return fill_pixels(labels, chosen, scores, self._table('chosen', labels.device),
-                           self.conf_thresh)
+        return fill_pixels(labels, chosen, scores, self._table(stage, labels.device),
+                           self._threshold(stage))
 
     def _table(self, name: str, device: torch.device) -> Tensor:
         """Class ids, or the table of forbidden labels, made once per device."""
@@ -190,9 +195,9 @@ class Labeller:
                 table = torch.zeros(IGNORED + 2, dtype=torch.bool)
                 table[list(self.unlabelled_classes)] = True
             else:
-                ids = {'clip': self.clip_classes, 'self': self.self_classes,
-                       'chosen': (*self.clip_classes, UNLABELLED)}[name]
-                table = torch.tensor(ids)
+                ids = self.clip_classes if name == 'clip' else self.self_classes
+                # Behind them stands what is none of them.
+                table = torch.tensor((*ids, UNLABELLED))
             self._tables[key] = table.to(device)
         return self._tables[key]
 
@@ -201,7 +206,17 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _class_ids(classes: Sequence[int] | None, num_classes: int, name: str) -> tuple[int, ...]:
+def class_ids(classes: Sequence[int] | None, num_classes: int, name: str) -> tuple[int, ...]:
+    """Class ids of a setting, checked.
+
+    Args:
+        classes: The ids; None is all of them.
+        num_classes: K.
+        name: Name of the setting, for the error.
+
+    Raises:
+        InputError: If one is not an id of a class, or stands there twice.
+    """
     if classes is None:
         return tuple(range(num_classes))
     ids = tuple(classes) if isinstance(classes, (list, tuple, range)) else (classes,)

@@ -75,7 +75,7 @@ def fill_by_teacher(teacher: MaskClip, labeller: Labeller, labels: Tensor, img: 
     if teacher.refiners.needs_queries:
         queries = teacher.candidates(classes)
         scores = teacher.score_queries(dense, queries, weight)
-        return labeller.fill_chosen(labels, *teacher.choose(scores, img, queries))
+        return labeller.fill_chosen('clip', labels, *teacher.choose(scores, img, queries))
     padding = (teacher.score_padding(img.shape[2]), teacher.score_padding(img.shape[3]))
     return labeller.fill('clip', labels, teacher.score_classes(dense, classes, weight), padding)
 

@@ -9,7 +9,7 @@ import torch
 from mmseg.core import add_prefix
 from mmseg.models.builder import SEGMENTORS
 from mmseg.models.segmentors import EncoderDecoder
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmseg_maskclip.clip import pick_device, read_clip_checkpoint
 from mmseg_maskclip.models.backbones import DenseFeatures
@@ -17,6 +17,7 @@ from mmseg_maskclip.models.class_weight.build import build_class_weight, setting
 from mmseg_maskclip.models.class_weight.load import check_class_weight, load_class_weight
 from mmseg_maskclip.models.pseudo_labels.distillation import Distillation
 from mmseg_maskclip.models.pseudo_labels.labeller import Labeller
+from mmseg_maskclip.models.pseudo_labels.pseudo_labelled import PseudoLabelled
 from mmseg_maskclip.models.pseudo_labels.teacher import (
     build_teacher,
     check_order,
@@ -35,7 +36,7 @@ from mmseg_maskclip.utils import InputError
 
 
 @SEGMENTORS.register_module()
-class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
+class MaskClipPlus(PseudoLabelled, ReplaceableClasses, TiledInference, EncoderDecoder):
     """Student segmentor with a frozen MaskCLIP teacher (MaskCLIP, Sec. 3.4).
 
     The teacher is :class:`MaskClip` itself. It is not registered: no optimizer,
@@ -63,7 +64,6 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
         self.labeller = Labeller(self.decode_head.num_classes, **(labelling or {}))
         self.distillation = Distillation(**distill) if distill is not None else None
         guided = self.labeller.clip_guided.start > 0 or self.distillation is not None
-        self.iteration = 0
         self._teacher_config = teacher
         if guided:
             if teacher is None:
@@ -114,14 +114,6 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
     def teacher(self) -> MaskClip | None:
         """The frozen teacher, None where no stage or loss uses one."""
         return self.unregistered('teacher')
-
-    @property
-    def self_labeller(self) -> nn.Module | None:
-        """What gives pseudo-labels in self-training, such as the student's moving average.
-
-        A module from (B, 3, H, W) to scores (B, K, h, w); None is the student itself.
-        """
-        return self.unregistered('self_labeller')
 
     def prior_of(self, img: Tensor | None, img_metas: list[dict]) -> Tensor | None:
         """Cosines of whole images with the text classes, (B, K); see :class:`TiledInference`."""
@@ -216,14 +208,8 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
         """
         if not self.labeller.used:
             return labels, None
-        if self.iteration < 1:
-            raise InputError("the segmentor does not know the training iteration: add "
-                             "dict(type='IterationHook') to custom_hooks of the config.")
-        leak, empty = self.labeller.inspect(labels)
-        if leak:
-            self._refuse_leak(labels, img_metas)
-        stage = self.labeller.stage(self.iteration)
-        if not empty or stage is None:
+        stage = self.filling_stage(labels, img_metas)
+        if stage is None:
             # A number all the same: mmseg sums each log value over the processes, of which others
             # may have had something to fill.
             return labels, labels.new_zeros((), dtype=torch.float32)
@@ -258,13 +244,3 @@ class MaskClipPlus(ReplaceableClasses, TiledInference, EncoderDecoder):
             reweigh = partial(weight, cosines=prior[:, classes], scale=LOGIT_SCALE)
         return fill_by_teacher(self._built_teacher, self.labeller, labels, img, dense, classes,
                                reweigh)
-
-    def _refuse_leak(self, labels: Tensor, img_metas: list[dict]) -> None:
-        for label, meta in zip(labels, img_metas):
-            ids = sorted(set(label.unique().tolist()) & set(self.labeller.unlabelled_classes))
-            if ids:
-                raise InputError(f"{meta.get('filename')} has labels of classes {ids}, which "
-                                 "must be unlabelled: set data.train.unlabelled to 'unseen', "
-                                 "'all' or the names of these classes, or for a set of which only "
-                                 "some images have labels data.train.missing_labels to "
-                                 "'unlabelled'.")

@@ -14,7 +14,7 @@ from mmseg_maskclip.clip import (
     how_to_get,
     read_checkpoint_file,
 )
-from mmseg_maskclip.models import MaskClip
+from mmseg_maskclip.models import MaskClip, ZegClip
 from mmseg_maskclip.models.class_weight.load import load_class_weight
 from mmseg_maskclip.models.decode_heads.text_classifier import TextClassifier
 from mmseg_maskclip.models.segmentors.replaceable_classes import ReplaceableClasses
@@ -23,6 +23,7 @@ from mmseg_maskclip.models.weights.clip import load_clip
 from mmseg_maskclip.models.weights.files import locate_weights
 from mmseg_maskclip.models.weights.official import adapt_official
 from mmseg_maskclip.models.weights.state_dict import load_exactly
+from mmseg_maskclip.models.weights.zegclip import load_zegclip
 from mmseg_maskclip.utils import InputError
 
 _TRAINED = 'Give the checkpoint that training the config wrote, WORK_DIR/latest.pth.'
@@ -59,6 +60,9 @@ def load_weights(model: nn.Module, path: str | Path,
                              'wrote.')
         load_clip(model, clip_checkpoint_from(content), device)
         return {}
+    if isinstance(model, ZegClip):
+        load_zegclip(model, content, device)
+        return dict(content.meta)
     _load_trained(model, content)
     if isinstance(model, ReplaceableClasses) and model.class_weight is not None:
         load_class_weight(model.class_weight, model.decode_head, device)
