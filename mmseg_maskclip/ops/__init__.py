@@ -51,8 +51,9 @@ from mmseg_maskclip.ops.refiners import (
     pamr,
     smooth_keys,
 )
-from mmseg_maskclip.ops.resize import AxisResize, compose_resize
+from mmseg_maskclip.ops.resize import AxisResize, compose_resize, window_resize
 from mmseg_maskclip.ops.score_maps import (
+    ActivatedScores,
     HeldScores,
     ScoreMap,
 )
@@ -68,6 +69,7 @@ __all__ = [
     'LOGIT_SCALE',
     'POSITIONS',
     'UNLABELLED',
+    'ActivatedScores',
     'AxisResize',
     'BackgroundRule',
     'HeldScores',
@@ -105,4 +107,5 @@ __all__ = [
     'smooth_keys',
     'softmax_weights',
     'surgery',
+    'window_resize',
 ]

@@ -133,3 +133,43 @@ def compose_resize(grid: int, window: int, offset: int, image: int, crop: int, o
         full /= torch.tensor(overlap, dtype=torch.float64)[:, None]
     matrix = _resize_matrix(crop, out, align_corners) @ full[:crop]
     return AxisResize.of(matrix.flip(0) if flip else matrix)
+
+
+# Larger than those from a grid: one may have as many columns as a window has pixels.
+@lru_cache(maxsize=32)
+def window_resize(window: int, offset: int, image: int, crop: int, out: int,
+                  overlap: tuple[int, ...] = (), flip: bool = False,
+                  align_corners: bool = False) -> AxisResize:
+    """One axis of: pixels of a window -> network input -> crop -> image size.
+
+    The second half of :func:`compose_resize`, for scores that are changed at
+    the size of the network input.
+
+    Args:
+        window: Size of the window in network-input pixels.
+        offset: Where the window starts in the network input.
+        image: Size of the network input.
+        crop: How much of it is the image (the rest is padding).
+        out: Size of the label map.
+        overlap: How many windows cover each input pixel along this axis;
+            their scores are averaged. Empty means one.
+        flip: Whether the input was mirrored along this axis.
+        align_corners: As in ``torch.nn.functional.interpolate``.
+
+    Returns:
+        The interpolation.
+
+    Example:
+        The second of two windows of two pixels, which share the middle one of three:
+
+        >>> window_resize(2, 1, 3, 3, 3, overlap=(1, 2, 1)).weights
+        tensor([[0.0000, 0.0000],
+                [0.5000, 0.0000],
+                [0.0000, 1.0000]])
+    """
+    matrix = torch.zeros(out, image, dtype=torch.float64)
+    matrix[:, :crop] = _resize_matrix(crop, out, align_corners)
+    if overlap:
+        matrix /= torch.tensor(overlap, dtype=torch.float64)
+    matrix = matrix[:, offset:offset + window]
+    return AxisResize.of(matrix.flip(0) if flip else matrix)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Sequence, Union
+from typing import Callable, Sequence, Union
 
 import torch
 from torch import Tensor
@@ -14,7 +14,57 @@ Padding = tuple[tuple[int, int], tuple[int, int]]
 NO_PADDING: Padding = ((0, 0), (0, 0))
 
 
-class ScoreMap:
+class _WindowScores:
+    """Separably interpolated sources, one a window, added up tile by tile.
+
+    Args:
+        rows: Vertical interpolation of each source.
+        columns: Horizontal interpolation of each source.
+        device: Where the sources are.
+    """
+
+    def __init__(self, rows: Sequence[AxisResize], columns: Sequence[AxisResize],
+                 device: torch.device) -> None:
+        self.rows = list(rows)
+        self.columns = list(columns)
+        self._row_weights = [axis.weights.to(device) for axis in self.rows]
+        self._column_weights = [axis.weights.to(device) for axis in self.columns]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) of the label map."""
+        return len(self.rows[0].first), len(self.columns[0].first)
+
+    def tile(self, top: int, bottom: int, left: int, right: int) -> Tensor:
+        """Scores of output rows [top, bottom) and columns [left, right).
+
+        Returns:
+            (bottom - top, right - left, K) float32.
+
+        Raises:
+            ValueError: If the tile lies outside what the windows cover.
+        """
+        total: Tensor | None = None
+        for index, (rows, columns) in enumerate(zip(self.rows, self.columns)):
+            row_low, row_high = rows.span(top, bottom)
+            column_low, column_high = columns.span(left, right)
+            if row_low >= row_high or column_low >= column_high:
+                continue
+            patch = self._patch(index, row_low, row_high, column_low, column_high)
+            across = self._column_weights[index][left:right, column_low:column_high] @ patch
+            down = self._row_weights[index][top:bottom, row_low:row_high]
+            part = (down @ across.flatten(1)).view(bottom - top, right - left, -1)
+            total = part if total is None else total.add_(part)
+        if total is None:
+            raise ValueError(f'no grid reaches rows {top} to {bottom}, columns {left} to {right}')
+        return total
+
+    def _patch(self, index: int, top: int, bottom: int, left: int, right: int) -> Tensor:
+        """A part of one source, (bottom - top, right - left, K) float32."""
+        raise NotImplementedError
+
+
+class ScoreMap(_WindowScores):
     """Scores of one image as a sum of separably interpolated grids.
 
     Args:
@@ -36,11 +86,7 @@ class ScoreMap:
                  columns: Sequence[AxisResize]) -> None:
         # Classes last: the arg-max of a pixel then reads memory that lies together.
         self.grids = [grid.permute(1, 2, 0).float().contiguous() for grid in grids]
-        self.rows = list(rows)
-        self.columns = list(columns)
-        device = self.grids[0].device
-        self._row_weights = [axis.weights.to(device) for axis in self.rows]
-        self._column_weights = [axis.weights.to(device) for axis in self.columns]
+        super().__init__(rows, columns, self.device)
 
     @property
     def num_classes(self) -> int:
@@ -48,38 +94,57 @@ class ScoreMap:
         return self.grids[0].shape[2]
 
     @property
-    def size(self) -> tuple[int, int]:
-        """(H, W) of the label map."""
-        return len(self.rows[0].first), len(self.columns[0].first)
-
-    @property
     def device(self) -> torch.device:
         """Where the scores are."""
         return self.grids[0].device
 
-    def tile(self, top: int, bottom: int, left: int, right: int) -> Tensor:
-        """Scores of output rows [top, bottom) and columns [left, right).
+    def _patch(self, index: int, top: int, bottom: int, left: int, right: int) -> Tensor:
+        return self.grids[index][top:bottom, left:right]
 
-        Returns:
-            (bottom - top, right - left, K) float32.
 
-        Raises:
-            ValueError: If the tile lies outside what the grids cover.
-        """
-        total: Tensor | None = None
-        for index, grid in enumerate(self.grids):
-            row_low, row_high = self.rows[index].span(top, bottom)
-            column_low, column_high = self.columns[index].span(left, right)
-            if row_low >= row_high or column_low >= column_high:
-                continue
-            patch = grid[row_low:row_high, column_low:column_high]
-            across = self._column_weights[index][left:right, column_low:column_high] @ patch
-            down = self._row_weights[index][top:bottom, row_low:row_high]
-            part = (down @ across.flatten(1)).view(bottom - top, right - left, -1)
-            total = part if total is None else total.add_(part)
-        if total is None:
-            raise ValueError(f'no grid reaches rows {top} to {bottom}, columns {left} to {right}')
-        return total
+class ActivatedScores(_WindowScores):
+    """Scores of one image that pass an activation between two interpolations.
+
+    Grids are resized to the pixels of their windows and activated there; what
+    comes out is averaged where windows overlap and resized to the label map.
+    An activation is not linear, so the two interpolations can't be composed: a
+    tile holds the activated window pixels that it draws from, and no more.
+
+    Args:
+        windows: Scores of each window at its pixels, before the activation.
+        rows: Vertical interpolation of each window, see :func:`window_resize`.
+        columns: Horizontal interpolation of each window.
+        activation: From scores (..., K) to the activated scores (..., K).
+
+    Example:
+        A window of two pixels, activated, then resized to four:
+
+        >>> import torch
+        >>> from mmseg_maskclip.ops import window_resize
+        >>> one, two = window_resize(1, 0, 1, 1, 1), window_resize(2, 0, 2, 2, 4)
+        >>> window = HeldScores(torch.tensor([[[-1.0, 1.0]]]))
+        >>> ActivatedScores([window], [one], [two], torch.relu).tile(0, 1, 0, 4).flatten()
+        tensor([0.0000, 0.2500, 0.7500, 1.0000])
+    """
+
+    def __init__(self, windows: Sequence[Scores], rows: Sequence[AxisResize],
+                 columns: Sequence[AxisResize], activation: Callable[[Tensor], Tensor]) -> None:
+        self.windows = list(windows)
+        self.activation = activation
+        super().__init__(rows, columns, self.device)
+
+    @property
+    def num_classes(self) -> int:
+        """K."""
+        return self.windows[0].num_classes
+
+    @property
+    def device(self) -> torch.device:
+        """Where the scores are."""
+        return self.windows[0].device
+
+    def _patch(self, index: int, top: int, bottom: int, left: int, right: int) -> Tensor:
+        return self.activation(self.windows[index].tile(top, bottom, left, right))
 
 
 def whole_maps(grids: Tensor, size: tuple[int, int], padding: Padding = NO_PADDING,
@@ -141,5 +206,5 @@ class HeldScores:
         return self.values[:, top:bottom, left:right].permute(1, 2, 0)
 
 
-Scores = Union[ScoreMap, HeldScores]
+Scores = Union[ScoreMap, ActivatedScores, HeldScores]
 """Scores of one image that are read tile by tile."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmseg_maskclip.ops import ScoreMap
+from mmseg_maskclip.ops.score_maps import Scores
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class View:
         flipped: Dimensions of a (3, H, W) picture along which it was mirrored.
     """
 
-    scores: ScoreMap
+    scores: Scores
     image: Tensor
     crop: tuple[int, int]
     flipped: tuple[int, ...] = ()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
-from typing import Any, Iterator, Sequence
+from typing import Any, Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -13,16 +12,24 @@ from torch import Tensor
 from mmseg_maskclip.models.refiners import View
 from mmseg_maskclip.models.segmentors.windows import (
     DIMENSIONS,
+    Windows,
     check_direct,
     flipped_axes,
-    overlap_counts,
-    slide_settings,
     to_array,
-    window_starts,
 )
-from mmseg_maskclip.ops import ScoreMap, compose_resize, label_map, probability_map
-from mmseg_maskclip.ops.resize import AxisResize
+from mmseg_maskclip.ops import (
+    ActivatedScores,
+    ScoreMap,
+    compose_resize,
+    label_map,
+    probability_map,
+    window_resize,
+)
+from mmseg_maskclip.ops.score_maps import whole_maps
 from mmseg_maskclip.utils import InputError
+
+Watcher = Callable[[Sequence[View], Tensor], object]
+"""What sees the views of an image and its label map."""
 
 
 class TiledInference:
@@ -37,6 +44,19 @@ class TiledInference:
 
     test_cfg: Any
     align_corners: bool
+    #: What scores (..., K) pass at the size of the network input: after they are resized from the
+    #: grid to their window, before windows are averaged and resized to the image (None: nothing).
+    activation: Callable[[Tensor], Tensor] | None = None
+    _watchers: tuple[Watcher, ...] = ()
+
+    def watch(self, callback: Watcher) -> None:
+        """Show every image that is labelled from now on to somebody.
+
+        Args:
+            callback: Called by ``simple_test`` and ``aug_test`` with the views of an
+                image and its label map, (H, W) int64.
+        """
+        self._watchers = (*self._watchers, callback)
 
     def prior_of(self, img: Tensor, img_metas: list[dict]) -> Tensor | None:
         """The class prior of whole images, computed once for all their windows.
@@ -112,7 +132,7 @@ class TiledInference:
         return probability_map([view.scores for view in views], self.probabilities)
 
     def encode_decode(self, img: Tensor, img_metas: list[dict]) -> Tensor:
-        """Scores of whole network inputs at their size, (B, K, H, W).
+        """Scores of whole network inputs at their size, activated, (B, K, H, W).
 
         Args:
             img: (B, 3, H, W).
@@ -124,7 +144,10 @@ class TiledInference:
         (top, bottom), (left, right) = self.score_padding(height), self.score_padding(width)
         scores = resize(scores, size=(top + height + bottom, left + width + right),
                         mode='bilinear', align_corners=self.align_corners)
-        return scores[:, :, top:top + height, left:left + width]
+        scores = scores[:, :, top:top + height, left:left + width]
+        if self.activation is None:
+            return scores
+        return self.activation(scores.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
     def inference(self, img: Tensor, img_meta: list[dict], rescale: bool) -> Tensor:
         """Class probabilities, (B, K, H, W); their arg-max is :meth:`simple_test`.
@@ -139,49 +162,36 @@ class TiledInference:
 
     def _views(self, img: Tensor, metas: list[dict], rescale: bool) -> list[View]:
         """One view per image of the batch."""
-        mode = self.test_cfg.mode
-        height, width = img.shape[2:]
-        if mode == 'whole':
-            crop, stride = (height, width), (height, width)
-        elif mode == 'slide':
-            crop, stride = slide_settings(self.test_cfg)
-        else:
-            raise InputError(f"test_cfg.mode is {mode!r}, expected 'whole' or 'slide'.")
-        check_direct(self.test_cfg)
-        # As in mmseg, an image smaller than the crop is one window.
-        window = (min(crop[0], height), min(crop[1], width))
-        tops = window_starts(height, window[0], stride[0])
-        lefts = window_starts(width, window[1], stride[1])
-        cover = (overlap_counts(height, window[0], tops), overlap_counts(width, window[1], lefts))
+        windows = Windows.of(self.test_cfg, (img.shape[2], img.shape[3]))
+        check_direct(self.test_cfg, self.activation is not None)
+        height, width = windows.size
         prior, token = self.prior_of(img, metas), self.token_of(img)
         # All images go through the network together; their maps are composed one by one, since
         # their original sizes differ.
-        grids = [self.score_grid(img[:, :, top:top + window[0], left:left + window[1]], metas,
-                                 prior, token)
-                 for top, left in product(tops, lefts)]
-        views = []
-        for index, meta in enumerate(metas):
-            rows = [self._axis(0, grid, window, top, img, meta, cover, rescale)
-                    for grid, (top, _) in zip(grids, product(tops, lefts))]
-            columns = [self._axis(1, grid, window, left, img, meta, cover, rescale)
-                       for grid, (_, left) in zip(grids, product(tops, lefts))]
-            views.append(View(
-                ScoreMap([grid[index] for grid in grids], rows, columns), img[index],
-                tuple(meta['img_shape'][:2]) if rescale else (height, width),
-                tuple(DIMENSIONS[axis] for axis in flipped_axes(meta))))
-        return views
+        grids = [self.score_grid(img[:, :, top:top + height, left:left + width], metas, prior,
+                                 token)
+                 for top, left in windows.places]
+        return [View(self._scores([grid[index] for grid in grids], windows, meta, rescale),
+                     img[index], windows.crop_of(meta, rescale),
+                     tuple(DIMENSIONS[axis] for axis in flipped_axes(meta)))
+                for index, meta in enumerate(metas)]
 
-    def _axis(self, axis: int, grid: Tensor, window: tuple[int, int], offset: int, img: Tensor,
-              meta: dict, cover: tuple, rescale: bool) -> AxisResize:
-        image = img.shape[2 + axis]
-        # As in mmseg, padding is cut off only on the way to the original size.
-        crop = meta['img_shape'][axis] if rescale else image
-        out = meta['ori_shape'][axis] if rescale else image
-        flip = ('vertical', 'horizontal')[axis] in flipped_axes(meta)
-        return compose_resize(grid.shape[2 + axis], window[axis], offset, image, crop, out,
-                              cover[axis] if max(cover[axis]) > 1 else (), flip,
-                              self.align_corners, self.score_padding(window[axis]),
-                              bool(self.test_cfg.get('direct_resize')))
+    def _scores(self, grids: list[Tensor], windows: Windows, meta: dict,
+                rescale: bool) -> ScoreMap | ActivatedScores:
+        """Scores of one image, from the grids of its windows."""
+        size, padding = windows.size, [self.score_padding(size) for size in windows.size]
+        steps = [windows.steps(axis, meta, rescale) for axis in (0, 1)]
+        if self.activation is None:
+            direct = bool(self.test_cfg.get('direct_resize'))
+            rows, columns = (
+                [compose_resize(grid.shape[1 + axis], size[axis], *step, self.align_corners,
+                                padding[axis], direct)
+                 for grid, step in zip(grids, steps[axis])] for axis in (0, 1))
+            return ScoreMap(grids, rows, columns)
+        rows, columns = ([window_resize(size[axis], *step, self.align_corners)
+                          for step in steps[axis]] for axis in (0, 1))
+        pixels = whole_maps(torch.stack(grids), size, (padding[0], padding[1]), self.align_corners)
+        return ActivatedScores(pixels, rows, columns, self.activation)
 
     def simple_test(self, img: Tensor, img_meta: list[dict], rescale: bool = True) -> list:
         """Label maps of a batch.
@@ -194,8 +204,7 @@ class TiledInference:
         Returns:
             One (H, W) int64 array an image.
         """
-        return [to_array(self.label_image([view]))
-                for view in self._views(img, img_meta, rescale)]
+        return [self._labelled([view]) for view in self._views(img, img_meta, rescale)]
 
     def aug_test(self, imgs: list[Tensor], img_metas: list[list[dict]],
                  rescale: bool = True) -> list:
@@ -209,8 +218,13 @@ class TiledInference:
         Returns:
             One (H, W) int64 array an image.
         """
-        return [to_array(self.label_image(views))
-                for views in self._augmented(imgs, img_metas, rescale)]
+        return [self._labelled(views) for views in self._augmented(imgs, img_metas, rescale)]
+
+    def _labelled(self, views: Sequence[View]) -> np.ndarray:
+        labels = self.label_image(views)
+        for callback in self._watchers:
+            callback(views, labels)
+        return to_array(labels)
 
     def aug_test_logits(self, img: list[Tensor], img_metas: list[list[dict]],
                         rescale: bool = True) -> np.ndarray:
