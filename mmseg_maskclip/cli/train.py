@@ -43,6 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='mixed precision; fp16 where none is named, then behind CONFIG')
     parser.add_argument('--auto-scale-lr', action='store_true',
                         help='scale the learning rate with the total batch')
+    parser.add_argument('--full-checkpoint', action='store_true',
+                        help='write the frozen CLIP tower into checkpoints of ZegCLIP, which are '
+                             'tested without its CLIP file then')
+    parser.add_argument('--from-scratch', action='store_true',
+                        help='let a transductive run of ZegCLIP start without --load-from')
     add_cfg_options(parser)
     add_process_flags(parser)
 
@@ -75,6 +80,7 @@ def run(args: argparse.Namespace) -> None:
         resume_from=args.resume_from or config.get('resume_from'),
         auto_resume=args.auto_resume, validate=not args.no_validate, seed=args.seed,
         diff_seed=args.diff_seed, deterministic=args.deterministic, amp=args.amp,
-        auto_scale_lr=args.auto_scale_lr)
+        auto_scale_lr=args.auto_scale_lr, from_scratch=args.from_scratch,
+        full_checkpoint=args.full_checkpoint)
     with processes(args.launcher, config.get('dist_params')):
         train_model(config, options)

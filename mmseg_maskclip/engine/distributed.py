@@ -142,6 +142,20 @@ def sum_over_processes(value: Tensor) -> Tensor:
     return on_backend.cpu()
 
 
+def mean_over_processes(value: Tensor) -> Tensor:
+    """Mean of a tensor over all processes, without a gradient.
+
+    Args:
+        value: The same shape everywhere, on the device of each process.
+    """
+    world = get_dist_info()[1]
+    if world == 1:
+        return value
+    total = value.detach().clone()
+    dist.all_reduce(total)
+    return total / world
+
+
 def merge_dicts(part: dict, folder: Path, use_device: bool) -> dict | None:
     """Merge every process's dict in the main one.
 

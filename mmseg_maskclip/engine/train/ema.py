@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from mmseg_maskclip.engine.train.parallel import unwrap
 from mmseg_maskclip.engine.train.runner import TrainRunner
-from mmseg_maskclip.models import MaskClipPlus
+from mmseg_maskclip.models.pseudo_labels.pseudo_labelled import PseudoLabelled
+from mmseg_maskclip.models.unregistered import unregistered_modules
 from mmseg_maskclip.utils import InputError, require_number
 
 
@@ -23,9 +24,11 @@ class AveragedStudent(nn.Module):
 
     def __init__(self, student: nn.Module) -> None:
         super().__init__()
-        # Only what scores need: not the auxiliary head, the teacher or the class weight.
-        self.backbone = copy.deepcopy(student.backbone)
-        self.decode_head = copy.deepcopy(student.decode_head)
+        # Only what scores need: not the auxiliary head, the teacher or the class weight. A frozen
+        # tower does not change: the average reads the student's own.
+        shared = {id(module): module for module in unregistered_modules(student).values()}
+        self.backbone = copy.deepcopy(student.backbone, shared)
+        self.decode_head = copy.deepcopy(student.decode_head, shared)
         self.requires_grad_(False).eval()
 
     @torch.no_grad()
@@ -80,9 +83,9 @@ class EmaLabellerHook(Hook):
     def before_run(self, runner: TrainRunner) -> None:
         """Called by the runner."""
         model = unwrap(runner.model)
-        if not isinstance(model, MaskClipPlus):
-            raise InputError(f'EmaLabellerHook needs a MaskClipPlus, {type(model).__name__} does '
-                             'not train on its own labels.')
+        if not isinstance(model, PseudoLabelled):
+            raise InputError('EmaLabellerHook needs a MaskClipPlus or a ZegClip, '
+                             f'{type(model).__name__} does not train on its own labels.')
         self.average = AveragedStudent(model)
         # In checkpoints beside the student, and restored in a resumed run.
         runner.keep('ema', self.average)

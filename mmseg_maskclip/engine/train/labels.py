@@ -7,9 +7,9 @@ from typing import Any
 from mmseg.datasets.pipelines import LoadAnnotations
 from torch import nn
 
-from mmseg_maskclip.datasets import OpenVocabularyMixin
+from mmseg_maskclip.datasets import LoadLabels, OpenVocabularyMixin
 from mmseg_maskclip.datasets.checking import parts_of
-from mmseg_maskclip.models import MaskClipPlus
+from mmseg_maskclip.models import MaskClipPlus, ZegClip
 from mmseg_maskclip.ops import IGNORED
 from mmseg_maskclip.utils import InputError
 
@@ -31,6 +31,9 @@ def check_labels(model: nn.Module, dataset: Any) -> None:
         _require_ignored(model)
     partly = any(part.missing_labels == 'unlabelled' for part in own)
     withheld = {index for part in own for index in part.unlabelled_ids}
+    if isinstance(model, ZegClip):
+        _check_zegclip(model, dataset, parts)
+        return
     if not isinstance(model, MaskClipPlus):
         if withheld or partly:
             setting = 'missing_labels' if partly else 'unlabelled'
@@ -54,6 +57,37 @@ def check_labels(model: nn.Module, dataset: Any) -> None:
                 'set of this project, such as class X(OpenVocabularyMixin, CustomDataset) in '
                 "docs/custom_data.md, with unlabelled='all' or 'unseen', and 'LoadLabels' in its "
                 'pipeline.')
+
+
+def _check_zegclip(model: ZegClip, dataset: Any, parts: list) -> None:
+    """Refuse training sets whose labels are not those of the mode."""
+    names, wanted = dataset.CLASSES, set() if model.mode == 'supervised' else set(model.unseen)
+    for part in parts:
+        if getattr(part, 'missing_labels', 'error') == 'unlabelled':
+            raise InputError("data.train.missing_labels is 'unlabelled': ZegClip learns the seen "
+                             'classes from labels of every image, leave it out.')
+        withheld = _withheld(part)
+        for index in sorted(wanted ^ withheld):
+            if index in wanted:
+                raise InputError(
+                    f'{names[index]!r} is an unseen class of model.unseen, but labelled in '
+                    f"data.train: set data.train.unlabelled='unseen', and the same classes in "
+                    'model.unseen and data.train.unseen.')
+            setting = 'None' if model.mode == 'supervised' else "'unseen'"
+            raise InputError(
+                f'data.train withholds the labels of {names[index]!r}, which the {model.mode} '
+                f'mode learns from: set data.train.unlabelled={setting}, and the same classes '
+                'in model.unseen and data.train.unseen.')
+
+
+def _withheld(part: Any) -> set[int]:
+    """Classes whose labels a training set does not give: its own, and its loader's."""
+    steps = getattr(getattr(part, 'pipeline', None), 'transforms', [])
+    found = set(getattr(part, 'unlabelled_ids', ()))
+    for step in steps:
+        if isinstance(step, LoadLabels):
+            found.update(step.suppress_labels)
+    return found
 
 
 def _require_labels(dataset: Any, withheld: set[int], partly: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from mmcv.parallel import MMDataParallel, MMDistributedDataParallel, is_module_wrapper
 from torch import nn
 
-from mmseg_maskclip.engine.distributed import device_of_process
+from mmseg_maskclip.engine.distributed import device_of_process, mean_over_processes
 
 
 class TrainDdp(MMDistributedDataParallel):
@@ -50,3 +50,14 @@ def wrap_model(model: nn.Module, distributed: bool, find_unused: bool = False) -
 def unwrap(model: nn.Module) -> nn.Module:
     """The segmentor itself."""
     return model.module if is_module_wrapper(model) else model
+
+
+def share_means(model: nn.Module) -> None:
+    """Let losses that divide by a count average it over the processes of the run.
+
+    Args:
+        model: The segmentor.
+    """
+    for module in model.modules():
+        if hasattr(module, 'mean_over_processes'):
+            module.mean_over_processes = mean_over_processes

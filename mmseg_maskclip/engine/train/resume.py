@@ -43,6 +43,8 @@ class TrainOptions:
         amp: ``'fp16'``, ``'bf16'`` or None. Student and teacher run under the
             same autocast; scores against text are computed in single precision.
         auto_scale_lr: Scale the learning rate with the total batch.
+        from_scratch: Let a transductive run start without a trained model.
+        full_checkpoint: Write what is frozen into checkpoints, too.
     """
 
     work_dir: str
@@ -55,6 +57,8 @@ class TrainOptions:
     deterministic: bool = False
     amp: str | None = None
     auto_scale_lr: bool = False
+    from_scratch: bool = False
+    full_checkpoint: bool = False
 
 
 def resumed_path(options: TrainOptions) -> Path | None:

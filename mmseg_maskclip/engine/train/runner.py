@@ -15,6 +15,7 @@ from mmseg_maskclip.engine.border import from_config
 from mmseg_maskclip.engine.distributed import device_of_process
 from mmseg_maskclip.engine.train.checkpoint import link_latest, write_checkpoint
 from mmseg_maskclip.engine.train.parallel import unwrap
+from mmseg_maskclip.models.unregistered import needed_state
 from mmseg_maskclip.models.weights.averages import split_averages
 from mmseg_maskclip.models.weights.state_dict import load_exactly
 from mmseg_maskclip.utils import InputError, to_plain
@@ -34,12 +35,16 @@ class TrainRunner(IterBasedRunner):
         amp: ``'fp16'``, ``'bf16'`` or None for single precision.
         checkpoint_meta: Entries of every checkpoint's ``meta``, e.g. config and
             classes.
+        full_checkpoints: Whether checkpoints hold the frozen modules, too, that a test
+            forward runs through.
         kwargs: As in mmcv's ``IterBasedRunner``.
     """
 
     def __init__(self, *args: Any, accumulation: int = 1, amp: str | None = None,
-                 checkpoint_meta: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+                 checkpoint_meta: Mapping[str, Any] | None = None,
+                 full_checkpoints: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.full_checkpoints = full_checkpoints
         self.accumulation = accumulation
         self.amp = amp
         self.checkpoint_meta = dict(checkpoint_meta or {})
@@ -177,12 +182,15 @@ class TrainRunner(IterBasedRunner):
         # mmcv would also write buffers that are declared as rebuildable.
         # Hooks run before the iteration is counted, hence + 1. mmcv adds it to the file's name
         # alone, so that its resumed runs repeat an iteration.
+        model = unwrap(self.model)
+        state = model.state_dict()
+        if self.full_checkpoints:
+            state.update(needed_state(model))
         content = {
             'meta': to_plain({**self.checkpoint_meta, **(self.meta or {}), **(meta or {}),
                               'mmcv_version': mmcv.__version__, 'epoch': self.epoch + 1,
                               'iter': self.iter + 1}),
-            'state_dict': {key: value.cpu()
-                           for key, value in unwrap(self.model).state_dict().items()}}
+            'state_dict': {key: value.cpu() for key, value in state.items()}}
         if save_optimizer:
             content['optimizer'] = self.optimizer.state_dict()
             content['stateful'] = {name: item.state_dict()
@@ -206,8 +214,11 @@ class TrainRunner(IterBasedRunner):
         if 'optimizer' not in content:
             raise InputError(f'{path} was written without the optimizer and cannot be resumed: '
                              'start a new run from its weights with --load-from.')
+        model = unwrap(self.model)
         state, self._averages = split_averages(content['state_dict'])
-        load_exactly(unwrap(self.model), state, path,
+        # What is frozen has come from its own file already.
+        state = {key: value for key, value in state.items() if key not in needed_state(model)}
+        load_exactly(model, state, path,
                      'Resume with the config it was made with, or start a new run from its '
                      'weights with --load-from.')
         try:

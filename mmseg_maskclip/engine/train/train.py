@@ -35,12 +35,13 @@ from mmseg_maskclip.engine.samples import settle_flip
 from mmseg_maskclip.engine.train import ema as ema_labeller  # noqa: F401  (registration)
 from mmseg_maskclip.engine.train.checkpoint import read_checkpoint, remove_leftovers
 from mmseg_maskclip.engine.train.checks.rehearsal import rehearse_sample
+from mmseg_maskclip.engine.train.checks.transductive import require_start
 from mmseg_maskclip.engine.train.data import build_train_loader
 from mmseg_maskclip.engine.train.evaluation import register_evaluation
 from mmseg_maskclip.engine.train.hooks import NoiseHook, StageHook, StepHook
 from mmseg_maskclip.engine.train.labels import check_labels
 from mmseg_maskclip.engine.train.log import log_file, log_start, quiet_mmcv, usable_log_config
-from mmseg_maskclip.engine.train.parallel import unwrap, wrap_model
+from mmseg_maskclip.engine.train.parallel import share_means, unwrap, wrap_model
 from mmseg_maskclip.engine.train.resume import (
     TrainOptions,
     check_same_model,
@@ -53,17 +54,13 @@ from mmseg_maskclip.engine.train.resume import (
 from mmseg_maskclip.engine.train.runner import TrainRunner
 from mmseg_maskclip.engine.train.settings import accumulation_of, check_settings, settle_batch
 from mmseg_maskclip.engine.unread import warn_of_unread
-from mmseg_maskclip.models import MaskClipPlus
 from mmseg_maskclip.models.pseudo_labels.iteration_hook import IterationHook
-from mmseg_maskclip.models.weights.averages import without_averages
-from mmseg_maskclip.models.weights.official import adapt_official
+from mmseg_maskclip.models.pseudo_labels.pseudo_labelled import PseudoLabelled
+from mmseg_maskclip.models.weights.load import start_from
 from mmseg_maskclip.models.weights.pretrained import check_pretrained, without_pretrained
-from mmseg_maskclip.models.weights.state_dict import load_fitting
 from mmseg_maskclip.utils import atomic_path, writable_dir
 
 __all__ = ['TrainOptions', 'train_model']
-
-_TEXT_EMBEDDINGS = ('decode_head.text.',)
 
 
 def train_model(config: Config, options: TrainOptions) -> nn.Module:
@@ -93,6 +90,7 @@ def train_model(config: Config, options: TrainOptions) -> nn.Module:
     resumed = read_checkpoint(path) if path else None
     if resumed:
         check_same_model(config, resumed, path)
+    require_start(config, options, resumed is not None)
     seed = choose_seed(config, options, resumed)
     started, text = timestamp(), config.pretty_text
     name = Path(config.filename or 'config.py').name
@@ -141,8 +139,10 @@ def _prepare(config: Config, options: TrainOptions, precision: Precision, seed: 
         wrapped, optimizer=_build_optimizer(model, config), work_dir=str(options.work_dir),
         logger=logger, meta=_meta(options, seed), max_iters=config.runner.max_iters,
         accumulation=accumulation_of(config), amp=options.amp,
+        full_checkpoints=options.full_checkpoint,
         checkpoint_meta={'model': describe_model(config), 'CLASSES': model.CLASSES,
-                         'PALETTE': model.PALETTE})
+                         'PALETTE': model.PALETTE, **getattr(model, 'checkpoint_meta', {})})
+    share_means(model)
     _register_hooks(runner, config, precision, NoiseHook(seed, options.diff_seed))
     if options.validate and config.get('evaluation'):
         if config.data.get('val'):
@@ -182,11 +182,8 @@ def _build_student(config: Config, dataset: Any, options: TrainOptions,
             from_config('the model', 'cannot be given its weights'):
         model.init_weights()
     if options.load_from and not resuming:
-        state = without_averages(read_checkpoint(options.load_from)['state_dict'],
-                                 options.load_from)
-        state = adapt_official(state, options.load_from)
-        # The text embeddings are those of this run's classes, whatever the earlier run's were.
-        load_fitting(model, state, options.load_from, skip=_TEXT_EMBEDDINGS)
+        content = read_checkpoint(options.load_from)
+        start_from(model, content['state_dict'], options.load_from)
     model.CLASSES, model.PALETTE = dataset.CLASSES, dataset.PALETTE
     return model
 
@@ -222,7 +219,7 @@ def _register_hooks(runner: TrainRunner, config: Config, precision: Precision,
             priority = settings.pop('priority', 'NORMAL')
             runner.register_hook(build_from_cfg(settings, HOOKS), priority=priority)
     model = unwrap(runner.model)
-    if isinstance(model, MaskClipPlus) and model.labeller.used:
+    if isinstance(model, PseudoLabelled) and model.labeller.used:
         if not any(isinstance(hook, IterationHook) for hook in runner.hooks):
             runner.register_hook(IterationHook())
         runner.register_hook(StageHook())

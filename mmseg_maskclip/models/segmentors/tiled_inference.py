@@ -44,10 +44,16 @@ class TiledInference:
 
     test_cfg: Any
     align_corners: bool
-    #: What scores (..., K) pass at the size of the network input: after they are resized from the
-    #: grid to their window, before windows are averaged and resized to the image (None: nothing).
-    activation: Callable[[Tensor], Tensor] | None = None
     _watchers: tuple[Watcher, ...] = ()
+
+    @property
+    def activation(self) -> Callable[[Tensor], Tensor] | None:
+        """What scores (..., K) pass at the size of the network input, None for nothing.
+
+        That is after they are resized from the grid to their window, and before windows are
+        averaged and resized to the image.
+        """
+        return None
 
     def watch(self, callback: Watcher) -> None:
         """Show every image that is labelled from now on to somebody.

@@ -12,7 +12,7 @@ from mmseg.models.segmentors import EncoderDecoder
 from mmseg.ops import resize
 from torch import Tensor
 
-from mmseg_maskclip.clip import pick_device
+from mmseg_maskclip.clip import load_vocabulary, pick_device
 from mmseg_maskclip.models.backbones import PromptedClipViT
 from mmseg_maskclip.models.decode_heads import ZegClipHead
 from mmseg_maskclip.models.pseudo_labels.labeller import Labeller, class_ids
@@ -71,6 +71,7 @@ class ZegClip(PseudoLabelled, ReplaceableClasses, TiledInference, EncoderDecoder
             self.labeller = _self_labeller(classes, self.unseen, labelling or {})
         self.seen_offset = require_number(
             (self.test_cfg or {}).get('seen_offset', 0.0), 'test_cfg.seen_offset')
+        self._offset: tuple[tuple, Tensor] | None = None
         #: What is recorded of the CLIP file behind the weights; filled when they are loaded.
         self.frozen_weights: dict[str, Any] = {}
 
@@ -105,6 +106,13 @@ class ZegClip(PseudoLabelled, ReplaceableClasses, TiledInference, EncoderDecoder
         return tuple(index for index in range(self.decode_head.num_classes)
                      if index not in self.unseen)
 
+    @property
+    def checkpoint_meta(self) -> dict[str, Any]:
+        """What checkpoints record: the frozen weights, and the names behind the text embeddings."""
+        names = self.decode_head.vocabulary
+        return {'frozen_weights': self.frozen_weights, 'text_classes': None if names is None
+                else list(load_vocabulary(names).class_names)}
+
     def init_weights(self) -> None:
         """Load the frozen tower and the text embeddings.
 
@@ -124,10 +132,13 @@ class ZegClip(PseudoLabelled, ReplaceableClasses, TiledInference, EncoderDecoder
         if not self.seen_offset or not self.unseen:
             # The same for all classes, it would change nothing.
             return torch.sigmoid
-        offset = torch.full((self.decode_head.num_classes,), float(self.seen_offset),
-                            device=self.decode_head.text.embeddings.device)
-        offset[list(self.unseen)] = 0
-        return partial(_less, offset=offset)
+        device = self.decode_head.text.embeddings.device
+        key = (device, self.seen_offset, self.unseen)
+        if self._offset is None or self._offset[0] != key:
+            offset = torch.full((self.decode_head.num_classes,), float(self.seen_offset))
+            offset[list(self.unseen)] = 0
+            self._offset = (key, offset.to(device))
+        return partial(_less, offset=self._offset[1])
 
     def probabilities(self, scores: Tensor) -> Tensor:
         """The scores themselves: masks of classes are not exclusive, and add up to anything."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mmseg_maskclip.clip import (
     CheckpointContent,
@@ -22,10 +23,11 @@ from mmseg_maskclip.models.weights.averages import without_averages
 from mmseg_maskclip.models.weights.clip import load_clip
 from mmseg_maskclip.models.weights.files import locate_weights
 from mmseg_maskclip.models.weights.official import adapt_official
-from mmseg_maskclip.models.weights.state_dict import load_exactly
-from mmseg_maskclip.models.weights.zegclip import load_zegclip
+from mmseg_maskclip.models.weights.state_dict import load_exactly, load_fitting
+from mmseg_maskclip.models.weights.zegclip import load_zegclip, start_zegclip
 from mmseg_maskclip.utils import InputError
 
+_TEXT_EMBEDDINGS = ('decode_head.text.',)
 _TRAINED = 'Give the checkpoint that training the config wrote, WORK_DIR/latest.pth.'
 
 
@@ -67,6 +69,26 @@ def load_weights(model: nn.Module, path: str | Path,
     if isinstance(model, ReplaceableClasses) and model.class_weight is not None:
         load_class_weight(model.class_weight, model.decode_head, device)
     return dict(content.meta)
+
+
+def start_from(model: nn.Module, state: Mapping[str, Tensor], path: str | Path) -> None:
+    """Start a new run from the weights of a checkpoint.
+
+    The text embeddings are those of this run's classes, whatever the earlier run's were.
+
+    Args:
+        model: The segmentor, its own weights loaded.
+        state: The checkpoint's weights.
+        path: Its file.
+
+    Raises:
+        InputError: If too little of it fits; of a :class:`ZegClip` all has to.
+    """
+    state = without_averages(state, path)
+    if isinstance(model, ZegClip):
+        start_zegclip(model, state, path)
+    else:
+        load_fitting(model, adapt_official(state, path), path, skip=_TEXT_EMBEDDINGS)
 
 
 def _load_trained(model: nn.Module, content: CheckpointContent) -> None:

@@ -100,6 +100,23 @@ def load_zegclip(model: ZegClip, content: CheckpointContent,
                  any_shape=[key for key in learned if key.startswith(_TEXT)])
 
 
+def start_zegclip(model: ZegClip, state: Mapping[str, Tensor], path: str | Path) -> None:
+    """Start a new run from what an earlier one has learned; text and tower are this run's.
+
+    Args:
+        model: The segmentor, its own weights loaded.
+        state: The checkpoint's weights.
+        path: Its file.
+
+    Raises:
+        InputError: If it is of another kind of model, or other prompts.
+    """
+    own = {key: value for key, value in model.state_dict().items() if key.startswith(_TEXT)}
+    learned = {key: value for key, value in adapt_zegclip(state, path).items()
+               if not key.startswith((TOWER, _TEXT))}
+    load_exactly(model, {**learned, **own}, path, _TRAINED)
+
+
 def adapt_zegclip(state: Mapping[str, Tensor], path: str | Path) -> dict[str, Tensor]:
     """Rename the weights of a checkpoint of the official ZegCLIP, and drop the dead ones.
 

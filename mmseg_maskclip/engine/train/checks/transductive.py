@@ -1,0 +1,65 @@
+"""Where a transductive run of ZegCLIP starts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from mmcv import Config
+
+from mmseg_maskclip.clip import read_checkpoint_file
+from mmseg_maskclip.engine.train.resume import TrainOptions
+from mmseg_maskclip.utils import InputError
+
+_MODE = 'transductive'
+_SHIPPED = 'zegclip_transductive_'
+
+
+def require_start(config: Config, options: TrainOptions, resuming: bool) -> None:
+    """Refuse a transductive run without a model that has learned the seen classes.
+
+    Its first pseudo-labels would be those of a random decoder.
+
+    Args:
+        config: Of the run.
+        options: How it is started.
+        resuming: Whether it goes on with an earlier one.
+
+    Raises:
+        InputError: If it starts without a checkpoint, or from one that was trained with the
+            labels of the unseen classes; not with ``from_scratch``.
+    """
+    mode = config.model.get('mode')
+    if config.model.get('type') != 'ZegClip' or mode != _MODE or options.from_scratch or resuming:
+        return
+    if options.load_from is None:
+        raise InputError(
+            'a transductive run labels the unseen classes by its own model, which has to know the '
+            f'seen ones: {_how_to_start(config)}, or give --from-scratch.')
+    recorded = read_checkpoint_file(options.load_from).meta.get('model')
+    trained = json.loads(recorded).get('mode') if isinstance(recorded, str) else None
+    if trained == 'supervised':
+        raise InputError(f'{options.load_from} was trained with the labels of all classes, the '
+                         f'unseen ones among them: {_how_to_start(config)}, or give '
+                         '--from-scratch to start from it all the same.')
+
+
+def _how_to_start(config: Config) -> str:
+    inductive = _inductive_config(Path(config.filename or ''))
+    if inductive is None:
+        return ("train the config with mode='inductive' first, and start from its checkpoint with "
+                '--load-from WORK_DIR/iter_N.pth')
+    half = Config.fromfile(str(inductive)).runner.max_iters // 2
+    return (f'run python tools/train.py {inductive}, then this one with --load-from '
+            f'work_dirs/{inductive.stem}/iter_{half}.pth')
+
+
+def _inductive_config(path: Path) -> Path | None:
+    """The shipped config whose half-way checkpoint is the published start of another."""
+    if not path.name.startswith(_SHIPPED):
+        return None
+    # zegclip_transductive_{clip}_{crop}_{schedule}_{dataset}.py; names of CLIPs and crops have
+    # no underscore.
+    clip, crop, _, dataset = path.stem[len(_SHIPPED):].split('_', 3)
+    found = sorted(path.parent.glob(f'zegclip_{clip}_{crop}_*_{dataset}.py'))
+    return found[0] if found else None
