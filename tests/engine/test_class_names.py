@@ -46,6 +46,10 @@ LISTS = {'VOC21Dataset': ('voc21', 2), 'VOC20Dataset': ('voc20', 2),
          'COCOObjectDataset': ('coco_object', 0), 'COCOStuff164kDataset': ('coco_stuff', 0),
          'ADE150Dataset': ('ade20k', 0), 'Cityscapes19Dataset': ('cityscapes', 0)}
 
+ZEGCLIP = {'VOC20Dataset': 'zegclip_voc', 'COCOStuff164kDataset': 'zegclip_coco_stuff',
+           'Context59Dataset': 'sclip_context59', 'Context60Dataset': 'sclip_context60',
+           'ADE150Dataset': 'ade'}
+
 
 def test_published_prompts_are_known_names_of_their_classes(warned):
     for dataset, prompts in PROMPTS.items():
@@ -56,6 +60,15 @@ def test_published_prompts_are_known_names_of_their_classes(warned):
             moved[swapped[0]], moved[swapped[1]] = moved[swapped[1]], moved[swapped[0]]
             with pytest.raises(InputError, match='give both in the same order'):
                 check_classes(_model(moved), _published(dataset))
+    assert not warned
+
+
+@cases('dataset, vocabulary', ZEGCLIP.items())
+def test_zegclip_asks_for_the_names_of_the_data_sets(dataset, vocabulary, warned):
+    names = load_vocabulary(vocabulary).class_names
+    # mmseg's ADE20K has a class 'bed ', with a trailing blank.
+    assert names == tuple(name.strip() for name in DATASETS.get(dataset).CLASSES)
+    check_classes(_model(names), _published(dataset))
     assert not warned
 
 
