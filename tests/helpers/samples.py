@@ -1,4 +1,5 @@
-"""Labelled pictures in their data sets' own encoding: real ones, or drawn stand-ins.
+"""Labelled pictures in their data sets' own encoding, and text embeddings as ZegCLIP's code keeps
+them, bare arrays: real ones, or drawn stand-ins.
 
 The stand-ins have the names and ids of the real files, so that one test reads both.
 """
@@ -6,8 +7,9 @@ The stand-ins have the names and ids of the real files, so that one test reads b
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ CITYSCAPES = 'frankfurt_000000_000294'
 TRAIN_IDS = {1: 255, 2: 255, 3: 255, 4: 255, 7: 0, 8: 1, 11: 2, 13: 4, 17: 5, 20: 7, 21: 8,
              23: 10, 24: 11, 26: 13}
 THINGS = (24, 26)
+TEXT_WIDTH = 512
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,3 +113,25 @@ def _write_cityscapes(root: Path) -> None:
     for kind, values in {'labelIds': labels, 'labelTrainIds': table[labels],
                          'instanceIds': instances}.items():
         write_labels(root / 'gtFine' / f'{CITYSCAPES}_gtFine_{kind}.png', values)
+
+
+def real_text() -> Path | None:
+    """The folder ``real_text`` in or beside the one MASKCLIP_SAMPLES names; None without it."""
+    root = os.environ.get('MASKCLIP_SAMPLES')
+    folders = [Path(root).resolve() / 'real_text', Path(root).resolve().parent / 'real_text']
+    return next((folder for folder in folders if folder.is_dir()), None) if root else None
+
+
+def drawn_text(root: Path, files: Mapping[str, Sequence[str]]) -> Path:
+    """Write stand-ins: a row is a unit vector that follows from its class's name.
+
+    Args:
+        root: The folder.
+        files: Class names of each file.
+    """
+    for file, names in files.items():
+        rows = np.stack([np.random.default_rng(
+            int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], 'big')
+        ).standard_normal(TEXT_WIDTH) for name in names])
+        np.save(root / file, (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype('f2'))
+    return root

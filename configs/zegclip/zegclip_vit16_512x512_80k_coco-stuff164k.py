@@ -1,0 +1,12 @@
+_base_ = [
+    '../_base_/models/zegclip_vit16.py',
+    '../_base_/datasets/zegclip/coco-stuff164k.py',
+    '../_base_/schedules/schedule_80k_zegclip.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    unseen={{_base_.unseen}},
+    backbone=dict(num_prompts=100),
+    decode_head=dict(
+        num_classes={{_base_.num_classes}}, vocabulary={{_base_.vocabulary}}))
+data = dict(train=dict(unlabelled='unseen'))
