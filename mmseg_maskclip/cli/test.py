@@ -207,6 +207,7 @@ def read_test_config(args: argparse.Namespace, chosen: Composition | None = None
     """
     from mmseg_maskclip.engine import config as configs
     from mmseg_maskclip.engine.heads.compose import config_of
+    from mmseg_maskclip.engine.overrides import own_images, pipelines
 
     options = parse_options(args.cfg_options)
     if chosen is None:
@@ -215,13 +216,13 @@ def read_test_config(args: argparse.Namespace, chosen: Composition | None = None
         config = config_of(chosen)
         configs.merge_options(config, options, f'the config of {chosen.flags}')
     if args.img_dir:
-        configs.set_images(config, args.img_dir)
+        own_images.set_images(config, args.img_dir)
     if args.classes:
-        configs.set_classes(config, args.classes, args.background)
+        own_images.set_classes(config, args.classes, args.background)
     if args.img_scale:
-        configs.set_img_scale(config, tuple(args.img_scale))
+        pipelines.set_img_scale(config, tuple(args.img_scale))
     if args.aug_test:
-        configs.set_aug_test(config)
+        pipelines.set_aug_test(config)
     if args.corruption and args.corruption != ALL:
-        configs.set_corruption(config, args.corruption, args.severity or 1)
+        pipelines.set_corruption(config, args.corruption, args.severity or 1)
     return config

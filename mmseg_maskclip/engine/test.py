@@ -121,7 +121,9 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
     device = device_of_process()
     with main_process_first(), from_config('the model', 'cannot be given its weights'):
         meta = load_weights(model, checkpoint, str(device))
-    check_trained_classes(meta, dataset)
+    # Other classes than it was trained for may well be as many.
+    if not config.model.get('transfer', False):
+        check_trained_classes(meta, dataset)
     model.CLASSES, model.PALETTE = dataset.CLASSES, dataset.PALETTE
     started = time.time()
     with inference_precision(config, device):

@@ -1,0 +1,1 @@
+"""What flags of the command line change in a config."""
