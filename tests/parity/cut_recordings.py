@@ -25,7 +25,8 @@ NAMES = ('vit_clip_visual', 'vit_text', 'rn_clip_visual', 'rn_text', 'maskclip_h
          'pamr', 'head_postprocess', 'deep_clip_visual', 'deep_text', 'heads_images_vit',
          'heads_images_deep', 'head_sclip', 'head_clearclip', 'head_naclip', 'head_gem',
          'head_surgery', 'head_itaclip', 'head_resclip', 'head_scclip', 'query_bank',
-         'slide_sclip', 'slide_naclip', 'slide_clearclip')
+         'slide_sclip', 'slide_naclip', 'slide_clearclip', 'zegclip_inductive',
+         'zegclip_transductive', 'zegclip_fully')
 # Sizes and cases kept of each read-out, and one image of each: no square, where there is another,
 # and the tower that is deep enough.
 HEADS = {
@@ -49,6 +50,9 @@ IMAGES = {'vit/64x64': 2, 'vit/80x112': 1, 'rn/64x64': 1, 'rn/96x160': 1}
 PAMR_IMAGES, PAMR_MAPS = 1, 2
 # The dense last layer reads keys and values alone.
 UNREAD = ('attnpool.q_proj.weight', 'decode_head.q_proj.weight')
+# What the published decoder of ZegCLIP computes and drops, or never computes.
+DEAD = re.compile(r'sd/decode_head\.decoder_1\.layers\.(\d\.(self_attn|norm1)|2\.(linear|norm'
+                  r'|multihead_attn\.(v|proj)\.)).*')
 # DeepLabv2's branches of dilation 12 and more: on the recorded grid of 8x12 positions, all of
 # their 3x3 taps but the middle one touch zero padding.
 PADDED = tuple(f'aspp_modules.{branch}.conv.weight' for branch in (1, 2, 3))
@@ -68,6 +72,9 @@ def cut(name: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         # Of what has no images first, rows: (7, h, w), (T, T), labels.
         return {key: array[:1] if array.ndim == 4 or key.endswith(('/norm', '/cls')) else array
                 for key, array in kept.items() if 'every4' not in key or 'minmax' not in key}
+    if name.startswith('zegclip'):
+        return {key: np.ones_like(array) if DEAD.match(key) else array
+                for key, array in arrays.items()}
     return {key: _without_unread(key, array) for key, array in arrays.items()}
 
 
