@@ -10,6 +10,7 @@ import torch
 from mmseg.datasets import DATASETS, build_dataset
 
 import mmseg_maskclip.datasets  # noqa: F401 registers the data sets
+from mmseg_maskclip.clip import load_vocabulary
 
 from helpers.cases import cases
 from helpers.voc_tree import write_image, write_labels
@@ -17,6 +18,7 @@ from helpers.voc_tree import write_image, write_labels
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / 'configs/_base_/datasets'
 CONFIGS = sorted(FOLDER.glob('*.py'))
+ZEGCLIP = sorted((FOLDER / 'zegclip').glob('*.py'))
 # Test and training settings of the published data sets (long x short side; crop).
 SETTINGS = {
     'pascal_voc12_aug_20': ((2048, 512), (512, 512), True, 4),
@@ -86,7 +88,7 @@ def test_half_size_cityscapes_changes_the_test_alone():
     assert half.data.test == whole.data.test
 
 
-def make_files(part, root):
+def make_files(part, root, size=(40, 60)):
     """Two labelled pictures wherever a part of a config looks for them."""
     kind = DATASETS.get(part.type)
     suffixes = {'COCOStuff164kDataset': ('.jpg', '_labelTrainIds.png'),
@@ -99,9 +101,9 @@ def make_files(part, root):
         (root / path).write_text('a\nb\n')
     labels = part.get('ann_dir') or []
     for name in ('a', 'b'):
-        write_image(root / part.img_dir / f'{name}{image_suffix}', (40, 60))
+        write_image(root / part.img_dir / f'{name}{image_suffix}', size)
         for folder in [labels] if isinstance(labels, str) else labels:
-            write_labels(root / folder / f'{name}{label_suffix}', np.full((40, 60), 3))
+            write_labels(root / folder / f'{name}{label_suffix}', np.full(size, 3))
 
 
 @cases('path', [path for path in CONFIGS if path.stem != 'image_folder'],
@@ -155,3 +157,33 @@ def test_image_folder(tmp_path):
     dataset = build_dataset(config.data.test, {'test_mode': True})
     assert dataset[0]['img'][0].shape[1] == 512
     assert config.vocabulary == dataset.CLASSES
+
+
+@cases('path', ZEGCLIP, ids=lambda path: path.stem)
+def test_zegclip_changes_pipelines_and_class_names_alone(path):
+    config, plain = load(f'zegclip/{path.stem}'), load(path.stem)
+    names = DATASETS.get(config.dataset_type).CLASSES
+    if names is not None:
+        # mmseg's ADE20K has a class 'bed ', with a trailing blank.
+        assert load_vocabulary(config.vocabulary).class_names == tuple(map(str.strip, names))
+    for part in ('train', 'val', 'test'):
+        config.data[part].pipeline = plain.data[part].pipeline
+    assert config.data == plain.data
+    assert (config.num_classes, config.get('unseen')) == (plain.num_classes, plain.get('unseen'))
+
+
+@cases('path', [path for path in ZEGCLIP if path.stem != 'image_folder'],
+       ids=lambda path: path.stem)
+def test_zegclip_crops_and_its_short_side_of_512_whatever_the_long_one(path, tmp_path):
+    config = load(f'zegclip/{path.stem}')
+    for part in (config.data.train, config.data.val, config.data.test):
+        part.data_root = str(tmp_path)
+        make_files(part, tmp_path, (30, 150))
+    sample = build_dataset(config.data.train)[0]
+    assert sample['img'].data.shape == (3, 512, 512)
+    assert sample['gt_semantic_seg'].data.shape == (1, 512, 512)
+    steps = {step.type: step for step in config.data.train.pipeline}
+    assert (steps['Resize'].img_scale, steps['Resize'].ratio_range) == ((2048, 512), (0.5, 2.0))
+    assert steps['RandomCrop'].cat_max_ratio == 0.75 and steps['Pad'].seg_pad_val == 255
+    for part in (config.data.val, config.data.test):
+        assert build_dataset(part, {'test_mode': True})[0]['img'][0].shape == (3, 512, 2560)

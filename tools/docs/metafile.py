@@ -12,6 +12,8 @@ from mmseg_maskclip.utils import InputError, atomic_path, require_file
 from docs.methods import methods_table
 from docs.tables import markdown_table
 
+# What tells models apart beside their CLIP; each has a column where a model states it.
+_COLUMNS = ('Student', 'Setting', 'Parameters', 'Learned', 'Multiply-adds')
 # "table": a row a model. "methods": a row a method, of the CLIP models named behind the file.
 _BLOCK = re.compile(r'(<!-- (?:table: (?P<file>\S+)|methods: (?P<wide>\S+) of (?P<towers>[^\n]+)) '
                     r'-->\n).*?(<!-- end of table -->)', re.DOTALL)
@@ -40,7 +42,8 @@ def models_table(models: list[dict], link_root: str) -> str:
     """A Markdown table: model, data set, metrics, source, config.
 
     What tells the models apart beside their CLIP has a column where it is
-    stated: the student, the setting it is trained in, its parameters.
+    stated: the student, the setting it is trained in, its parameters, those
+    of them that learn, its multiply-adds.
 
     Args:
         models: What :func:`read_metafile` returns.
@@ -48,7 +51,7 @@ def models_table(models: list[dict], link_root: str) -> str:
     """
     results = [(model, result) for model in models for result in model['Results']]
     metrics = list(dict.fromkeys(name for _, result in results for name in result['Metrics']))
-    metadata = ['CLIP', *(key for key in ('Student', 'Setting', 'Parameters')
+    metadata = ['CLIP', *(key for key in _COLUMNS
                           if any(key in model['Metadata'] for model in models))]
     header = ['CLIP', *(key.lower() for key in metadata[1:]), 'data set', *metrics, 'from',
               'config']

@@ -60,8 +60,9 @@ def test_without_words_the_model_is_tested_as_it_was_trained(pictures):
     config = _changed(VOC, pictures)
     assert config.model == trained.model
     dataset = build_dataset(config.data.test, {'test_mode': True})
-    assert list(load_vocabulary('zegclip_voc').class_names) == dataset.CLASSES
-    assert _changed(VOC, pictures, vocabulary=None).data.test.classes == dataset.CLASSES
+    names = list(load_vocabulary('zegclip_voc').class_names)
+    assert names == dataset.CLASSES
+    assert _changed(VOC, pictures, vocabulary=None).data.test.classes == names
 
 
 def test_several_test_sets_give_way_to_the_folder(pictures):
