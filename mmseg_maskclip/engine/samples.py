@@ -8,9 +8,10 @@ import numpy as np
 from mmseg.datasets.pipelines import Collect, MultiScaleFlipAug, RandomFlip
 from torch.utils.data import Dataset
 
-from mmseg_maskclip.datasets import UnreadableSample
+from mmseg_maskclip.datasets import OpenVocabularyMixin, UnreadableSample
 from mmseg_maskclip.datasets.checking import parts_of
 from mmseg_maskclip.datasets.reading import why_unreadable
+from mmseg_maskclip.datasets.splits import reduce_zero
 from mmseg_maskclip.engine.border import last_line
 from mmseg_maskclip.utils import InputError
 
@@ -97,6 +98,27 @@ def located(dataset: Any, index: int) -> tuple[Any, int]:
     if hasattr(dataset, 'dataset'):
         return located(dataset.dataset, index % len(dataset.dataset))
     return dataset, index
+
+
+def truth_of(dataset: Any, index: int) -> tuple[np.ndarray, int, str]:
+    """Ground truth of a sample in class ids, of data sets of ours and of mmseg.
+
+    Args:
+        dataset: A data set, perhaps several that are joined.
+        index: Index of the sample in it.
+
+    Returns:
+        Class ids (H, W), the id of ignored pixels, and what to call it in an error.
+
+    Raises:
+        InputError: If it can't be read.
+    """
+    part, index = located(dataset, index)
+    truth = part.get_gt_seg_map_by_idx(index)
+    if part.reduce_zero_label and not isinstance(part, OpenVocabularyMixin):
+        # mmseg leaves that to its metrics.
+        truth = reduce_zero(truth, part.ignore_index)
+    return truth, part.ignore_index, f'the label of {part.img_infos[index]["filename"]}'
 
 
 def _image_path(part: Any, index: int) -> str | None:

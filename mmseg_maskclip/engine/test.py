@@ -54,7 +54,8 @@ class TestOptions:
         metrics: Metrics to evaluate, empty for none.
         eval_options: Keyword arguments for the dataset's ``evaluate``, or what
             :class:`LabelFiles` takes; ``confusion`` names the files of a
-            confusion matrix, see :class:`ConfusionFiles`.
+            confusion matrix, see :class:`ConfusionFiles`, ``seen_offsets`` the
+            offsets of a calibration curve, see :class:`SeenOffsets`.
         out: Pickle file for all label maps.
         show_dir: Folder for pictures.
         opacity: Of the labels drawn over the pictures.
@@ -117,6 +118,7 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
     _check_options(dataset, options)
     outputs = Outputs(dataset, options)
     model = build_model(config)
+    outputs.watch(model)
     check_classes(model, dataset)
     device = device_of_process()
     with main_process_first(), from_config('the model', 'cannot be given its weights'):
@@ -140,8 +142,8 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
                                **outputs.eval_options)
     _warn_of_labels(areas[AREAS.index('label')], images, pixels, dataset)
     extra = {'fidelity': getattr(getattr(model, 'backbone', None), 'fidelity', None),
-             'seconds': round(time.time() - started, 2), **options.extra}
-    _write_record(metrics, config, checkpoint, totals, extra, options)
+             'seconds': round(time.time() - started, 2), **outputs.record(), **options.extra}
+    outputs.write_beside(_write_record(metrics, config, checkpoint, totals, extra, options))
     return metrics
 
 
@@ -232,7 +234,7 @@ def _warn_of_labels(labelled: Tensor, images: int, pixels: int, dataset: Any) ->
 
 
 def _write_record(metrics: dict, config: Config, checkpoint: str, totals: _Totals, extra: dict,
-                  options: TestOptions) -> None:
+                  options: TestOptions) -> Path:
     scale = 'multi' if options.extra.get('aug_test') else 'single'
     path = unused_name(Path(options.work_dir) / f'eval_{scale}_scale_{timestamp()}.json')
     write_json(path, {
@@ -241,3 +243,4 @@ def _write_record(metrics: dict, config: Config, checkpoint: str, totals: _Total
         'unreadable': totals.unreadable, 'processes': get_dist_info()[1], **extra,
         'versions': versions(), 'model': config.model, 'data': config.data.test})
     print_log(f'Metrics: {path}', 'mmseg')
+    return path

@@ -15,6 +15,7 @@ from mmseg_maskclip.ops.entities import (
 )
 from mmseg_maskclip.ops.label_maps import (
     best_classes,
+    best_in_groups,
     label_map,
     probability_map,
 )
@@ -80,6 +81,7 @@ __all__ = [
     'background_labels',
     'background_probabilities',
     'best_classes',
+    'best_in_groups',
     'class_cosines',
     'close_labels',
     'compose_resize',

@@ -53,9 +53,50 @@ def best_classes(maps: Sequence[Scores],
         >>> labels, best
         (tensor([[0, 0, 1, 1]]), tensor([[1.0000, 0.7500, 0.7500, 1.0000]]))
     """
+    return scan(maps, _reader(maps, probabilities))
+
+
+def best_in_groups(maps: Sequence[Scores], groups: Sequence[Sequence[int]],
+                   probabilities: Callable[[Tensor], Tensor] = _softmax
+                   ) -> list[tuple[Tensor, Tensor]]:
+    """Best class of every pixel within each of some groups of classes, tile by tile.
+
+    Args:
+        maps: Score maps of one image, as for :func:`best_classes`.
+        groups: Class ids of each group, none of them empty.
+        probabilities: As there.
+
+    Returns:
+        Per group the class ids (H, W) int64 and their scores (H, W) float32; of equal
+        scores the lowest id.
+
+    Example:
+        >>> import torch
+        >>> from mmseg_maskclip.ops import HeldScores
+        >>> scores = HeldScores(torch.tensor([[[1.0, 3.0]], [[2.0, 0.0]], [[9.0, 9.0]]]))
+        >>> (labels, best), (other, _) = best_in_groups([scores], [[0, 1], [2]])
+        >>> labels, best, other
+        (tensor([[1, 0]]), tensor([[2., 3.]]), tensor([[2, 2]]))
+    """
+    read, device = _reader(maps, probabilities), maps[0].device
+    ids = [torch.tensor(sorted(group), device=device) for group in groups]
+    found = [(torch.empty(maps[0].size, dtype=torch.int64, device=device),
+              torch.empty(maps[0].size, device=device)) for _ in groups]
+    with full_precision(found[0][1]):
+        for box in tiles(maps):
+            values = read(box)
+            for group, (labels, best) in zip(ids, found):
+                best[box], place = values.index_select(2, group).max(dim=2)
+                labels[box] = group[place]
+    return found
+
+
+def _reader(maps: Sequence[Scores], probabilities: Callable[[Tensor], Tensor]
+            ) -> Callable[[tuple[slice, slice]], Tensor]:
+    """What classes are compared by: the scores of one map, the mean probability of several."""
     if len(maps) == 1:
-        return scan(maps, lambda box: maps[0].tile(*_bounds(box)))
-    return scan(maps, lambda box: mean_probability(maps, box, probabilities))
+        return lambda box: maps[0].tile(*_bounds(box))
+    return lambda box: mean_probability(maps, box, probabilities)
 
 
 def scan(maps: Sequence[Scores],

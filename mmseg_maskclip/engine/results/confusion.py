@@ -10,10 +10,8 @@ import numpy as np
 import torch
 from mmcv.utils import print_log
 
-from mmseg_maskclip.datasets import OpenVocabularyMixin
-from mmseg_maskclip.datasets.splits import reduce_zero
 from mmseg_maskclip.engine.distributed import is_main, sum_over_processes
-from mmseg_maskclip.engine.samples import located
+from mmseg_maskclip.engine.samples import truth_of
 from mmseg_maskclip.evaluation import count_confusion
 from mmseg_maskclip.utils import InputError, atomic_path, writable_dir, write_image
 from mmseg_maskclip.visualization.confusion import draw_confusion
@@ -56,13 +54,8 @@ class ConfusionFiles:
         Raises:
             InputError: If its label can't be read or doesn't fit.
         """
-        part, index = located(self._dataset, index)
-        truth = part.get_gt_seg_map_by_idx(index)
-        if part.reduce_zero_label and not isinstance(part, OpenVocabularyMixin):
-            # mmseg leaves that to its metrics.
-            truth = reduce_zero(truth, part.ignore_index)
-        self._counts += count_confusion(labels, truth, len(part.CLASSES), part.ignore_index,
-                                        f'the label of {part.img_infos[index]["filename"]}')
+        truth, ignored, name = truth_of(self._dataset, index)
+        self._counts += count_confusion(labels, truth, len(self._dataset.CLASSES), ignored, name)
 
     def finish(self) -> None:
         """Sum over all processes; the main one writes the files."""

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import mmcv
 import numpy as np
 from mmcv.utils import print_log
+from torch import nn
 
 from mmseg_maskclip.engine.distributed import is_main, merge_dicts
 from mmseg_maskclip.engine.inference import picture_of
 from mmseg_maskclip.engine.results.confusion import ConfusionFiles
 from mmseg_maskclip.engine.results.label_files import LabelFiles, check_folder, name_within
+from mmseg_maskclip.engine.results.offsets import SeenOffsets
 from mmseg_maskclip.utils import InputError, atomic_path, writable_dir, write_image
 from mmseg_maskclip.visualization.overlay import add_legend, classes_present, overlay
 
@@ -21,13 +23,16 @@ if TYPE_CHECKING:
     from mmseg_maskclip.engine.test import TestOptions
 
 _CONFUSION = 'confusion'
+_OFFSETS = 'seen_offsets'
 # Arguments of a data set's evaluate that are not the user's, and what gives them.
 _GIVEN = {'metric': 'use --eval', 'results': 'they are those of the model',
           'logger': 'it is the log of the run'}
 
 
 class Outputs:
-    """Label maps in one file, pictures, label files, a confusion matrix: what options name.
+    """Label maps in one file, pictures, label files, a confusion matrix, metrics over an offset.
+
+    What of them the options name.
 
     Args:
         dataset: The test set.
@@ -43,9 +48,10 @@ class Outputs:
         self._maps: dict[int, np.ndarray] = {}
         self._label_files: LabelFiles | None = None
         self._confusion: ConfusionFiles | None = None
+        self._offsets: SeenOffsets | None = None
         #: What is left of the options for the data set's ``evaluate``.
         self.eval_options = {key: value for key, value in options.eval_options.items()
-                             if key != _CONFUSION}
+                             if key not in (_CONFUSION, _OFFSETS)}
         if options.show_dir:
             # In this order: a refused run leaves no folder among the images.
             check_folder(options.show_dir, '--show-dir', dataset)
@@ -58,6 +64,8 @@ class Outputs:
                 raise InputError(f'--eval-options {_CONFUSION} needs --eval mIoU: it compares '
                                  'with labels.')
             self._confusion = ConfusionFiles(options.eval_options[_CONFUSION], dataset)
+        if _OFFSETS in options.eval_options:
+            self._offsets = SeenOffsets(options.eval_options[_OFFSETS], dataset, options.metrics)
         for key in self.eval_options:
             if key in _GIVEN:
                 raise InputError(f'--eval-options {key} cannot be set: {_GIVEN[key]}.')
@@ -65,6 +73,18 @@ class Outputs:
         unread = [key for key in self.eval_options if key not in known]
         if unread:
             print_log(f'--eval-options {", ".join(unread)}: nothing reads that.', 'mmseg', level=30)
+
+    def watch(self, model: nn.Module) -> None:
+        """See the scores of the images that a model labels, where something needs them.
+
+        Args:
+            model: Before its first image.
+
+        Raises:
+            InputError: If it is none that has them.
+        """
+        if self._offsets:
+            self._offsets.watch(model)
 
     def add(self, labels: np.ndarray, index: int, sample: dict) -> None:
         """Use one label map.
@@ -87,6 +107,8 @@ class Outputs:
             self._label_files.write(labels, index)
         if self._confusion:
             self._confusion.add(labels, index)
+        if self._offsets:
+            self._offsets.add(index)
 
     def _draw(self, labels: np.ndarray, index: int, sample: dict) -> None:
         names, palette = self._dataset.CLASSES, self._dataset.PALETTE
@@ -105,8 +127,23 @@ class Outputs:
             self._label_files.finish()
         if self._confusion:
             self._confusion.finish()
+        if self._offsets:
+            self._offsets.finish()
         if self._options.out:
             self._write_maps(self._options.out)
+
+    def record(self) -> dict:
+        """Entries of the record of the metrics; once everything is finished."""
+        return {} if self._offsets is None else {_OFFSETS: self._offsets.record()}
+
+    def write_beside(self, record: Path) -> None:
+        """Write what stands beside the record of the metrics, and log it.
+
+        Args:
+            record: The file.
+        """
+        if self._offsets:
+            self._offsets.write_beside(record)
 
     def _write_maps(self, out: str) -> None:
         folder = Path(self._options.tmpdir or self._options.work_dir)
