@@ -3,15 +3,18 @@
 import copy
 
 import pytest
+import torch
 from mmcv import Config
 from mmseg.datasets import build_dataset
 
 from mmseg_maskclip.clip import load_vocabulary
+from mmseg_maskclip.engine.build import build_model
 from mmseg_maskclip.engine.overrides.own_images import set_classes, set_images
 from mmseg_maskclip.utils import InputError
 
 from helpers.cases import cases
 from helpers.configs import CONFIGS, LEAVES, loaded
+from helpers.tools import assert_bad_input
 from helpers.voc_tree import write_image
 
 ZEGCLIP = [path for path in LEAVES if path.stem.startswith('zegclip_')]
@@ -63,6 +66,22 @@ def test_without_words_the_model_is_tested_as_it_was_trained(pictures):
     names = list(load_vocabulary('zegclip_voc').class_names)
     assert names == dataset.CLASSES
     assert _changed(VOC, pictures, vocabulary=None).data.test.classes == names
+
+
+def test_as_many_words_in_another_order_are_not_a_mistake(pictures, tmp_path, call_tool):
+    path = CONFIGS / 'tiny/zegclip_tinyvit8_128x128_400_tinyworld.py'
+    model = build_model(copy.deepcopy(loaded(path)))
+    model.init_weights()
+    names = loaded(path).vocabulary
+    torch.save({'meta': {'CLASSES': names}, 'state_dict': model.state_dict()},
+               tmp_path / 'trained.pth')
+    run = ['tools/test.py', path, tmp_path / 'trained.pth', '--img-dir', pictures, '--out',
+           tmp_path / 'labels.pkl', '--work-dir', tmp_path]
+    done = call_tool(*run, '--classes', *reversed(names))
+    assert done.returncode == 0, done.stderr
+    # With the config's own words the order still counts.
+    done = call_tool(*run, '--cfg-options', f"model.decode_head.vocabulary={names[::-1]}")
+    assert_bad_input(done, 'give both in the same order')
 
 
 def test_several_test_sets_give_way_to_the_folder(pictures):
