@@ -8,4 +8,4 @@ model = dict(
     unseen={{_base_.unseen}},
     decode_head=dict(num_classes={{_base_.num_classes}}, vocabulary={{_base_.vocabulary}}))
 data = dict(train=dict(unlabelled='unseen'))
-optimizer = dict(lr=0.001)
+optimizer = dict(lr=0.002)

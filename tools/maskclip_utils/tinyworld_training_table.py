@@ -1,8 +1,8 @@
-"""MaskCLIP+ in the embedded world over several seeds.
+"""Trained models in the embedded world over several seeds.
 
     python tools/maskclip_utils/tinyworld_training_table.py --groups students zero_shot
 
-Students, zero-shot, class weight, and the read-outs of teachers: prints the tables of
+Students, zero-shot, class weight, the read-outs of teachers, and ZegCLIP: prints the tables of
 docs/tinyworld.md, docs/class_weight.md and docs/readouts.md. A run takes two to three minutes on
 two cores; what was finished before is not repeated.
 """
@@ -11,7 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-GROUPS = ('students', 'zero_shot', 'class_weight', 'readouts')
+GROUPS = ('students', 'zero_shot', 'class_weight', 'readouts', 'zegclip')
 
 
 def parse_args() -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""MaskCLIP+ in the embedded world over several seeds, as one table."""
+"""Trained models in the embedded world over several seeds, as one table."""
 
 from __future__ import annotations
 
@@ -34,12 +34,15 @@ class Recipe:
         name: What the row is called.
         config: Name of a config in ``configs/tiny``.
         options: ``--cfg-options`` of it.
+        start: Name of a recipe of the group that runs before, and the iteration of its
+            checkpoint that this one starts from; None starts anew.
     """
 
     group: str
     name: str
     config: str
     options: dict = field(default_factory=dict)
+    start: tuple[str, int] | None = None
 
     @property
     def folder(self) -> str:
@@ -62,6 +65,7 @@ def _taught(name: str, method: str = '') -> Recipe:
                                     'tinyworld')
 
 
+_ZEGCLIP = 'zegclip_{}tinyvit8_128x128_{}_tinyworld'
 RECIPES = (
     Recipe('students', 'DeepLabv2', _STEM.format('tinyrn_deeplabv2', '', 400)),
     Recipe('students', 'SegFormer', _STEM.format('tinyrn_segformer', '', 600)),
@@ -77,6 +81,14 @@ RECIPES = (
     *(_weighted(f'gate, cw=1.1, {on}', mode='gate', cw=1.1, on=on) for on in PLACES),
     _taught('MaskCLIP'), _taught('CLIP Surgery', 'surgery_'), _taught('GEM', 'gem_'),
     _taught('SC-CLIP', 'scclip_'),
+    Recipe('zegclip', 'ZegCLIP, inductive', _ZEGCLIP.format('', 400)),
+    Recipe('zegclip', 'the same without prompts', _ZEGCLIP.format('no_prompts_', 400)),
+    Recipe('zegclip', 'MaskCLIP+, zero-shot',
+           'maskclip_plus_tinyvit8_deeplabv2_tiny_zero_shot_128x128_400_tinyworld'),
+    Recipe('zegclip', 'ZegCLIP, supervised', _ZEGCLIP.format('supervised_', 400)),
+    # Last: with several jobs, what it starts from has been trained by then.
+    Recipe('zegclip', 'ZegCLIP, transductive', _ZEGCLIP.format('transductive_', 200),
+           start=('ZegCLIP, inductive', 200)),
 )
 
 
@@ -106,8 +118,7 @@ def train_all(root: Path, work_dir: Path, recipes: Sequence[Recipe], seeds: Sequ
     runs = [(recipe, seed) for recipe in recipes for seed in seeds]
     with progress_bar(len(runs), 'training', 'run') as bar, ThreadPoolExecutor(jobs) as pool:
         def one(run: tuple[Recipe, int]) -> dict:
-            folder = work_dir / run[0].folder / tag_of(run[0], options) / str(run[1])
-            metrics = _train(root, folder, *run, jobs, options)
+            metrics = _train(root, work_dir, *run, jobs, options)
             bar.update(1)
             return metrics
 
@@ -134,14 +145,41 @@ def tag_of(recipe: Recipe, options: Sequence[str] = ()) -> str:
     return hashlib.sha256(words.encode()).hexdigest()[:8]
 
 
-def _train(root: Path, folder: Path, recipe: Recipe, seed: int, jobs: int,
+def folder_of(work_dir: Path, recipe: Recipe, seed: int, options: Sequence[str] = ()) -> Path:
+    """Where a run goes.
+
+    Args:
+        work_dir: Where all of them go.
+        recipe: What it trains.
+        seed: Its seed.
+        options: Further ``--cfg-options`` of all runs.
+    """
+    return work_dir / recipe.folder / tag_of(recipe, options) / str(seed)
+
+
+def _start(work_dir: Path, recipe: Recipe, seed: int, options: Sequence[str]) -> list[str]:
+    """The flags by which a run starts from an earlier one of the same seed."""
+    if recipe.start is None:
+        return []
+    name, iteration = recipe.start
+    before = next(one for one in RECIPES if (one.group, one.name) == (recipe.group, name))
+    path = folder_of(work_dir, before, seed, options) / f'iter_{iteration}.pth'
+    return ['--load-from', str(require_file(
+        path, 'the checkpoint to start from', f'Train {name!r} with seed {seed} first.'
+    ).resolve())]
+
+
+def _train(root: Path, work_dir: Path, recipe: Recipe, seed: int, jobs: int,
            options: Sequence[str]) -> dict:
+    folder = folder_of(work_dir, recipe, seed, options)
     finished = folder / 'finished'
     if not finished.is_file():
         words = [f'{key}={value}' for key, value in recipe.options.items()]
+        kept = -1 if any(one.start and one.start[0] == recipe.name for one in RECIPES) else 1
         command = [sys.executable, 'tools/train.py', f'configs/tiny/{recipe.config}.py',
                    '--work-dir', str(folder.resolve()), '--seed', str(seed), '--auto-resume',
-                   '--cfg-options', 'checkpoint_config.max_keep_ckpts=1', *words, *options]
+                   *_start(work_dir, recipe, seed, options),
+                   '--cfg-options', f'checkpoint_config.max_keep_ckpts={kept}', *words, *options]
         threads = str(max((os.cpu_count() or 1) // jobs, 1))
         done = subprocess.run(command, cwd=root, text=True, capture_output=True,
                               env={**os.environ, 'OMP_NUM_THREADS': threads})
