@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
 from torch import Tensor, nn
 
@@ -92,3 +92,17 @@ def unregistered_hashes(model: nn.Module) -> dict[str, str]:
     return {name: state_dict_hash({**dict(module.named_parameters()),
                                    **dict(module.named_buffers())})
             for name, module in unregistered_modules(model).items()}
+
+
+def used_modules(module: nn.Module) -> Iterator[nn.Module]:
+    """A module and all that it and its submodules use without registering it, at any depth.
+
+    Args:
+        module: Any module.
+
+    Yields:
+        The module first; one that several use is yielded for each of them.
+    """
+    yield module
+    for found in unregistered_modules(module).values():
+        yield from used_modules(found)

@@ -13,18 +13,13 @@ from PIL import Image
 from torch import nn
 
 from mmseg_maskclip.clip import get_spec
+from mmseg_maskclip.engine.cost import random_bank
 from mmseg_maskclip.models import ClassWeight
 from mmseg_maskclip.models.class_weight.build import build_class_weight
 from mmseg_maskclip.models.class_weight.settings import ClassWeightSettings
 
 from benchmarks.reference import random_checkpoint
-from benchmarks.speed import (
-    CLASSES,
-    SIZE,
-    maskclip_of,
-    median_times,
-    random_bank,
-)
+from benchmarks.speed import CLASSES, SIZE, maskclip_of, median_times
 from benchmarks.training import Steps, random_student
 
 CLASSIFIER = 'ViT-B/16'

@@ -8,14 +8,11 @@ from typing import Callable, NamedTuple, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
+from mmseg_maskclip.engine.cost import count_flops, random_bank, timed_turns
 from mmseg_maskclip.models import ClipViT
 from mmseg_maskclip.models.backbones.readouts import READOUTS, Guide, Readout, Trace
 from mmseg_maskclip.models.segmentors.feedback import SemanticFeedback
-
-from benchmarks.speed import random_bank, timed_turns
 
 SIZES = (224, 448)
 GOALS_OF = 'ViT-B/16'
@@ -85,18 +82,6 @@ def plain_pass(tower: ClipViT, image: Tensor) -> Tensor:
     trace = tower.trace(image)
     tokens = trace.block(trace.depth)(trace.inputs[trace.depth])
     return tower.proj(tower.ln1(tokens))
-
-
-def count_flops(call: Callable[[], object]) -> int:
-    """Operations of all matrix products, also of those inside of attention.
-
-    Args:
-        call: What is counted; on the meta device nothing is computed.
-    """
-    # Fused attention has a name per device, some of which the counter does not know.
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        call()
-    return counter.get_total_flops()
 
 
 def _without_numbers(arch: str, **settings: object) -> ClipViT:

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from mmseg_maskclip.clip import (
     ClipCheckpoint,
     ClipSpec,
-    TextBank,
     build_text_bank,
     get_spec,
     load_templates,
 )
 from mmseg_maskclip.engine.build import build_model
+from mmseg_maskclip.engine.cost import random_bank, timed_turns
 from mmseg_maskclip.models.weights.clip import load_tower
 from mmseg_maskclip.ops import ScoreMap, compose_resize, label_map
 
@@ -37,40 +37,6 @@ def median_times(candidates: dict[str, Callable[[], object]], repeats: int,
     """Median seconds of several functions by name, see :func:`timed_turns`."""
     return {name: statistics.median(values)
             for name, values in timed_turns(candidates, repeats, device).items()}
-
-
-def timed_turns(candidates: dict[str, Callable[[], object]], repeats: int,
-                device: torch.device) -> dict[str, list[float]]:
-    """Seconds of several functions, taken in turns so that drift hits all alike.
-
-    Args:
-        candidates: Name and function of each.
-        repeats: Timed calls of each, after one untimed.
-        device: Waited for around every call.
-
-    Returns:
-        Seconds of each turn by name.
-    """
-    def wait() -> None:
-        if device.type == 'cuda':
-            torch.cuda.synchronize(device)
-
-    taken: dict[str, list[float]] = {name: [] for name in candidates}
-    for turn in range(repeats + 1):
-        for name, call in candidates.items():
-            wait()
-            started = time.perf_counter()
-            call()
-            wait()
-            if turn:
-                taken[name].append(time.perf_counter() - started)
-    return taken
-
-
-def random_bank(num_classes: int, width: int) -> TextBank:
-    """A bank of random unit rows."""
-    rows = torch.nn.functional.normalize(torch.randn(num_classes, width), dim=1)
-    return TextBank(embeddings=rows, class_names=tuple(f'class {i}' for i in range(num_classes)))
 
 
 def maskclip_of(checkpoint: ClipCheckpoint, spec: ClipSpec, num_classes: int) -> nn.Module:

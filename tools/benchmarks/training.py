@@ -13,6 +13,7 @@ from mmseg.datasets import build_dataset
 from torch import Tensor, nn
 
 from mmseg_maskclip.engine.build import build_model
+from mmseg_maskclip.engine.cost import random_bank
 from mmseg_maskclip.models import Labeller, MaskClipPlus
 from mmseg_maskclip.models.weights.clip import load_tower
 from mmseg_maskclip.ops import UNLABELLED
@@ -20,7 +21,7 @@ from mmseg_maskclip.tinyworld.writer import World, write_world
 from mmseg_maskclip.utils import InputError
 
 from benchmarks.reference import random_checkpoint
-from benchmarks.speed import median_times, peak_mb, random_bank
+from benchmarks.speed import median_times, peak_mb
 
 _PRECISIONS = {'bf16': torch.bfloat16, 'fp16': torch.float16}
 _SCENES = 24
