@@ -15,6 +15,7 @@ COMMANDS = {
     'test': ('test', 'test a segmentor, or segment a folder of pictures'),
     'train': ('train', 'train a segmentor'),
     'compare': ('compare', 'draw images, labels of several models and ground truth side by side'),
+    'get-flops': ('get_flops', 'count parameters and multiply-adds of a model, time it'),
     'check-dataset': ('check_dataset', 'look for mistakes in the files of a data set'),
     'download': ('download', 'download CLIP weights, convert them, build the usual text banks'),
     'text-bank': ('text_bank', 'encode class names into a text bank'),
