@@ -1,10 +1,14 @@
 import re
 
 import pytest
+import torch
 
+from mmseg_maskclip.engine.config import load_config
+from mmseg_maskclip.engine.cost import measure_cost
 from mmseg_maskclip.utils import InputError
 
 from docs.metafile import fill_tables, read_metafile
+from helpers.cases import cases
 from helpers.tools import ROOT, assert_bad_input
 
 
@@ -68,6 +72,42 @@ def test_results_of_the_training_free_methods_are_all_shown_and_add_up():
             # A mean of rounded numbers: half a digit of each, and of the mean itself.
             assert len(results) == 8
             assert abs(sum(results.values()) / 8 - mean) <= 10 ** -digits, model['Name']
+
+
+def test_costs_stand_beside_the_models_that_state_them(tmp_path):
+    (tmp_path / 'docs').mkdir()
+    numbers = 'Input: 8x8, Params (M): 1.5, Learned (M): 0.00, MACs (G): 2.0'
+    meta = ('Models:\n- {Name: a, Config: configs/a.py, Metadata: {CLIP: B, Student: S, '
+            f'Complexity: {{{numbers}}}}}}}\n'
+            '- {Name: b, Config: configs/b.py, Metadata: {CLIP: C}}\n')
+    (tmp_path / 'meta.yml').write_text(meta)
+    document = tmp_path / 'docs' / 'page.md'
+    document.write_text('<!-- cost: meta.yml -->\nstale\n<!-- end of table -->\nafter\n')
+    text = re.sub(' +', ' ', fill_tables(document, tmp_path))
+    assert '| CLIP | student | input | Params (M) | Learned (M) | MACs (G) | config |' in text
+    assert '| B | S | 8x8 | 1.50 | 0.00 | 2.00 | [a](../configs/a.py) |' in text
+    assert 'stale' not in text and '| C |' not in text and text.endswith('-->\nafter\n')
+    (tmp_path / 'meta.yml').write_text(meta.replace(', MACs (G): 2.0', ''))
+    with pytest.raises(InputError, match=r"of a lacks 'MACs \(G\)'"):
+        fill_tables(document, tmp_path)
+    (tmp_path / 'meta.yml').write_text(meta.replace('Complexity', 'Other'))
+    with pytest.raises(InputError, match='no model with Complexity'):
+        fill_tables(document, tmp_path)
+
+
+@cases('folder, name', [
+    ('maskclip', 'maskclip_r50_512x512_voc12aug_20'),
+    ('maskclip', 'maskclip_vit16_512x512_voc12aug_20'),
+    ('maskclip_plus', 'maskclip_plus_vit16_segformer_b0_480x480_8k_pascal_context_59')])
+def test_stated_costs_are_those_that_the_tool_counts(folder, name):
+    model = next(model for model in read_metafile(ROOT / 'configs' / folder / 'metafile.yml')
+                 if model['Name'] == name)
+    stated = model['Metadata']['Complexity']
+    shape = tuple(map(int, stated['Input'].split('x')))
+    total = measure_cost(load_config(ROOT / model['Config']), shape, torch.device('meta')).total
+    assert [stated['Params (M)'], stated['Learned (M)'], stated['MACs (G)']] == [
+        round(total.parameters / 1e6, 2), round(total.learned / 1e6, 2),
+        round(total.macs / 1e9, 2)]
 
 
 def test_every_published_figure_has_a_source():

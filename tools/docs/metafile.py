@@ -9,14 +9,16 @@ import yaml
 
 from mmseg_maskclip.utils import InputError, atomic_path, require_file
 
+from docs.cost import cost_table
 from docs.methods import methods_table
 from docs.tables import markdown_table
 
 # What tells models apart beside their CLIP; each has a column where a model states it.
 _COLUMNS = ('Student', 'Setting', 'Parameters', 'Learned', 'Multiply-adds')
 # "table": a row a model. "methods": a row a method, of the CLIP models named behind the file.
-_BLOCK = re.compile(r'(<!-- (?:table: (?P<file>\S+)|methods: (?P<wide>\S+) of (?P<towers>[^\n]+)) '
-                    r'-->\n).*?(<!-- end of table -->)', re.DOTALL)
+# "cost": a row a model whose parameters and multiply-adds are stated.
+_BLOCK = re.compile(r'(<!-- (?:table: (?P<file>\S+)|methods: (?P<wide>\S+) of (?P<towers>[^\n]+)|'
+                    r'cost: (?P<cost>\S+)) -->\n).*?(<!-- end of table -->)', re.DOTALL)
 
 
 def read_metafile(path: Path) -> list[dict]:
@@ -65,8 +67,8 @@ def models_table(models: list[dict], link_root: str) -> str:
 def fill_tables(document: Path, root: Path) -> str:
     """A document with every block of a table made anew.
 
-    A block starts with ``<!-- table: METAFILE -->``, or with ``<!-- methods:
-    METAFILE of CLIP, CLIP -->``.
+    A block starts with ``<!-- table: METAFILE -->``, ``<!-- cost: METAFILE
+    -->`` or ``<!-- methods: METAFILE of CLIP, CLIP -->``.
 
     Args:
         document: A Markdown file below ``root``.
@@ -78,10 +80,12 @@ def fill_tables(document: Path, root: Path) -> str:
     link_root = '../' * (len(document.relative_to(root).parts) - 1)
 
     def fill(match: re.Match) -> str:
-        models = read_metafile(root / (match['file'] or match['wide']))
-        table = (models_table(models, link_root) if match['file'] else
-                 methods_table(models, match['towers'].split(', '), link_root))
-        return match[1] + table + match[5]
+        models = read_metafile(root / (match['file'] or match['cost'] or match['wide']))
+        if match['towers']:
+            table = methods_table(models, match['towers'].split(', '), link_root)
+        else:
+            table = (models_table if match['file'] else cost_table)(models, link_root)
+        return match[1] + table + match[6]
 
     return _BLOCK.sub(fill, document.read_text(encoding='utf-8'))
 
