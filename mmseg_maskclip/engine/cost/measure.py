@@ -94,6 +94,7 @@ def measure_cost(config: Config, shape: tuple[int, int], device: torch.device,
     model = build_model(config).eval()
     slide = (model.test_cfg or {}).get('mode') == 'slide'
     if slide:
+        # Windows of another size would be timed, and not be what is counted.
         model.test_cfg.update(crop_size=tuple(shape), stride=tuple(shape))
     set_random_text(model)
     model.to(device)
