@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 
 ALL = 'all15'
+_TESTS = '--eval, --out, --show-dir, --show-queries or --format-only'
 # The checkpoint may stand behind the flags of a composed config.
 INTERMIXED = True
 
@@ -46,6 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='evaluate: mIoU, mDice, mFscore')
     parser.add_argument('--out', metavar='FILE.pkl', help='write all label maps to this file')
     parser.add_argument('--show-dir', metavar='DIR', help='draw the labels over the images')
+    parser.add_argument('--show-queries', metavar='DIR',
+                        help="draw each class's attention over the images as heat maps (ZegCLIP)")
     parser.add_argument('--opacity', type=float, default=0.5,
                         help='of the drawn labels, in (0, 1]')
     parser.add_argument('--format-only', action='store_true',
@@ -124,8 +127,9 @@ def run(args: argparse.Namespace) -> None:
         extra['composed'] = chosen.record
     options = TestOptions(
         metrics=args.eval, eval_options=parse_options(args.eval_options), out=args.out,
-        show_dir=args.show_dir, opacity=args.opacity, format_only=args.format_only,
-        work_dir=work_dir, gpu_collect=args.gpu_collect, tmpdir=args.tmpdir, extra=extra)
+        show_dir=args.show_dir, show_queries=args.show_queries, opacity=args.opacity,
+        format_only=args.format_only, work_dir=work_dir, gpu_collect=args.gpu_collect,
+        tmpdir=args.tmpdir, extra=extra)
     with processes(args.launcher, config.get('dist_params')):
         if args.save_config and is_main():
             save_config(config, args.save_config, f'maskclip test {chosen.flags}')
@@ -141,14 +145,19 @@ def _check_flags(args: argparse.Namespace) -> None:
     if args.show:
         raise InputError('--show would open windows: use --show-dir DIR, which writes the pictures '
                          'to files')
-    if not (args.eval or args.out or args.show_dir or args.format_only or args.save_config):
-        raise InputError('nothing to do: give --eval, --out, --show-dir or --format-only')
+    if not (_tests(args) or args.save_config):
+        raise InputError(f'nothing to do: give {_TESTS}')
     if args.eval and args.format_only:
         raise InputError('--eval and --format-only exclude each other')
     if args.severity and not args.corruption:
         raise InputError('--severity needs --corruption NAME')
     if args.background and not args.classes:
         raise InputError('--background needs --classes')
+
+
+def _tests(args: argparse.Namespace) -> bool:
+    """Whether something of a test is asked for."""
+    return bool(args.eval or args.out or args.show_dir or args.show_queries or args.format_only)
 
 
 def settle_words(args: argparse.Namespace) -> None:
@@ -160,7 +169,7 @@ def settle_words(args: argparse.Namespace) -> None:
     Raises:
         InputError: If one is missing or too many, or flags don't go together.
     """
-    tests = bool(args.eval or args.out or args.show_dir or args.format_only)
+    tests = _tests(args)
     if args.method is None:
         for flag in ('dataset', 'protocol', 'clip', 'save_config'):
             if getattr(args, flag):
@@ -179,8 +188,7 @@ def settle_words(args: argparse.Namespace) -> None:
         raise InputError(f'--method {args.method} needs CHECKPOINT, a CLIP file or the name of a '
                          'CLIP model, in front of flags that take several words, as --eval does')
     if args.checkpoint and not tests:
-        raise InputError('nothing to do with the checkpoint: give --eval, --out, --show-dir or '
-                         '--format-only beside --save-config')
+        raise InputError(f'nothing to do with the checkpoint: give {_TESTS} beside --save-config')
 
 
 def _chosen(args: argparse.Namespace) -> Composition | None:

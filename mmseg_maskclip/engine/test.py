@@ -58,6 +58,7 @@ class TestOptions:
             offsets of a calibration curve, see :class:`SeenOffsets`.
         out: Pickle file for all label maps.
         show_dir: Folder for pictures.
+        show_queries: Folder for heat maps of the queries of a model that has some.
         opacity: Of the labels drawn over the pictures.
         format_only: Write the label maps as files, see :class:`LabelFiles`.
         work_dir: Folder of the record of the metrics.
@@ -73,6 +74,7 @@ class TestOptions:
     eval_options: dict = field(default_factory=dict)
     out: str | None = None
     show_dir: str | None = None
+    show_queries: str | None = None
     opacity: float = 0.5
     format_only: bool = False
     work_dir: str = 'work_dirs'

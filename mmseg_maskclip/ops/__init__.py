@@ -18,6 +18,7 @@ from mmseg_maskclip.ops.label_maps import (
     best_in_groups,
     label_map,
     probability_map,
+    shrink,
 )
 from mmseg_maskclip.ops.losses import (
     MaskLosses,
@@ -105,6 +106,7 @@ __all__ = [
     'replace_outliers',
     'resize_positions',
     'score_patches',
+    'shrink',
     'similarity_attention',
     'smooth_keys',
     'softmax_weights',

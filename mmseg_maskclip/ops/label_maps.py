@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mmseg_maskclip.ops.precision import full_precision
+from mmseg_maskclip.ops.resize import area_weights
 from mmseg_maskclip.ops.score_maps import Scores
 
 TILE_BYTES_CPU = 2 << 20
@@ -220,3 +221,35 @@ def probability_map(maps: Sequence[Scores],
                 found = part.new_empty(len(part), *maps[0].size)
             found[:, box[0], box[1]] = part
     return cast(Tensor, found)
+
+
+def shrink(maps: Sequence[Scores], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Mean scores of some maps, averaged over areas to a smaller size, tile by tile.
+
+    Args:
+        maps: Score maps of one image.
+        size: (h, w) wanted, on either axis no more than that of the maps.
+
+    Returns:
+        Scores (K, h, w), and the highest score of every class at full size, (K,).
+
+    Example:
+        >>> import torch
+        >>> from mmseg_maskclip.ops import HeldScores
+        >>> shrink([HeldScores(torch.arange(6.0).view(1, 2, 3))], (1, 2))
+        (tensor([[[1.8333, 3.1667]]]), tensor([5.]))
+    """
+    device = maps[0].device
+    down, across = (area_weights(*sizes).to(device) for sizes in zip(maps[0].size, size))
+    small = torch.zeros(*size, maps[0].num_classes, device=device)
+    highest = torch.full((maps[0].num_classes,), -math.inf, device=device)
+    with full_precision(small):
+        for box in tiles(maps):
+            values = mean_probability(maps, box, lambda scores: scores)
+            highest = torch.maximum(highest, values.flatten(0, 1).amax(0))
+            rows, columns = down[:, box[0]], across[:, box[1]]
+            # Only what the tile reaches.
+            top, left = (part.any(1).nonzero().flatten() for part in (rows, columns))
+            part = torch.einsum('ar,rck,bc->abk', rows[top], values, columns[left])
+            small[top[0]:top[-1] + 1, left[0]:left[-1] + 1] += part
+    return small.permute(2, 0, 1), highest

@@ -49,6 +49,27 @@ def _interpolation(position: Tensor, size_in: int) -> Tensor:
     return matrix
 
 
+def area_weights(size_in: int, size_out: int) -> Tensor:
+    """Averaging over equal areas along one axis, as a matrix.
+
+    Args:
+        size_in: Size of what is averaged.
+        size_out: Number of areas; of more than ``size_in`` each is a part of an input or two.
+
+    Returns:
+        (size_out, size_in) float32, rows of sum 1.
+
+    Example:
+        >>> area_weights(3, 2)
+        tensor([[0.6667, 0.3333, 0.0000],
+                [0.0000, 0.3333, 0.6667]])
+    """
+    edges = torch.arange(size_out + 1, dtype=torch.float64) * (size_in / size_out)
+    cells = torch.arange(size_in, dtype=torch.float64)
+    shares = torch.minimum(edges[1:, None], cells + 1) - torch.maximum(edges[:-1, None], cells)
+    return (shares.clamp(min=0) * (size_out / size_in)).float()
+
+
 @dataclass(frozen=True)
 class AxisResize:
     """How one axis of the output is interpolated from one axis of a grid.

@@ -1,4 +1,4 @@
-"""Label maps as pictures: colours, overlays, legends."""
+"""Label maps and scores as pictures: colours, overlays, legends, heat maps, charts."""
 
 from mmseg_maskclip.visualization.overlay import add_legend, classes_present, colour_map, overlay
 

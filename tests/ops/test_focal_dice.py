@@ -53,7 +53,12 @@ def test_pairs_are_averaged_over_processes():
     logits, labels = torch.randn(2, 3, 4, 4), torch.zeros(2, 4, 4, dtype=torch.int64)
     alone = focal_dice(logits, labels)
     seen = []
-    shared = focal_dice(logits, labels, average=lambda count: seen.append(count.item()) or 2 * count)
+
+    def average(count):
+        seen.append(count.item())
+        return 2 * count
+
+    shared = focal_dice(logits, labels, average=average)
     assert seen == [2]
     torch.testing.assert_close(2 * shared.focal, alone.focal)
     torch.testing.assert_close(2 * shared.dice, alone.dice)

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmseg_maskclip.ops import ScoreMap, compose_resize, label_map
+from mmseg_maskclip.ops import HeldScores, ScoreMap, compose_resize, label_map, shrink
 
 from helpers.cases import cases
 
@@ -87,6 +87,21 @@ def test_large_vocabulary_never_holds_all_scores():
     finally:
         ScoreMap.tile = original
     assert 0 < largest <= 4 << 20
+
+
+def test_shrunk_maps_are_means_over_areas_whatever_the_tiles(monkeypatch):
+    from mmseg_maskclip.ops import label_maps
+    torch.manual_seed(3)
+    maps = [HeldScores(torch.randn(3, 35, 50)) for _ in range(2)]
+    full = (maps[0].values + maps[1].values) / 2
+    # Areas of 35/8 x 50/12 pixels, exactly: on a grid fine enough for both.
+    fine = full.repeat_interleave(8, 1).repeat_interleave(12, 2)
+    expected = F.avg_pool2d(fine, (35, 50))
+    monkeypatch.setattr(label_maps, 'TILE_BYTES_CPU', 4 * 3 * 13**2)
+    small, highest = shrink(maps, (8, 12))
+    torch.testing.assert_close(small, expected)
+    torch.testing.assert_close(highest, full.flatten(1).amax(1))
+    torch.testing.assert_close(shrink(maps, (70, 50))[0], full.repeat_interleave(2, 1))
 
 
 def test_a_tile_that_no_grid_reaches_is_refused():

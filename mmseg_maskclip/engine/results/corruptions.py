@@ -49,10 +49,11 @@ def test_corruptions(config: Config, checkpoint: str, options: TestOptions,
     names = [name for name in options.metrics if name in METRICS]
     if not names:
         raise InputError(f'--corruption all15 needs --eval with some of {", ".join(METRICS)}.')
-    if (options.out or options.show_dir or options.format_only
+    if (options.out or options.show_dir or options.show_queries or options.format_only
             or 'confusion' in options.eval_options):
         raise InputError('--corruption all15 writes a table alone: give --out, --show-dir, '
-                         '--format-only and --eval-options confusion with one --corruption NAME.')
+                         '--show-queries, --format-only and --eval-options confusion with one '
+                         '--corruption NAME.')
     results = {}
     for number, corruption in enumerate((CLEAN, *BENCHMARK)):
         print_log(f'{corruption} ({number + 1} of {len(BENCHMARK) + 1})', 'mmseg')

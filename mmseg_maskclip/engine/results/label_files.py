@@ -33,6 +33,20 @@ def name_within(filename: str) -> Path:
     return Path(*(part for part in path.parts if part not in (path.anchor, '..')))
 
 
+def folder_of(folder: str, dataset: Any, index: int) -> Path:
+    """Where the picture of an image goes: of joined data sets each has a folder of its own.
+
+    Args:
+        folder: The folder of a run's pictures.
+        dataset: The test set.
+        index: Of the image in it.
+    """
+    if not hasattr(dataset, 'datasets'):
+        return Path(folder)
+    # Files of several folders may have one name.
+    return Path(folder, str(dataset.get_dataset_idx_and_sample_idx(index)[0]))
+
+
 def check_folder(folder: str, flag: str, dataset: Any) -> None:
     """Refuse to write among the images or the labels of a test set.
 
@@ -79,7 +93,7 @@ class LabelFiles:
             raise InputError(f'--eval-options {_PREFIX} is {self.folder!r}, expected a folder.')
         check_folder(self.folder, f'--eval-options {_PREFIX}', dataset)
         writable_dir(self.folder, 'folder of label files')
-        self._names = [_names(part) for part in self._parts]
+        self._names = [png_names(part) for part in self._parts]
         self._index = [_index_png(part) for part in self._parts]
 
     def _check_options(self, options: dict) -> None:
@@ -134,8 +148,12 @@ class LabelFiles:
         print_log(f'Label files: {self.folder}', 'mmseg')
 
 
-def _names(part: Any) -> list[str]:
-    """Name of each image's label file; two images may differ in their suffix alone."""
+def png_names(part: Any) -> list[str]:
+    """Name of a PNG for each image of a data set, in the same subfolders.
+
+    Args:
+        part: A data set with files of its own; two images may differ in their suffix alone.
+    """
     images = [name_within(info['filename']) for info in part.img_infos]
     counts = Counter(path.with_suffix('') for path in images)
     names = [str(path.with_suffix('.png') if counts[path.with_suffix('')] == 1

@@ -41,7 +41,7 @@ class SeenOffsets:
         metrics: What is evaluated.
 
     Raises:
-        InputError: If they are no different finite numbers, mIoU is not evaluated, or
+        InputError: If they are not distinct finite numbers, mIoU is not evaluated, or
             the classes of the test set are all seen or all unseen.
     """
 

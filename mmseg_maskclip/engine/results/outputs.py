@@ -14,8 +14,14 @@ from torch import nn
 from mmseg_maskclip.engine.distributed import is_main, merge_dicts
 from mmseg_maskclip.engine.inference import picture_of
 from mmseg_maskclip.engine.results.confusion import ConfusionFiles
-from mmseg_maskclip.engine.results.label_files import LabelFiles, check_folder, name_within
+from mmseg_maskclip.engine.results.label_files import (
+    LabelFiles,
+    check_folder,
+    folder_of,
+    name_within,
+)
 from mmseg_maskclip.engine.results.offsets import SeenOffsets
+from mmseg_maskclip.engine.results.queries import QueryMaps
 from mmseg_maskclip.utils import InputError, atomic_path, writable_dir, write_image
 from mmseg_maskclip.visualization.overlay import add_legend, classes_present, overlay
 
@@ -30,9 +36,10 @@ _GIVEN = {'metric': 'use --eval', 'results': 'they are those of the model',
 
 
 class Outputs:
-    """Label maps in one file, pictures, label files, a confusion matrix, metrics over an offset.
+    """What of all this the options name.
 
-    What of them the options name.
+    Label maps in one file, pictures, heat maps, label files, a confusion matrix, metrics over an
+    offset.
 
     Args:
         dataset: The test set.
@@ -49,6 +56,7 @@ class Outputs:
         self._label_files: LabelFiles | None = None
         self._confusion: ConfusionFiles | None = None
         self._offsets: SeenOffsets | None = None
+        self._queries: QueryMaps | None = None
         #: What is left of the options for the data set's ``evaluate``.
         self.eval_options = {key: value for key, value in options.eval_options.items()
                              if key not in (_CONFUSION, _OFFSETS)}
@@ -56,8 +64,12 @@ class Outputs:
             # In this order: a refused run leaves no folder among the images.
             check_folder(options.show_dir, '--show-dir', dataset)
             writable_dir(options.show_dir, '--show-dir')
+        if options.show_queries:
+            self._queries = QueryMaps(options.show_queries, dataset)
         if options.format_only:
             self._label_files = LabelFiles(dataset, options.eval_options, options.work_dir)
+        self._check_apart()
+        if options.format_only:
             return
         if _CONFUSION in options.eval_options:
             if not options.metrics:
@@ -74,6 +86,17 @@ class Outputs:
         if unread:
             print_log(f'--eval-options {", ".join(unread)}: nothing reads that.', 'mmseg', level=30)
 
+    def _check_apart(self) -> None:
+        """Refuse to write two pictures of one name into one folder."""
+        if self._queries is None:
+            return
+        label_files = self._label_files.folder if self._label_files else None
+        for flag, folder in (('--show-dir', self._options.show_dir),
+                             ('--format-only', label_files)):
+            if folder and Path(folder).resolve() == Path(self._queries.folder).resolve():
+                raise InputError(f'--show-queries and {flag} both write to {folder}: expected two '
+                                 'folders, since their pictures have the same names.')
+
     def watch(self, model: nn.Module) -> None:
         """See the scores of the images that a model labels, where something needs them.
 
@@ -83,8 +106,9 @@ class Outputs:
         Raises:
             InputError: If it is none that has them.
         """
-        if self._offsets:
-            self._offsets.watch(model)
+        for watcher in (self._offsets, self._queries):
+            if watcher:
+                watcher.watch(model)
 
     def add(self, labels: np.ndarray, index: int, sample: dict) -> None:
         """Use one label map.
@@ -109,16 +133,15 @@ class Outputs:
             self._confusion.add(labels, index)
         if self._offsets:
             self._offsets.add(index)
+        if self._queries:
+            self._queries.draw(index, sample)
 
     def _draw(self, labels: np.ndarray, index: int, sample: dict) -> None:
         names, palette = self._dataset.CLASSES, self._dataset.PALETTE
         drawing = overlay(picture_of(sample, labels.shape), labels, palette, self._options.opacity)
         drawing = add_legend(drawing, classes_present(labels, len(names)), names, palette)
         filename = sample['img_metas'][0].data['ori_filename']
-        folder = Path(self._options.show_dir or '')
-        if hasattr(self._dataset, 'datasets'):
-            # Files of several folders may have one name.
-            folder /= str(self._dataset.get_dataset_idx_and_sample_idx(index)[0])
+        folder = folder_of(self._options.show_dir or '', self._dataset, index)
         write_image(folder / name_within(filename), drawing)
 
     def finish(self) -> None:

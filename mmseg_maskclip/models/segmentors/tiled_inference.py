@@ -44,6 +44,8 @@ class TiledInference:
 
     test_cfg: Any
     align_corners: bool
+    #: Whether the scores of classes are attention of queries, to be drawn as heat maps.
+    shows_queries = False
     _watchers: tuple[Watcher, ...] = ()
 
     @property
@@ -153,7 +155,7 @@ class TiledInference:
         scores = scores[:, :, top:top + height, left:left + width]
         if self.activation is None:
             return scores
-        return self.activation(scores.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return self.activation(scores.permute(0, 2, 3, 1).float()).permute(0, 3, 1, 2)
 
     def inference(self, img: Tensor, img_meta: list[dict], rescale: bool) -> Tensor:
         """Class probabilities, (B, K, H, W); their arg-max is :meth:`simple_test`.

@@ -4,32 +4,17 @@ import json
 
 import cv2
 import pytest
-import torch
-from mmseg.models import SEGMENTORS
 
 from mmseg_maskclip.evaluation import CalibrationCurve
-from mmseg_maskclip.models.segmentors import MaskClip
 from mmseg_maskclip.visualization.calibration import draw_calibration
 
+from helpers.calibrated import OWN
 from helpers.cases import cases
 from helpers.tools import ROOT, assert_bad_input, run_processes
 
 CONFIG = ROOT / 'configs/tiny/maskclip_tinyrn_256x256_tinyworld.py'
 TOOL = 'tools/test.py'
 NAMES = ('mIoU', 'mIoU(S)', 'mIoU(U)', 'hIoU', 'pAcc')
-OWN = 0.03
-
-
-@SEGMENTORS.register_module()
-class CalibratedMaskClip(MaskClip):
-    """Subtracts an offset from the scores of its seen classes, as ZegCLIP does."""
-
-    unseen, seen_offset = (3, 9, 11, 12), OWN
-
-    def activation(self, scores):
-        seen = torch.ones(scores.shape[-1])
-        seen[list(self.unseen)] = 0
-        return scores - self.seen_offset * seen
 
 
 @pytest.fixture
