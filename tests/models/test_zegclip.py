@@ -151,6 +151,8 @@ def test_other_classes_take_the_place_of_the_trained_ones():
     model = build_zegclip('transductive', test_cfg=dict(seen_offset=0.1))
     with pytest.raises(InputError, match='in training cannot be replaced'):
         model.replace_classes(_words(7))
+    model.eval().replace_classes(_words(7))
+    assert model.unseen == () and not model.labeller.used
     model = build_zegclip('inductive', test_cfg=dict(seen_offset=0.1)).eval()
     trained = TextBank(embeddings=model.decode_head.text.embeddings, class_names=tuple('abcde'))
     image, meta = torch.randn(1, 3, 40, 24), [dict(img_shape=(40, 24, 3), ori_shape=(20, 12, 3))]

@@ -13,6 +13,7 @@ from helpers.tools import fork_python
 from tinyworld import training_table
 from tinyworld.training_table import (
     RECIPES,
+    folder_of,
     tag_of,
     train_all,
     training_markdown,
@@ -40,6 +41,29 @@ def test_run_is_trained_once_and_again_with_other_options(tiny_world, tmp_path, 
     broken = replace(recipe, options={'optimizer.type': 'Nothing'})
     with pytest.raises(InputError, match='failed: error: .*Nothing'):
         train_all(ROOT, tmp_path, [broken], [0], 1, options)
+
+
+def test_a_recipe_starts_from_another_of_its_seed(tiny_world, tmp_path, monkeypatch):
+    commands = []
+
+    def run(command, **kwargs):
+        commands.append(command)
+        return fork_python(command, **kwargs)
+
+    monkeypatch.setattr(training_table.subprocess, 'run', run)
+    last = next(one for one in RECIPES if one.name == 'ZegCLIP, transductive')
+    first = next(one for one in RECIPES if one.name == last.start[0])
+    last = replace(last, start=(first.name, 1))
+    monkeypatch.setattr(training_table, 'RECIPES', (first, last))
+    options = [f'data.{part}.data_root={tiny_world}' for part in ('train', 'val')]
+    options += ['runner.max_iters=2', 'evaluation.interval=2', 'data.samples_per_gpu=1',
+                'data.workers_per_gpu=0', 'checkpoint_config.interval=1', 'total_batch_size=1',
+                'lr_config.warmup_iters=1', 'model.test_cfg.mode=whole']
+    with pytest.raises(InputError, match='Train .ZegCLIP, inductive. with seed 0 first'):
+        train_all(ROOT, tmp_path, [last], [0], 1, options)
+    assert len(train_all(ROOT, tmp_path, [first, last], [0], 1, options)) == 2
+    start = commands[-1][commands[-1].index('--load-from') + 1]
+    assert start == str(folder_of(tmp_path, first, 0, options) / 'iter_1.pth')
 
 
 def test_run_without_an_evaluation_is_told(tmp_path):

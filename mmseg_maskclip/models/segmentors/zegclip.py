@@ -62,7 +62,6 @@ class ZegClip(PseudoLabelled, ReplaceableClasses, TiledInference, EncoderDecoder
         self.mode = mode
         self.clip_checkpoint = clip_checkpoint
         self.transfer = transfer
-        #: How many classes the model is built for, whatever it is given later.
         classes = self.decode_head.num_classes
         self.unseen = class_ids(unseen, classes, 'model.unseen') if len(unseen) else ()
         self._check_mode(labelling)
@@ -146,8 +145,10 @@ class ZegClip(PseudoLabelled, ReplaceableClasses, TiledInference, EncoderDecoder
 
     def replace_classes(self, *args: Any, **kwargs: Any) -> None:
         """See :class:`ReplaceableClasses`; of the new classes all count alike."""
+        if not self.training:
+            self.labeller = Labeller(self.decode_head.num_classes)
         super().replace_classes(*args, **kwargs)
-        self.unseen, self.labeller = (), Labeller(self.decode_head.num_classes)
+        self.unseen = ()
 
     def forward_train(self, img: Tensor, img_metas: list[dict],
                       gt_semantic_seg: Tensor) -> dict[str, Tensor]:
@@ -171,7 +172,8 @@ class ZegClip(PseudoLabelled, ReplaceableClasses, TiledInference, EncoderDecoder
         labels = gt_semantic_seg.squeeze(1).long()
         classes = self.seen if self.mode == INDUCTIVE else None
         logits = self.decode_head(self.extract_feat(img), classes)
-        logits = resize(logits, labels.shape[1:], mode='bilinear',
+        # In single precision: under autocast masks would be resized, and compared, in half of it.
+        logits = resize(logits.float(), labels.shape[1:], mode='bilinear',
                         align_corners=self.align_corners)
         filled = None
         if self.labeller.used:
