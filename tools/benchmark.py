@@ -7,6 +7,7 @@
     python tools/benchmark.py train           MaskCLIP+ step against a supervised step and a teacher
     python tools/benchmark.py class_weight    what the class weight adds to an image and to a step
     python tools/benchmark.py heads           training-free read-outs against a plain forward; PAMR
+    python tools/benchmark.py zegclip         ZegCLIP's labels, and its step against a plain one
 
 Weights are random: nothing needs to be downloaded.
 """
@@ -14,7 +15,6 @@ Weights are random: nothing needs to be downloaded.
 import argparse
 from pathlib import Path
 
-PARTS = ('labels', 'text', 'memory', 'train', 'class_weight', 'heads')
 TRAIN_CONFIG = ('configs/maskclip_plus/anno_free/'
                 'maskclip_plus_vit16_deeplabv2_r101-d8_480x480_4k_pascal_context_59.py')
 
@@ -32,9 +32,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--train-config', default=TRAIN_CONFIG, metavar='CONFIG',
                         help='MaskCLIP+ config of the training step (default: %(default)s)')
     parser.add_argument('--train-batch', type=int, default=None,
-                        help='images of a training step (default: 8 on a GPU, 2 on a CPU)')
+                        help='images of a training step (default: 8 on a GPU, of ZegCLIP 4; 2 on '
+                             'a CPU)')
     parser.add_argument('--train-size', type=int, nargs=2, default=None, metavar=('H', 'W'),
-                        help='crops of a training step (default: 480 480, on a CPU 224 224)')
+                        help='crops of a training step (default: 480 480, on a CPU 224 224; of '
+                             'ZegCLIP 512 512)')
     parser.add_argument('--device', help='default: the GPU if there is one')
     parser.add_argument('--out', metavar='FILE.json', help='also write the metrics here')
     args = parser.parse_args()
@@ -49,36 +51,63 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def train_settings(args: argparse.Namespace, on_gpu: bool) -> tuple:
-    """Config, batch and crop of the training steps."""
+def _on_gpu(device) -> bool:
+    return device.type == 'cuda'
+
+
+def _dtypes(args: argparse.Namespace, device) -> list:
+    return args.dtypes or (['fp32', 'bf16'] if _on_gpu(device) else ['fp32'])
+
+
+def train_settings(args: argparse.Namespace, device) -> tuple:
+    """Config, batch and crop of the training steps of MaskCLIP+."""
     from mmseg_maskclip.engine.config import load_config
 
+    on_gpu = _on_gpu(device)
     return (load_config(args.train_config), args.train_batch or (8 if on_gpu else 2),
             tuple(args.train_size or ((480, 480) if on_gpu else (224, 224))))
 
 
-def train_rows(args: argparse.Namespace, device) -> list:
-    from benchmarks import training as benchmark_train
+def memory_rows(args: argparse.Namespace, device) -> list:
+    from benchmarks import speed
 
-    on_gpu = device.type == 'cuda'
-    config, batch, size = train_settings(args, on_gpu)
-    rows = [benchmark_train.data_pipeline(config, args.repeats)]
-    for amp in (None, 'bf16', 'fp16') if on_gpu else (None,):
-        rows += benchmark_train.training_step(config, batch, size, amp, device, args.repeats)
+    return [speed.large_vocabulary()]
+
+
+def labels_rows(args: argparse.Namespace, device) -> list:
+    from benchmarks import speed
+
+    return [speed.image_to_labels(model, device, dtype, args.repeats)
+            for dtype in _dtypes(args, device) for model in args.models]
+
+
+def text_rows(args: argparse.Namespace, device) -> list:
+    from benchmarks import speed
+
+    classes = args.text_classes or (171 if _on_gpu(device) else 8)
+    return [speed.text_bank(args.models[0], device, classes, 1)]
+
+
+def train_rows(args: argparse.Namespace, device) -> list:
+    from benchmarks import training
+
+    config, batch, size = train_settings(args, device)
+    rows = [training.data_pipeline(config, args.repeats)]
+    for amp in (None, 'bf16', 'fp16') if _on_gpu(device) else (None,):
+        rows += training.training_step(config, batch, size, amp, device, args.repeats)
     return rows
 
 
 def class_weight_rows(args: argparse.Namespace, device) -> list:
-    from benchmarks import class_weight as benchmark
+    from benchmarks import class_weight
 
     rows = [row for model in args.models
-            for row in benchmark.weighted_image(model, device, args.repeats)]
-    return rows + [benchmark.weighted_step(*train_settings(args, device.type == 'cuda'), device,
-                                           args.repeats)]
+            for row in class_weight.weighted_image(model, device, args.repeats)]
+    return rows + [class_weight.weighted_step(*train_settings(args, device), device, args.repeats)]
 
 
-def heads_rows(args: argparse.Namespace, device, dtypes: list) -> tuple:
-    """Rows of the read-outs of every ViT, and rows of PAMR."""
+def heads_rows(args: argparse.Namespace, device) -> list:
+    """Rows of the read-outs of every ViT, and of PAMR."""
     from mmseg_maskclip.clip import get_spec
     from mmseg_maskclip.utils import InputError
 
@@ -87,10 +116,23 @@ def heads_rows(args: argparse.Namespace, device, dtypes: list) -> tuple:
     models = [model for model in args.models if get_spec(model).kind == 'vit']
     if not models:
         raise InputError(f'the part heads is of ViTs, --models names {args.models}: add ViT-B/16.')
+    rows = [row for dtype in _dtypes(args, device) for model in models
+            for row in heads.readout_rows(model, device, dtype, args.repeats)]
     # PAMR takes as long as a few forward passes, and hardly varies.
-    return ([row for dtype in dtypes for model in models
-             for row in heads.readout_rows(model, device, dtype, args.repeats)],
-            pamr.refinement_rows(models[0], device, max(1, args.repeats // 2)))
+    return rows + pamr.refinement_rows(models[0], device, max(1, args.repeats // 2))
+
+
+def zegclip_rows(args: argparse.Namespace, device) -> list:
+    from benchmarks import zegclip
+
+    return zegclip.rows(args.train_batch or (4 if _on_gpu(device) else 2),
+                        tuple(args.train_size or zegclip.SIZE), device, _dtypes(args, device),
+                        args.repeats)
+
+
+# Memory comes first: what the allocator keeps for other parts would hide what this one needs.
+PARTS = {'memory': memory_rows, 'labels': labels_rows, 'text': text_rows, 'train': train_rows,
+         'class_weight': class_weight_rows, 'heads': heads_rows, 'zegclip': zegclip_rows}
 
 
 def main(args: argparse.Namespace) -> None:
@@ -102,40 +144,23 @@ def main(args: argparse.Namespace) -> None:
     from mmseg_maskclip.engine.record import versions, write_json
     from mmseg_maskclip.utils import writable_dir
 
-    from benchmarks import speed as benchmark
+    from benchmarks import heads, speed
 
     logging.getLogger().setLevel(logging.ERROR)
     device = pick_device(args.device)
     if args.out:
         writable_dir(Path(args.out).parent, 'folder of --out')
-    on_gpu = device.type == 'cuda'
-    parts = args.parts or PARTS
-    dtypes = args.dtypes or (['fp32', 'bf16'] if on_gpu else ['fp32'])
-    rows, readouts = [], []
-    if 'memory' in parts:
-        # First: memory kept by the allocator for other parts would hide what this one needs.
-        rows.append(benchmark.large_vocabulary())
-    if 'labels' in parts:
-        for dtype in dtypes:
-            rows += [benchmark.image_to_labels(model, device, dtype, args.repeats)
-                     for model in args.models]
-    if 'text' in parts:
-        rows.append(benchmark.text_bank(args.models[0], device,
-                                        args.text_classes or (171 if on_gpu else 8), 1))
-    if 'train' in parts:
-        rows += train_rows(args, device)
-    if 'class_weight' in parts:
-        rows += class_weight_rows(args, device)
-    if 'heads' in parts:
-        from benchmarks import heads
-
-        readouts, refiners = heads_rows(args, device, dtypes)
-        rows += refiners
+    rows = [row for name, part in PARTS.items() if name in (args.parts or PARTS)
+            for row in part(args, device)]
+    # Those of read-outs count operations, too, and have a table of their own.
+    readouts = [row for row in rows if 'ours_gflop' in row]
+    others = [row for row in rows if 'ours_gflop' not in row]
+    if readouts:
         print(heads.table(readouts))
-    print(benchmark.table(rows))
+    print(speed.table(others))
     print(f'{device}, {torch.get_num_threads()} threads, torch {torch.__version__}')
     if args.out:
-        write_json(args.out, {'rows': rows + readouts, 'device': str(device),
+        write_json(args.out, {'rows': others + readouts, 'device': str(device),
                               'threads': torch.get_num_threads(), 'versions': versions()})
 
 

@@ -29,7 +29,7 @@ from benchmarks.reference import random_checkpoint, reference_classifier, refere
 SIZE = (512, 683)
 CLASSES = 171
 _UNITS = {'s': '{:.3f} s', 'mb': '{:.0f} MB', 'per_s': '{:.1f} a second'}
-_DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16}
+DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16}
 
 
 def median_times(candidates: dict[str, Callable[[], object]], repeats: int,
@@ -58,7 +58,7 @@ def maskclip_of(checkpoint: ClipCheckpoint, spec: ClipSpec, num_classes: int) ->
     return model.eval()
 
 
-def _label(model: nn.Module, image: Tensor) -> Callable[[], object]:
+def label_call(model: nn.Module, image: Tensor) -> Callable[[], object]:
     size = tuple(image.shape[2:])
     meta = [{'ori_shape': (*size, 3), 'img_shape': (*size, 3), 'flip': False}]
     return lambda: model.simple_test(image, meta)
@@ -78,12 +78,12 @@ def image_to_labels(arch: str, device: torch.device, dtype: str, repeats: int) -
         Seconds and their ratio.
     """
     torch.manual_seed(0)
-    image = torch.randn(1, 3, *SIZE, device=device, dtype=_DTYPES[dtype])
+    image = torch.randn(1, 3, *SIZE, device=device, dtype=DTYPES[dtype])
     spec = get_spec(arch)
     checkpoint = random_checkpoint(spec)
-    model = maskclip_of(checkpoint, spec, CLASSES).to(device, _DTYPES[dtype])
-    reference = reference_encoder(checkpoint, spec, SIZE).to(device, _DTYPES[dtype])
-    seconds = median_times({'maskclip': _label(model, image),
+    model = maskclip_of(checkpoint, spec, CLASSES).to(device, DTYPES[dtype])
+    reference = reference_encoder(checkpoint, spec, SIZE).to(device, DTYPES[dtype])
+    seconds = median_times({'maskclip': label_call(model, image),
                             'open_clip': lambda: reference(image)}, repeats, device)
     return {'what': f'{arch} image -> labels, {SIZE[0]} x {SIZE[1]}, K={CLASSES}, {dtype}',
             'ours_s': seconds['maskclip'], 'reference_s': seconds['open_clip'],
