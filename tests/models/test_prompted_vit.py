@@ -90,6 +90,26 @@ def test_only_prompts_are_learned_and_the_tower_is_nowhere_registered():
     assert model(torch.randn(1, 3, 32, 32)).features.dtype == torch.float64
 
 
+@torch.no_grad()
+def test_prompts_drop_out_in_training_alone():
+    model, img = _backbone(prompt_dropout=0.5), torch.randn(1, 3, 32, 32)
+    model.train()
+    assert not torch.equal(model(img).features, model(img).features)
+    model.eval()
+    assert torch.equal(model(img).features, model(img).features)
+
+
+@cases('arch, grid', [
+    ('ViT-B/32', (7, 8)), ('ViT-B/16', (13, 15)), ('ViT-L/14', (15, 17)),
+    ('ViT-L/14@336px', (15, 17)), ('ViT-H-14:laion2b_s32b_b79k', (15, 17))])
+def test_any_vit_takes_prompts(arch, grid):
+    """Without weights, of which the largest has 2.5 GB."""
+    with torch.device('meta'):
+        model = PromptedClipViT(arch, num_prompts=3, prompt_depth=-2)
+        found = model(torch.empty(1, 3, 200, 232))
+    assert found.features.shape == (1, model.spec.embed_dim, *grid)
+
+
 def test_prompts_start_within_the_published_bounds():
     model = PromptedClipViT('ViT-B/16', num_prompts=4)
     values = torch.cat([model.prompt_embeddings, model.deep_prompt_embeddings])

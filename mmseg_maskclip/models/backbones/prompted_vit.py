@@ -78,11 +78,11 @@ class PromptedClipViT(UnregisteredModules, BaseModule):
         self.prompt_norm = nn.LayerNorm(width, eps=PROMPT_NORM_EPS) if prompt_norm else None
 
     def _make_prompts(self, width: int, patch_size: int, dropout: float) -> None:
-        names = {'prompt_embeddings': 1 in self.prompted,
-                 'deep_prompt_embeddings': len(self.prompted) - (1 in self.prompted)}
+        first = int(1 in self.prompted)
         bound = math.sqrt(6 / (3 * patch_size ** 2 + width))
-        for name, sets in names.items():
-            value = torch.empty(int(sets), self.num_prompts, width).uniform_(-bound, bound)
+        for name, sets in (('prompt_embeddings', first),
+                           ('deep_prompt_embeddings', len(self.prompted) - first)):
+            value = torch.empty(sets, self.num_prompts, width).uniform_(-bound, bound)
             self.register_parameter(name, nn.Parameter(value) if sets else None)
         if not self.prompted:
             return
