@@ -10,6 +10,8 @@ from mmseg_maskclip.clip import TextBank
 from mmseg_maskclip.engine.build import build_model
 from mmseg_maskclip.engine.config import load_config
 from mmseg_maskclip.engine.train.ema import EmaLabellerHook
+from mmseg_maskclip.models import FocalDiceLoss
+from mmseg_maskclip.models.decode_heads.mask_decoder import DecoderLayer
 from mmseg_maskclip.utils import InputError
 
 from helpers.cases import cases
@@ -194,6 +196,50 @@ def test_all_layers_start_as_copies_and_self_attention_does_not_exist():
                            first[f'cross_attn.{part}.weight'])
     assert not [name for name, _ in decoder.named_parameters() if 'self' in name]
     assert {name.split('.')[0] for name, _ in decoder.masks.named_parameters()} == {'q', 'k'}
+
+
+@torch.no_grad()
+def test_queries_follow_the_classes_and_their_embeddings():
+    model = build_zegclip().eval()
+    dense, head = model.extract_feat(torch.randn(1, 3, 32, 32)), model.decode_head
+    whole = head(dense)
+    for classes in (SEEN, UNSEEN, [2]):
+        torch.testing.assert_close(head(dense, classes), whole[:, classes])
+    head.set_text_bank(TextBank(embeddings=-head.text.embeddings, class_names=tuple('abcde')))
+    torch.testing.assert_close(head(dense, [2]), head(dense)[:, [2]])
+    assert not torch.equal(head(dense, [2]), whole[:, [2]])
+
+
+@torch.no_grad()
+def test_every_part_of_the_decoder_drops_out_in_training_alone():
+    layer = DecoderLayer(16, 2, dropout=0.5)
+    queries, patches = torch.randn(2, 5, 16), torch.randn(2, 12, 16)
+
+    def varies(part, *inputs):
+        return not torch.equal(part(*inputs), part(*inputs))
+
+    assert varies(layer.cross_attn, queries, patches)
+    layer.cross_attn.eval()
+    # With the second linear layer at 0, what varies is dropped behind the attention.
+    layer.linear2.weight.zero_()
+    assert varies(layer, queries, patches)
+    only_hidden = DecoderLayer(16, 2, dropout=0.5)
+    only_hidden.cross_attn.eval().proj.weight.zero_()
+    only_hidden.cross_attn.proj.bias.zero_()
+    hidden = []
+    only_hidden.linear2.register_forward_pre_hook(lambda _, inputs: hidden.append(inputs[0]))
+    assert varies(only_hidden, queries, patches) and not torch.equal(*hidden)
+    for one in (layer.eval(), only_hidden.eval()):
+        assert not varies(one, queries, patches)
+
+
+def test_losses_have_their_weights():
+    logits, labels = torch.randn(1, 3, 8, 8), torch.zeros(1, 8, 8, dtype=torch.int64)
+    plain = FocalDiceLoss(mask_weight=1.0)(logits, labels)
+    weighted = FocalDiceLoss(mask_weight=20.0, dice_weight=3.0, loss_weight=2.0)(logits, labels)
+    assert weighted['loss_mask'] == pytest.approx(40 * plain['loss_mask'].item())
+    assert weighted['loss_dice'] == pytest.approx(6 * plain['loss_dice'].item())
+    assert FocalDiceLoss().mask_weight == 100
 
 
 @cases('settings, words', [
