@@ -113,7 +113,7 @@ def start_zegclip(model: ZegClip, state: Mapping[str, Tensor], path: str | Path)
     """
     own = {key: value for key, value in model.state_dict().items() if key.startswith(_TEXT)}
     learned = {key: value for key, value in adapt_zegclip(state, path).items()
-               if not key.startswith((TOWER, _TEXT))}
+               if not key.startswith(TOWER)}
     load_exactly(model, {**learned, **own}, path, _TRAINED)
 
 
