@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import benchmark
+import numpy as np
 import pytest
 import torch
 from open_clip.transformer import VisionTransformer
@@ -14,6 +15,8 @@ from mmseg_maskclip.models.weights.zegclip import adapt_zegclip
 
 from benchmarks import zegclip
 from benchmarks.pamr import extra_mb
+from benchmarks.zegclip_plain import PlainBackbone, PlainHead, PlainZegClip
+from helpers.recordings import read
 from helpers.tools import ROOT
 
 CPU = torch.device('cpu')
@@ -61,6 +64,26 @@ def test_the_plain_step_learns_the_same(steps):
     assert again['decode.loss_mask'] != ours['decode.loss_mask']
     torch.testing.assert_close(again['decode.loss_mask'], plain_again['loss_mask'], rtol=1e-3,
                                atol=0)
+
+
+def test_the_plain_step_is_that_of_the_official_code(tmp_path):
+    """It takes every weight of a recorded step under its name, and finds the same losses."""
+    stored = read('zegclip_inductive')
+    np.save(tmp_path / 'text.npy', stored['text'])
+    plain = PlainZegClip(
+        PlainBackbone(make_spec(width=48, layers=3, heads=4, patch_size=8, embed_dim=32), 8, 3,
+                      0.0, 2),
+        PlainHead(32, 32, 3, 4, 0.0), str(tmp_path / 'text.npy'), range(4), (100.0, 1.0))
+    plain.load_state_dict({key[3:]: torch.from_numpy(value) for key, value in stored.items()
+                           if key.startswith('sd/') and not key.endswith('empty_weight')})
+    losses = plain.forward_train(torch.from_numpy(stored['img']),
+                                 torch.from_numpy(stored['gt']).long())
+    for name in ('loss_mask', 'loss_dice'):
+        assert losses[name].item() == pytest.approx(float(stored[name]), rel=1e-5)
+    (losses['loss_mask'] + losses['loss_dice']).backward()
+    found = dict(plain.named_parameters())
+    for name, norm in zip(stored['grad_names'], stored['grad_norms']):
+        assert found[name].grad.norm().item() == pytest.approx(norm, rel=1e-4, abs=1e-6), name
 
 
 def test_the_plain_step_reads_its_texts_every_time_and_is_watched_for_anomalies(steps):
