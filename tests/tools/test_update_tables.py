@@ -98,7 +98,9 @@ def test_costs_stand_beside_the_models_that_state_them(tmp_path):
 @cases('folder, name', [
     ('maskclip', 'maskclip_r50_512x512_voc12aug_20'),
     ('maskclip', 'maskclip_vit16_512x512_voc12aug_20'),
-    ('maskclip_plus', 'maskclip_plus_vit16_segformer_b0_480x480_8k_pascal_context_59')])
+    ('maskclip_plus', 'maskclip_plus_vit16_segformer_b0_480x480_8k_pascal_context_59'),
+    ('zegclip', 'zegclip_vit16_512x512_20k_voc12aug_20'),
+    ('zegclip', 'zegclip_vit16_512x512_40k_pascal_context_59')])
 def test_stated_costs_are_those_that_the_tool_counts(folder, name):
     model = next(model for model in read_metafile(ROOT / 'configs' / folder / 'metafile.yml')
                  if model['Name'] == name)

@@ -14,7 +14,7 @@ from docs.methods import methods_table
 from docs.tables import markdown_table
 
 # What tells models apart beside their CLIP; each has a column where a model states it.
-_COLUMNS = ('Student', 'Setting', 'Parameters', 'Learned', 'Multiply-adds')
+_COLUMNS = ('Student', 'Setting', 'Parameters')
 # "table": a row a model. "methods": a row a method, of the CLIP models named behind the file.
 # "cost": a row a model whose parameters and multiply-adds are stated.
 _BLOCK = re.compile(r'(<!-- (?:table: (?P<file>\S+)|methods: (?P<wide>\S+) of (?P<towers>[^\n]+)|'
@@ -44,8 +44,7 @@ def models_table(models: list[dict], link_root: str) -> str:
     """A Markdown table: model, data set, metrics, source, config.
 
     What tells the models apart beside their CLIP has a column where it is
-    stated: the student, the setting it is trained in, its parameters, those
-    of them that learn, its multiply-adds.
+    stated: the student, the setting it is trained in, its parameters.
 
     Args:
         models: What :func:`read_metafile` returns.
