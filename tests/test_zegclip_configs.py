@@ -118,17 +118,17 @@ def test_what_is_not_published_changes_the_classes_or_the_tower_alone(name):
 
 
 @cases('name, mode, withheld, iterations, prompts', [
-    ('zegclip_tinyvit8_128x128_400_tinyworld', 'inductive', 'unseen', 400, 8),
-    ('zegclip_transductive_tinyvit8_128x128_200_tinyworld', 'transductive', 'unseen', 200, 8),
-    ('zegclip_supervised_tinyvit8_128x128_400_tinyworld', 'supervised', None, 400, 8),
-    ('zegclip_no_prompts_tinyvit8_128x128_400_tinyworld', 'inductive', 'unseen', 400, 0),
+    ('zegclip_tinyvit8_128x128_800_tinyworld', 'inductive', 'unseen', 800, 8),
+    ('zegclip_transductive_tinyvit8_128x128_400_tinyworld', 'transductive', 'unseen', 400, 8),
+    ('zegclip_supervised_tinyvit8_128x128_800_tinyworld', 'supervised', None, 800, 8),
+    ('zegclip_no_prompts_tinyvit8_128x128_800_tinyworld', 'inductive', 'unseen', 800, 0),
 ])
 def test_embedded_world_has_every_mode_and_the_baseline(name, mode, withheld, iterations, prompts):
     config = loaded(TINY / f'{name}.py')
     model = config.model
     assert (model.mode, config.data.train.unlabelled) == (mode, withheld)
     assert config.runner.max_iters == iterations
-    assert 200 % config.checkpoint_config.interval == 0
+    assert 400 % config.checkpoint_config.interval == 0
     assert (model.backbone.num_prompts, model.backbone.prompt_norm) == (prompts, prompts > 0)
     # Its CLIP runs as it was trained, with none of ZegCLIP's quirks.
     assert (model.backbone.renormalise, model.backbone.double_class_token) == (True, False)

@@ -20,7 +20,7 @@ from helpers.recordings import read
 from helpers.tools import ROOT
 
 CPU = torch.device('cpu')
-TINY = ROOT / 'configs/tiny/zegclip_tinyvit8_128x128_400_tinyworld.py'
+TINY = ROOT / 'configs/tiny/zegclip_tinyvit8_128x128_800_tinyworld.py'
 
 
 @pytest.fixture

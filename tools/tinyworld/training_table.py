@@ -81,14 +81,14 @@ RECIPES = (
     *(_weighted(f'gate, cw=1.1, {on}', mode='gate', cw=1.1, on=on) for on in PLACES),
     _taught('MaskCLIP'), _taught('CLIP Surgery', 'surgery_'), _taught('GEM', 'gem_'),
     _taught('SC-CLIP', 'scclip_'),
-    Recipe('zegclip', 'ZegCLIP, inductive', _ZEGCLIP.format('', 400)),
-    Recipe('zegclip', 'the same without prompts', _ZEGCLIP.format('no_prompts_', 400)),
+    Recipe('zegclip', 'ZegCLIP, inductive', _ZEGCLIP.format('', 800)),
+    Recipe('zegclip', 'the same without prompts', _ZEGCLIP.format('no_prompts_', 800)),
     Recipe('zegclip', 'MaskCLIP+, zero-shot',
            'maskclip_plus_tinyvit8_deeplabv2_tiny_zero_shot_128x128_400_tinyworld'),
-    Recipe('zegclip', 'ZegCLIP, supervised', _ZEGCLIP.format('supervised_', 400)),
+    Recipe('zegclip', 'ZegCLIP, supervised', _ZEGCLIP.format('supervised_', 800)),
     # Last: with several jobs, what it starts from has been trained by then.
-    Recipe('zegclip', 'ZegCLIP, transductive', _ZEGCLIP.format('transductive_', 200),
-           start=('ZegCLIP, inductive', 200)),
+    Recipe('zegclip', 'ZegCLIP, transductive', _ZEGCLIP.format('transductive_', 400),
+           start=('ZegCLIP, inductive', 400)),
 )
 
 

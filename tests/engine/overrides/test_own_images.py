@@ -69,7 +69,7 @@ def test_without_words_the_model_is_tested_as_it_was_trained(pictures):
 
 
 def test_as_many_words_in_another_order_are_not_a_mistake(pictures, tmp_path, call_tool):
-    path = CONFIGS / 'tiny/zegclip_tinyvit8_128x128_400_tinyworld.py'
+    path = CONFIGS / 'tiny/zegclip_tinyvit8_128x128_800_tinyworld.py'
     model = build_model(copy.deepcopy(loaded(path)))
     model.init_weights()
     names = loaded(path).vocabulary

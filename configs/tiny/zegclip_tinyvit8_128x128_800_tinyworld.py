@@ -1,11 +1,10 @@
 _base_ = [
     '../_base_/models/zegclip_tinyvit8.py',
     '../_base_/datasets/tinyworld_128x128.py',
-    '../_base_/schedules/schedule_400_tinyworld.py',
+    '../_base_/schedules/schedule_800_tinyworld.py',
     '../_base_/default_runtime.py',
 ]
 model = dict(
     unseen={{_base_.unseen}},
     decode_head=dict(num_classes={{_base_.num_classes}}, vocabulary={{_base_.vocabulary}}))
-data = dict(train=dict(unlabelled='unseen'))
-optimizer = dict(lr=0.002)
+data = dict(samples_per_gpu=4, train=dict(unlabelled='unseen'))
