@@ -9,7 +9,8 @@ from mmcv import Config
 
 from mmseg_maskclip.clip import CheckpointContent
 from mmseg_maskclip.engine.build import build_model
-from mmseg_maskclip.models.weights.zegclip import adapt_zegclip, load_zegclip
+from mmseg_maskclip.models.weights.official_zegclip import adapt_zegclip
+from mmseg_maskclip.models.weights.zegclip import load_zegclip
 
 from helpers.gradients import gradient_norms
 from helpers.recordings import read

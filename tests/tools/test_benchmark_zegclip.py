@@ -11,7 +11,7 @@ from open_clip.transformer import VisionTransformer
 
 from mmseg_maskclip.clip import get_spec, make_spec, read_clip_checkpoint
 from mmseg_maskclip.engine.config import load_config
-from mmseg_maskclip.models.weights.zegclip import adapt_zegclip
+from mmseg_maskclip.models.weights.official_zegclip import adapt_zegclip
 
 from benchmarks import zegclip
 from benchmarks.pamr import extra_mb

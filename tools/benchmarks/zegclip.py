@@ -16,8 +16,8 @@ from mmseg_maskclip.clip import ClipCheckpoint, ClipSpec, TextBank
 from mmseg_maskclip.engine.build import build_model
 from mmseg_maskclip.engine.config import load_config
 from mmseg_maskclip.models import ZegClip
+from mmseg_maskclip.models.weights.official_zegclip import TOWER, adapt_zegclip
 from mmseg_maskclip.models.weights.tower import load_tower
-from mmseg_maskclip.models.weights.zegclip import TOWER, adapt_zegclip
 from mmseg_maskclip.ops import UNLABELLED
 
 from benchmarks.pamr import extra_mb

@@ -61,6 +61,7 @@ def check_labels(model: nn.Module, dataset: Any) -> None:
 
 def _check_zegclip(model: ZegClip, dataset: Any, parts: list) -> None:
     """Refuse training sets whose labels are not those of the mode."""
+    model.require_trainable()
     names, wanted = dataset.CLASSES, set() if model.mode == 'supervised' else set(model.unseen)
     for part in parts:
         if getattr(part, 'missing_labels', 'error') == 'unlabelled':

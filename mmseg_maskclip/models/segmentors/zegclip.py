@@ -107,10 +107,12 @@ class ZegClip(PseudoLabelled, ReplaceableClasses, TiledInference, EncoderDecoder
 
     @property
     def checkpoint_meta(self) -> dict[str, Any]:
-        """What checkpoints record: the frozen weights, and the names behind the text embeddings."""
-        names = self.decode_head.vocabulary
-        return {'frozen_weights': self.frozen_weights, 'text_classes': None if names is None
-                else list(load_vocabulary(names).class_names)}
+        """What checkpoints record: the frozen weights, and what text embeddings are made from."""
+        head, names = self.decode_head, self.decode_head.vocabulary
+        return {'frozen_weights': self.frozen_weights,
+                'text_classes': None if names is None else list(load_vocabulary(names).class_names),
+                'text_made_from': head.text_embeddings_path or {
+                    'templates': head.templates, 'synonyms': head.synonyms}}
 
     def init_weights(self) -> None:
         """Load the frozen tower and the text embeddings.
@@ -119,6 +121,16 @@ class ZegClip(PseudoLabelled, ReplaceableClasses, TiledInference, EncoderDecoder
             InputError: If a file is missing or does not fit.
         """
         load_frozen(self, pick_device())
+
+    def require_trainable(self) -> None:
+        """Refuse to train what is for tests alone.
+
+        Raises:
+            InputError: If ``transfer`` is set.
+        """
+        if self.transfer:
+            raise InputError('model.transfer is True, with which a checkpoint is tested on other '
+                             'classes: train with a config that names its unseen classes.')
 
     def score_grid(self, img: Tensor, img_metas: list[dict], prior: Tensor | None = None,
                    token: Tensor | None = None) -> Tensor:
@@ -166,9 +178,7 @@ class ZegClip(PseudoLabelled, ReplaceableClasses, TiledInference, EncoderDecoder
         Raises:
             InputError: If a pixel carries the label of an unseen class.
         """
-        if self.transfer:
-            raise InputError('model.transfer is True, with which a checkpoint is tested on other '
-                             'classes: train with a config that names its unseen classes.')
+        self.require_trainable()
         labels = gt_semantic_seg.squeeze(1).long()
         classes = self.seen if self.mode == INDUCTIVE else None
         logits = self.decode_head(self.extract_feat(img), classes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Mapping
 
@@ -15,29 +14,21 @@ from mmseg_maskclip.clip import (
     ClipCheckpoint,
     how_to_get,
     load_vocabulary,
-    openai_to_backbone,
     read_clip_checkpoint,
 )
 from mmseg_maskclip.models.weights.averages import without_averages
 from mmseg_maskclip.models.weights.files import locate_weights
+from mmseg_maskclip.models.weights.official_zegclip import TOWER, adapt_zegclip
 from mmseg_maskclip.models.weights.state_dict import load_exactly, state_dict_hash
 from mmseg_maskclip.models.weights.text import load_text, named_bank
 from mmseg_maskclip.models.weights.tower import load_tower
-from mmseg_maskclip.utils import InputError, require_file
+from mmseg_maskclip.utils import InputError, require_file, to_plain
 
 if TYPE_CHECKING:
     from mmseg_maskclip.models.segmentors.zegclip import ZegClip
 
-TOWER = 'backbone.tower.'
 _TEXT = 'decode_head.text.'
-_LAYERS = r'decode_head\.decoder_1\.layers\.'
 _COUNT = 'decode_head.loss_decode.criterion.empty_weight'
-_TOWER = re.compile(r'backbone\.(class_embedding|positional_embedding|proj|conv1\.weight'
-                    r'|ln_(?:pre|post)\..+|transformer\.resblocks\..+)')
-_PROMPTS = re.compile(r'backbone\.(?:deep_)?prompt_.+')
-_LAYER = re.compile(_LAYERS + r'(\d+)\.(multihead_attn\.[qkv]|multihead_attn\.proj|linear[12]'
-                    r'|norm[23])\.(weight|bias)')
-_PARTS = {'multihead_attn.': 'cross_attn.', 'norm2': 'norm1', 'norm3': 'norm2'}
 _TRAINED = ('Give the config it was trained with (number and depth of the prompts, decoder); if '
             'parameters are not finite, take an earlier checkpoint.')
 
@@ -91,7 +82,9 @@ def load_zegclip(model: ZegClip, content: CheckpointContent,
         load_tower(model.backbone.tower, checkpoint)
         _record(model, checkpoint)
         _check_hash(model, content)
-    if not stored:
+    if stored:
+        _tell_text(model, content)
+    else:
         learned = {key: value for key, value in learned.items() if not key.startswith(_TEXT)}
         _set_text(model, checkpoint, device)
         learned.update({key: value for key, value in model.state_dict().items()
@@ -115,61 +108,6 @@ def start_zegclip(model: ZegClip, state: Mapping[str, Tensor], path: str | Path)
     learned = {key: value for key, value in adapt_zegclip(state, path).items()
                if not key.startswith(TOWER)}
     load_exactly(model, {**learned, **own}, path, _TRAINED)
-
-
-def adapt_zegclip(state: Mapping[str, Tensor], path: str | Path) -> dict[str, Tensor]:
-    """Rename the weights of a checkpoint of the official ZegCLIP, and drop the dead ones.
-
-    Args:
-        state: A state dict; one of this project's own is returned as it is.
-        path: Its file, for the log.
-
-    Returns:
-        The state under this project's names, the tower's among them.
-    """
-    if 'decode_head.q_proj.weight' not in state or 'backbone.class_embedding' not in state:
-        return dict(state)
-    last = max(int(match[1]) for key in state if (match := re.match(_LAYERS + r'(\d+)\.', key)))
-    kept, tower, dropped = {}, {}, []
-    for key, value in state.items():
-        if match := _TOWER.fullmatch(key):
-            tower[match[1]] = value.float()
-        elif name := _renamed(key, last):
-            kept[name] = value.float()
-        else:
-            dropped.append(key)
-    kept.update({f'{TOWER}{key}': value
-                 for key, value in openai_to_backbone(tower, 'vit').items()})
-    shown = sorted({_kind_of(key) for key in dropped})
-    print_log(f'{path} is a checkpoint of the official ZegCLIP: {len(dropped)} parameters that '
-              f'nothing reads are left out ({", ".join(shown)}).', 'mmseg')
-    return kept
-
-
-def _renamed(key: str, last: int) -> str | None:
-    """This project's name of a learned parameter, None for one that nothing reads."""
-    if key.startswith('decode_head.q_proj.') or _PROMPTS.fullmatch(key):
-        return key
-    match = _LAYER.fullmatch(key)
-    if match is None:
-        return None
-    layer, part, kind = int(match[1]), match[2], match[3]
-    if layer == last:
-        # Of its attention only the scores are read.
-        return f'decode_head.decoder.masks.{part[-1]}.{kind}' if part[-2:] in ('.q', '.k') else None
-    for old, new in _PARTS.items():
-        if part.startswith(old):
-            part = part.replace(old, new)
-            break
-    return f'decode_head.decoder.layers.{layer}.{part}.{kind}'
-
-
-def _kind_of(key: str) -> str:
-    """What a dropped parameter belongs to, such as ``decoder_1.layers.2.linear1``."""
-    parts = key.split('.')
-    if parts[0] == 'text_encoder':
-        return parts[0]
-    return '.'.join(parts[1:5 if 'decoder_1' in key else 4])
 
 
 def check_classes_of(model: ZegClip, state: Mapping[str, Tensor], meta: Mapping,
@@ -237,6 +175,14 @@ def _check_hash(model: ZegClip, content: CheckpointContent) -> None:
         raise InputError(f'{content.path} was trained with other weights of {trained["clip"]} than '
                          f'those of {model.frozen_weights["file"]}: expected the file '
                          f'{trained["file"]} of that run, set model.clip_checkpoint to it.')
+
+
+def _tell_text(model: ZegClip, content: CheckpointContent) -> None:
+    """Say that the config would make other text embeddings than those the model was trained on."""
+    wanted, made = model.checkpoint_meta['text_made_from'], content.meta.get('text_made_from')
+    if to_plain(wanted) != made:
+        print_log(f'{content.path} has the text embeddings it was trained with, made from {made}; '
+                  f'those of the config, {wanted}, are not used.', 'mmseg', level=30)
 
 
 def _set_text(model: ZegClip, checkpoint: ClipCheckpoint | None,

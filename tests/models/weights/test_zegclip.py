@@ -102,6 +102,15 @@ def test_other_classes_are_for_tests_of_transfer(path, trained):
     torch.testing.assert_close(model.decode_head.text.embeddings, whole[[1, 0, 2]])
 
 
+def test_text_embeddings_of_the_training_are_used_and_others_told(path, trained, caplog):
+    assert _same_scores(trained['model'], _loaded(path, trained[False]))
+    assert 'are not used' not in caplog.text
+    model = _loaded(path, trained[False], {'model.decode_head.templates': 'imagenet85'})
+    assert _same_scores(trained['model'], model)
+    told = [line for line in caplog.messages if 'are not used' in line]
+    assert len(told) == 1 and 'single' in told[0] and 'imagenet85' in told[0]
+
+
 @cases('options, words', [
     ({'model.backbone.num_prompts': 3}, ['of another shape', 'prompt_embeddings',
                                          'number and depth of the prompts']),
