@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Sequence
+import json
+from typing import Any, Collection, Mapping, Sequence
 
 from mmcv.utils import print_log
 from torch import nn
 
 from mmseg_maskclip.clip import load_vocabulary
+from mmseg_maskclip.models import ZegClip
 from mmseg_maskclip.models.refiners import says_background
 from mmseg_maskclip.utils import InputError
 
@@ -73,6 +75,48 @@ def check_trained_classes(meta: Mapping, dataset: Any) -> None:
     if trained and len(trained) == len(dataset.CLASSES):
         _compare([(name,) for name in trained], _names_of(dataset), 'the checkpoint',
                  'the data set')
+
+
+def labelled_in_training(meta: Mapping, unseen: Collection[int]) -> list[int]:
+    """Those of some unseen classes whose labels a ZegCLIP has learned from.
+
+    Args:
+        meta: Meta data of its checkpoint, of the same classes.
+        unseen: Class ids.
+
+    Returns:
+        Their ids; none where the checkpoint does not tell.
+    """
+    recorded = meta.get('model')
+    trained = json.loads(recorded) if isinstance(recorded, str) else {}
+    if 'mode' not in trained:
+        return []
+    withheld = () if trained['mode'] == 'supervised' else trained.get('unseen') or ()
+    return sorted(set(unseen) - set(withheld))
+
+
+def warn_of_split(model: nn.Module, meta: Mapping, dataset: Any) -> None:
+    """Say where model, training and test set of a ZegCLIP differ in the unseen classes.
+
+    Args:
+        model: A segmentor.
+        meta: Meta data of its checkpoint.
+        dataset: The test set.
+    """
+    if not isinstance(model, ZegClip) or model.transfer:
+        return
+    first = getattr(dataset, 'datasets', [dataset])[0]
+    counted, unseen = tuple(getattr(first, 'unseen_ids', ())), tuple(sorted(model.unseen))
+    if model.seen_offset and counted not in ((), unseen):
+        print_log(f'test_cfg.seen_offset is taken from all classes but {list(unseen)}, '
+                  f'model.unseen; metrics count {list(counted)} as unseen: set model.unseen and '
+                  'data.test.unseen to the same classes.', 'mmseg', level=30)
+    labelled = labelled_in_training(meta, counted or unseen)
+    if labelled and model.mode != 'supervised':
+        print_log(f'The checkpoint was trained with labels of '
+                  f'{", ".join(repr(dataset.CLASSES[index]) for index in labelled[:_SHOWN])}'
+                  f'{", ..." * (len(labelled) > _SHOWN)}, unseen here: mIoU(U) and hIoU are not '
+                  'those of a zero-shot model.', 'mmseg', level=30)
 
 
 def check_losses(model: nn.Module) -> None:

@@ -19,7 +19,7 @@ from mmseg_maskclip.datasets import UnreadableSample
 from mmseg_maskclip.datasets.checking import MORE, LabelCounts, parts_of, suspicion
 from mmseg_maskclip.engine.border import from_config
 from mmseg_maskclip.engine.build import build_model, build_test_dataset
-from mmseg_maskclip.engine.class_names import check_classes, check_trained_classes
+from mmseg_maskclip.engine.class_names import check_classes, check_trained_classes, warn_of_split
 from mmseg_maskclip.engine.distributed import (
     device_of_process,
     is_main,
@@ -128,6 +128,7 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
     # Other classes than it was trained for may well be as many.
     if not config.model.get('transfer', False):
         check_trained_classes(meta, dataset)
+    warn_of_split(model, meta, dataset)
     model.CLASSES, model.PALETTE = dataset.CLASSES, dataset.PALETTE
     started = time.time()
     with inference_precision(config, device):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Mapping
 
 from mmcv import Config
 
 from mmseg_maskclip.clip import read_checkpoint_file
+from mmseg_maskclip.engine.class_names import labelled_in_training
 from mmseg_maskclip.engine.train.resume import TrainOptions
-from mmseg_maskclip.utils import InputError
+from mmseg_maskclip.utils import InputError, to_plain
 
 _MODE = 'transductive'
 _SHIPPED = 'zegclip_transductive_'
@@ -36,12 +38,25 @@ def require_start(config: Config, options: TrainOptions, resuming: bool) -> None
         raise InputError(
             'a transductive run labels the unseen classes by its own model, which has to know the '
             f'seen ones: {_how_to_start(config)}, or give --from-scratch.')
-    recorded = read_checkpoint_file(options.load_from).meta.get('model')
-    trained = json.loads(recorded).get('mode') if isinstance(recorded, str) else None
-    if trained == 'supervised':
-        raise InputError(f'{options.load_from} was trained with the labels of all classes, the '
-                         f'unseen ones among them: {_how_to_start(config)}, or give '
-                         '--from-scratch to start from it all the same.')
+    labelled = _labelled(config, read_checkpoint_file(options.load_from).meta)
+    if labelled:
+        raise InputError(f'{options.load_from} was trained with the labels of {labelled}: '
+                         f'{_how_to_start(config)}, or give --from-scratch to start from it all '
+                         'the same.')
+
+
+def _labelled(config: Config, meta: Mapping) -> str:
+    """The unseen classes whose labels a checkpoint has learned from, in words; '' for none."""
+    recorded = meta.get('model')
+    trained = json.loads(recorded) if isinstance(recorded, str) else {}
+    if trained.get('mode') == 'supervised':
+        return 'all classes, the unseen ones among them'
+    head, unseen = config.model.get('decode_head', {}), config.model.get('unseen')
+    same = to_plain(head.get('vocabulary')) == trained.get('decode_head', {}).get('vocabulary')
+    # Ids of other classes say nothing, and what are no ids is told when the model is built.
+    ids = [index for index in unseen if isinstance(index, int)] if isinstance(unseen, list) else []
+    labelled = labelled_in_training(meta, ids) if same else []
+    return f'classes {labelled}, which are unseen in model.unseen' if labelled else ''
 
 
 def _how_to_start(config: Config) -> str:
