@@ -88,7 +88,7 @@ class StepHook(OptimizerHook):
 class StageHook(Hook):
     """Logs which stage labels the unlabelled pixels, when that changes."""
 
-    LABELLED_BY = {'clip': 'by the CLIP teacher', 'self': 'by the student itself',
+    LABELLED_BY = {'clip': 'by the CLIP teacher', 'self': 'by the model itself',
                    None: 'by no stage'}
 
     def __init__(self) -> None:

@@ -102,7 +102,7 @@ class Labeller:
                              f'self_train={tuple(self_train)} overlap: choose the one that labels '
                              "then, overlap='clip' or 'self', or make them disjoint.")
         if self.used and num_classes > IGNORED:
-            raise InputError(f'the student has {num_classes} classes, at most {IGNORED} can be '
+            raise InputError(f'the model has {num_classes} classes, at most {IGNORED} can be '
                              f'labelled: {IGNORED} in a label map is to be ignored.')
         stages = ((self.clip_guided, self.clip_classes), (self.self_train, self.self_classes))
         self.unlabelled_classes = tuple(sorted(

@@ -34,7 +34,7 @@ class ReplaceableClasses(UnregisteredModules):
         """
         weight, labeller = self.class_weight, getattr(self, 'labeller', None)
         if labeller is not None and labeller.used:
-            raise InputError('the classes of a student in training cannot be replaced: its '
+            raise InputError('the classes of a model in training cannot be replaced: its '
                              'pseudo-labels are ids of these; change the config.')
         if weight is not None:
             if prior_bank is None or prior_bank.class_names != bank.class_names:

@@ -79,7 +79,7 @@ def test_run_leaves_checkpoints_logs_and_config(full_run, config_path):
     assert dumped.model.decode_head.text_channels == 128
     text = next(full_run.glob('*.log')).read_text()
     for words in ('Seed: 5', 'torch ', 'eta: ', 'Iteration 1: from here on', 'CLIP teacher',
-                  'Iteration 4: from here on', 'student itself'):
+                  'Iteration 4: from here on', 'model itself'):
         assert words in text
     assert not list(full_run.glob('.*'))
 
