@@ -55,7 +55,7 @@ class ZegClip(PseudoLabelled, ReplaceableClasses, TiledInference, EncoderDecoder
     shows_queries = True
 
     def __init__(self, backbone: dict, decode_head: dict, mode: str = INDUCTIVE,
-                 unseen: Sequence[int] = (), clip_checkpoint: str | None = None,
+                 unseen: Sequence[int] | None = (), clip_checkpoint: str | None = None,
                  labelling: dict | None = None, transfer: bool = False, **kwargs: Any) -> None:
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
         self._check_parts()
@@ -63,7 +63,8 @@ class ZegClip(PseudoLabelled, ReplaceableClasses, TiledInference, EncoderDecoder
         self.clip_checkpoint = clip_checkpoint
         self.transfer = transfer
         classes = self.decode_head.num_classes
-        self.unseen = class_ids(unseen, classes, 'model.unseen') if len(unseen) else ()
+        given = [] if unseen is None else unseen
+        self.unseen = () if given in ([], ()) else class_ids(given, classes, 'model.unseen')
         self._check_mode(labelling)
         self.labeller = Labeller(classes)
         if mode == TRANSDUCTIVE and not transfer:
