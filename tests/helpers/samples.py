@@ -118,8 +118,10 @@ def _write_cityscapes(root: Path) -> None:
 def real_text() -> Path | None:
     """The folder ``real_text`` in or beside the one MASKCLIP_SAMPLES names; None without it."""
     root = os.environ.get('MASKCLIP_SAMPLES')
+    if not root:
+        return None
     folders = [Path(root).resolve() / 'real_text', Path(root).resolve().parent / 'real_text']
-    return next((folder for folder in folders if folder.is_dir()), None) if root else None
+    return next((folder for folder in folders if folder.is_dir()), None)
 
 
 def drawn_text(root: Path, files: Mapping[str, Sequence[str]]) -> Path:
