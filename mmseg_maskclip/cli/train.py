@@ -47,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='write the frozen CLIP tower into checkpoints of ZegCLIP, which are '
                              'tested without its CLIP file then')
     parser.add_argument('--from-scratch', action='store_true',
-                        help='let a transductive run of ZegCLIP start without --load-from')
+                        help='let a transductive run of ZegCLIP start without --load-from, or any '
+                             'from a model that has seen labels of its unseen classes')
     add_cfg_options(parser)
     add_process_flags(parser)
 

@@ -240,6 +240,8 @@ HEAD = 'model.decode_head'
     ('inductive', ['--load-from', 'PLUS'], ['PLUS.pth does not fit', 'prompt_embeddings']),
     ('inductive', ['--load-from', 'VIT'], ['tiny_vit.pth is not a checkpoint that training wrote']),
     ('inductive', ['--load-from', 'gone.pth'], ['gone.pth does not exist']),
+    ('inductive', ['--load-from', 'SUPERVISED'],
+     ['trained with the labels of all classes', 'start without --load-from']),
     ('transductive', [], ["mode='inductive'", '--load-from WORK_DIR/iter_N.pth', '--from-scratch']),
     ('transductive', ['--load-from', 'SUPERVISED'], ['trained with the labels of all classes']),
     ('transductive', ['--load-from', 'SPLIT'], ['trained with the labels of classes [9, 11, 12]']),

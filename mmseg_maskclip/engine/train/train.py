@@ -35,7 +35,7 @@ from mmseg_maskclip.engine.samples import settle_flip
 from mmseg_maskclip.engine.train import ema as ema_labeller  # noqa: F401  (registration)
 from mmseg_maskclip.engine.train.checkpoint import read_checkpoint, remove_leftovers
 from mmseg_maskclip.engine.train.checks.rehearsal import rehearse_sample
-from mmseg_maskclip.engine.train.checks.transductive import require_start
+from mmseg_maskclip.engine.train.checks.zegclip import require_start
 from mmseg_maskclip.engine.train.data import build_train_loader
 from mmseg_maskclip.engine.train.evaluation import register_evaluation
 from mmseg_maskclip.engine.train.hooks import NoiseHook, StageHook, StepHook

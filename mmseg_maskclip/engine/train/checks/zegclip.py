@@ -1,4 +1,4 @@
-"""Where a transductive run of ZegCLIP starts."""
+"""Where a run of ZegCLIP starts."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _SHIPPED = 'zegclip_transductive_'
 
 
 def require_start(config: Config, options: TrainOptions, resuming: bool) -> None:
-    """Refuse a transductive run without a model that has learned the seen classes.
+    """Refuse a start of ZegCLIP that makes no zero-shot model.
 
-    Its first pseudo-labels would be those of a random decoder.
+    The first pseudo-labels of a transductive run without a trained model would be those of a
+    random decoder; a model that has seen labels of its unseen classes keeps what it learned.
 
     Args:
         config: Of the run.
@@ -28,21 +29,23 @@ def require_start(config: Config, options: TrainOptions, resuming: bool) -> None
         resuming: Whether it goes on with an earlier one.
 
     Raises:
-        InputError: If it starts without a checkpoint, or from one that was trained with the
-            labels of the unseen classes; not with ``from_scratch``.
+        InputError: If it is, and not with ``from_scratch``.
     """
-    mode = config.model.get('mode')
-    if config.model.get('type') != 'ZegClip' or mode != _MODE or options.from_scratch or resuming:
+    mode = config.model.get('mode', 'inductive')
+    if (config.model.get('type') != 'ZegClip' or mode == 'supervised' or options.from_scratch
+            or resuming):
         return
     if options.load_from is None:
-        raise InputError(
-            'a transductive run labels the unseen classes by its own model, which has to know the '
-            f'seen ones: {_how_to_start(config)}, or give --from-scratch.')
+        if mode == _MODE:
+            raise InputError(
+                'a transductive run labels the unseen classes by its own model, which has to know '
+                f'the seen ones: {_how_to_start(config)}, or give --from-scratch.')
+        return
     labelled = _labelled(config, read_checkpoint_file(options.load_from).meta)
     if labelled:
-        raise InputError(f'{options.load_from} was trained with the labels of {labelled}: '
-                         f'{_how_to_start(config)}, or give --from-scratch to start from it all '
-                         'the same.')
+        fix = _how_to_start(config) if mode == _MODE else 'start without --load-from'
+        raise InputError(f'{options.load_from} was trained with the labels of {labelled}: {fix}, '
+                         'or give --from-scratch to start from it all the same.')
 
 
 def _labelled(config: Config, meta: Mapping) -> str:
