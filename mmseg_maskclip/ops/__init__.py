@@ -21,7 +21,6 @@ from mmseg_maskclip.ops.label_maps import (
     shrink,
 )
 from mmseg_maskclip.ops.losses import (
-    MaskLosses,
     feature_distance,
     focal_dice,
 )
@@ -75,7 +74,6 @@ __all__ = [
     'AxisResize',
     'BackgroundRule',
     'HeldScores',
-    'MaskLosses',
     'ScoreMap',
     'add_log_prior',
     'aggregate',
