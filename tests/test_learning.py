@@ -144,6 +144,29 @@ def test_zero_shot_learns_the_unseen_classes(world, unlabelled_world, tmp_path):
     assert both['mIoU(S)'] > alone['mIoU(S)'] - 3
 
 
+@pytest.mark.slow
+def test_zegclip_segments_unseen_classes_and_better_by_its_own_labels(world, unlabelled_world,
+                                                                    tmp_path):
+    """Measured 74.0 mIoU(S) and 36.4 mIoU(U) of the inductive model, from masks of seen classes
+    alone, then 81.1 and 58.6 of the transductive one, where constant labels give 1.5."""
+
+    def trained(name, iterations, load_from=None):
+        config = load_config(str(ROOT / f'configs/tiny/{name}_tinyworld.py'), {
+            'runner.max_iters': iterations, 'checkpoint_config.interval': iterations,
+            'data.train.data_root': str(unlabelled_world), 'data.test.data_root': str(world),
+            'data.workers_per_gpu': 0, 'model.test_cfg.stride': (128, 128)})
+        folder = tmp_path / name
+        train_model(config, TrainOptions(str(folder), seed=0, validate=False, load_from=load_from))
+        metrics = test_model(config, str(folder / 'latest.pth'),
+                             TestOptions(['mIoU'], work_dir=str(tmp_path)))
+        return {key: 100 * value for key, value in metrics.items()}, str(folder / 'latest.pth')
+
+    first, path = trained('zegclip_tinyvit8_128x128_800', 400)
+    then, _ = trained('zegclip_transductive_tinyvit8_128x128_400', 300, path)
+    assert first['mIoU(S)'] > 55 and first['mIoU(U)'] > 18
+    assert then['mIoU(U)'] > first['mIoU(U)'] + 8 and then['mIoU(S)'] > first['mIoU(S)']
+
+
 def test_links_in_the_documents_lead_somewhere():
     documents = [ROOT / 'README.md', *(ROOT / 'docs').glob('*.md'),
                  *(ROOT / 'configs').glob('*/README.md')]
