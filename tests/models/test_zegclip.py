@@ -149,6 +149,16 @@ def test_the_offset_is_taken_from_seen_classes():
 
 
 @torch.no_grad()
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_it_can_be_cast_to_half_precision(dtype):
+    model, image = build_zegclip(head=dict(embed_dims=24)).eval(), torch.randn(1, 3, 32, 40)
+    metas = [dict(img_shape=(32, 40, 3), ori_shape=(32, 40, 3))]
+    single = model.inference(image, metas, rescale=True)
+    half = model.to(dtype).inference(image.to(dtype), metas, rescale=True)
+    torch.testing.assert_close(half, single, atol=0.03, rtol=0)
+
+
+@torch.no_grad()
 def test_other_classes_take_the_place_of_the_trained_ones():
     model = build_zegclip('transductive', test_cfg=dict(seen_offset=0.1))
     with pytest.raises(InputError, match='in training cannot be replaced'):

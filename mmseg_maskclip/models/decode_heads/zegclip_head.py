@@ -144,6 +144,8 @@ class ZegClipHead(TextHead):
             Queries, (B, R, C).
         """
         together, alone = self.q_proj.weight.chunk(2, dim=1)
+        # They stay in single precision where the model is cast to half of it.
+        embeddings = embeddings.to(image.dtype)
         # What the text alone says is the same for every image of the batch.
         return (F.linear(image[:, None] * embeddings, together)
                 + F.linear(embeddings, alone, self.q_proj.bias))

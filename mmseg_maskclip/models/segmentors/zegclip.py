@@ -177,7 +177,8 @@ class ZegClip(PseudoLabelled, ReplaceableClasses, TiledInference, EncoderDecoder
             mode also the share of pixels that were labelled, ``decode.filled_self``.
 
         Raises:
-            InputError: If a pixel carries the label of an unseen class.
+            InputError: In the transductive mode, if a pixel carries the label of an unseen class;
+                if the model is for tests alone.
         """
         self.require_trainable()
         labels = gt_semantic_seg.squeeze(1).long()
@@ -217,7 +218,7 @@ class ZegClip(PseudoLabelled, ReplaceableClasses, TiledInference, EncoderDecoder
         if self.filling_stage(labels, img_metas) is None:
             return labels, labels.new_zeros((), dtype=torch.float32)
         if self.self_labeller is not None:
-            logits = resize(self.self_labeller(img), labels.shape[1:], mode='bilinear',
+            logits = resize(self.self_labeller(img).float(), labels.shape[1:], mode='bilinear',
                             align_corners=self.align_corners)
         best, chosen = logits[:, list(self.labeller.self_classes)].max(dim=1)
         filled = self.labeller.fill_chosen('self', labels, chosen, best.float().sigmoid())
