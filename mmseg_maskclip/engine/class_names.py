@@ -89,9 +89,9 @@ def labelled_in_training(meta: Mapping, unseen: Collection[int]) -> list[int]:
     """
     recorded = meta.get('model')
     trained = json.loads(recorded) if isinstance(recorded, str) else {}
-    if 'mode' not in trained:
+    if trained.get('type') != ZegClip.__name__:
         return []
-    withheld = () if trained['mode'] == 'supervised' else trained.get('unseen') or ()
+    withheld = () if trained.get('mode') == 'supervised' else trained.get('unseen') or ()
     return sorted(set(unseen) - set(withheld))
 
 

@@ -57,7 +57,8 @@ def _labelled(config: Config, meta: Mapping) -> str:
     head, unseen = config.model.get('decode_head', {}), config.model.get('unseen')
     same = to_plain(head.get('vocabulary')) == trained.get('decode_head', {}).get('vocabulary')
     # Ids of other classes say nothing, and what are no ids is told when the model is built.
-    ids = [index for index in unseen if isinstance(index, int)] if isinstance(unseen, list) else []
+    several = isinstance(unseen, (list, tuple, range))
+    ids = [index for index in unseen if isinstance(index, int)] if several else []
     labelled = labelled_in_training(meta, ids) if same else []
     return f'classes {labelled}, which are unseen in model.unseen' if labelled else ''
 
