@@ -34,7 +34,9 @@ def adapt_zegclip(state: Mapping[str, Tensor], path: str | Path) -> dict[str, Te
     """
     if 'decode_head.q_proj.weight' not in state or 'backbone.class_embedding' not in state:
         return dict(state)
-    last = max(int(match[1]) for key in state if (match := re.match(_LAYERS + r'(\d+)\.', key)))
+    # Without any layer it is damaged, which loading what is left of it tells.
+    last = max((int(match[1]) for key in state if (match := re.match(_LAYERS + r'(\d+)\.', key))),
+               default=-1)
     kept, tower, dropped = {}, {}, []
     for key, value in state.items():
         if match := _TOWER.fullmatch(key):

@@ -171,6 +171,14 @@ def test_an_official_checkpoint_is_loaded_and_its_dead_weights_named(official, t
         assert name in told[0]
 
 
+def test_an_official_checkpoint_without_a_decoder_is_refused(official, tmp_path):
+    state = torch.load(official)['state_dict']
+    torch.save({'state_dict': {key: value for key, value in state.items()
+                               if 'decoder_1' not in key}, 'meta': {}}, official)
+    with pytest.raises(InputError, match=r'does not fit.*missing.*decoder'):
+        _loaded(_official_config(tmp_path, unseen=[4, 5]), official)
+
+
 def test_an_official_checkpoint_of_other_classes_is_refused(official, tmp_path):
     with pytest.raises(InputError, match=r'trained with num_classes=4, expected 5 or 6'):
         _loaded(_official_config(tmp_path, unseen=[5]), official)
