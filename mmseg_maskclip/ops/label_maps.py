@@ -228,7 +228,7 @@ def shrink(maps: Sequence[Scores], size: tuple[int, int]) -> tuple[Tensor, Tenso
 
     Args:
         maps: Score maps of one image.
-        size: (h, w) wanted, on either axis no more than that of the maps.
+        size: (h, w) wanted; on an axis longer than that of the maps, scores are repeated.
 
     Returns:
         Scores (K, h, w), and the highest score of every class at full size, (K,).

@@ -217,7 +217,8 @@ class TrainRunner(IterBasedRunner):
         model = unwrap(self.model)
         state, self._averages = split_averages(content['state_dict'])
         # What is frozen has come from its own file already.
-        state = {key: value for key, value in state.items() if key not in needed_state(model)}
+        frozen = needed_state(model)
+        state = {key: value for key, value in state.items() if key not in frozen}
         load_exactly(model, state, path,
                      'Resume with the config it was made with, or start a new run from its '
                      'weights with --load-from.')
