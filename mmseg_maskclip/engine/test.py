@@ -120,8 +120,8 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
     _check_options(dataset, options)
     outputs = Outputs(dataset, options)
     model = build_model(config)
-    outputs.watch(model)
     check_classes(model, dataset)
+    outputs.watch(model)
     device = device_of_process()
     with main_process_first(), from_config('the model', 'cannot be given its weights'):
         meta = load_weights(model, checkpoint, str(device))

@@ -81,6 +81,7 @@ def test_it_is_enough_to_do_and_joined_sets_have_folders_of_their_own(run, tmp_p
     (['--format-only', '--eval-options', 'imgfile_prefix={drawn}'], [CALIBRATED],
      ['--format-only both write to']),
     (['--eval', 'mIoU', '--corruption', 'all15'], [CALIBRATED], ['all15', '--show-queries']),
+    ([], [CALIBRATED, 'data.test.classes=[sky,sand]'], ['14 classes', 'TinyWorldDataset 2']),
 ])
 def test_what_does_not_go_is_told_before_the_run(flags, options, words, run, tmp_path):
     drawn = tmp_path / 'drawn'
