@@ -95,6 +95,9 @@ def test_prompts_drop_out_in_training_alone():
     model, img = _backbone(prompt_dropout=0.5), torch.randn(1, 3, 32, 32)
     model.train()
     assert not torch.equal(model(img).features, model(img).features)
+    # In each image of a batch on its own.
+    first, second = model(img.expand(2, -1, -1, -1)).features
+    assert not torch.equal(first, second)
     model.eval()
     assert torch.equal(model(img).features, model(img).features)
 

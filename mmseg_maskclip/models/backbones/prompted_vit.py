@@ -105,14 +105,21 @@ class PromptedClipViT(UnregisteredModules, BaseModule):
         """The tower's, see :class:`ClipBackbone`."""
         return self.tower.fidelity
 
-    def prompts(self) -> dict[int, Tensor]:
-        """Projected prompts (n, C) by the number of their block, in one product."""
+    def prompts(self, batch: int) -> dict[int, Tensor]:
+        """Projected prompts by the number of their block, in one product.
+
+        Args:
+            batch: Images B; what drops out differs from one to the next.
+
+        Returns:
+            (B, n, C) each.
+        """
         if not self.prompted:
             return {}
         parts = [part for part in (self.prompt_embeddings, self.deep_prompt_embeddings)
                  if part is not None]
-        projected = self.prompt_dropout(self.prompt_proj(torch.cat(parts)))
-        return dict(zip(self.prompted, projected))
+        projected = self.prompt_proj(torch.cat(parts))[:, None].expand(-1, batch, -1, -1)
+        return dict(zip(self.prompted, self.prompt_dropout(projected)))
 
     def forward(self, img: Tensor) -> DenseFeatures:
         """Features of patches and image, seen with the prompts.
@@ -123,13 +130,12 @@ class PromptedClipViT(UnregisteredModules, BaseModule):
         Returns:
             Patch features (B, D, h, w) and image embeddings (B, D), neither normalised.
         """
-        tower, prompts = self.tower, self.prompts()
+        tower, prompts = self.tower, self.prompts(len(img))
         tokens, grid = tower.embed(img)
         own = tokens.shape[1]
         for number, block in enumerate(tower.layers, 1):
             if number in prompts:
-                given = prompts[number].to(tokens).expand(len(tokens), -1, -1)
-                tokens = torch.cat([tokens, given], dim=1)
+                tokens = torch.cat([tokens, prompts[number].to(tokens)], dim=1)
             carried = self.carried and number < len(tower.layers)
             # Of the prompts only keys and values are read, unless the next block sees them, too.
             tokens = block(tokens, queries=own if tokens.shape[1] > own and not carried else None)
