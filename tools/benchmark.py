@@ -69,12 +69,14 @@ def train_settings(args: argparse.Namespace, device) -> tuple:
 
 
 def memory_rows(args: argparse.Namespace, device) -> list:
+    """Row of a large vocabulary's peak memory."""
     from benchmarks import speed
 
     return [speed.large_vocabulary()]
 
 
 def labels_rows(args: argparse.Namespace, device) -> list:
+    """Rows of image to labels, of every model and precision."""
     from benchmarks import speed
 
     return [speed.image_to_labels(model, device, dtype, args.repeats)
@@ -82,6 +84,7 @@ def labels_rows(args: argparse.Namespace, device) -> list:
 
 
 def text_rows(args: argparse.Namespace, device) -> list:
+    """Row of the text bank."""
     from benchmarks import speed
 
     classes = args.text_classes or (171 if _on_gpu(device) else 8)
@@ -89,6 +92,7 @@ def text_rows(args: argparse.Namespace, device) -> list:
 
 
 def train_rows(args: argparse.Namespace, device) -> list:
+    """Rows of the MaskCLIP+ step and the training pipeline."""
     from benchmarks import training
 
     config, batch, size = train_settings(args, device)
@@ -99,6 +103,7 @@ def train_rows(args: argparse.Namespace, device) -> list:
 
 
 def class_weight_rows(args: argparse.Namespace, device) -> list:
+    """Rows of what the class weight adds."""
     from benchmarks import class_weight
 
     rows = [row for model in args.models
@@ -123,6 +128,7 @@ def heads_rows(args: argparse.Namespace, device) -> list:
 
 
 def zegclip_rows(args: argparse.Namespace, device) -> list:
+    """Rows of ZegCLIP: image to labels, and the training step."""
     from benchmarks import zegclip
 
     return zegclip.rows(args.train_batch or (4 if _on_gpu(device) else 2),

@@ -69,7 +69,7 @@ def tested(runs, tmp_path, call_tool):
     return tested
 
 
-def _figures(record):
+def _metrics(record):
     return {name: record['metric'][name] for name in NAMES}
 
 
@@ -87,7 +87,7 @@ def test_seen_and_unseen_classes_count_in_every_mode(mode, runs, tested):
     assert {'mIoU(S)', 'mIoU(U)', 'hIoU'} <= set(shown.split())
     assert 'WARNING' not in shown
     in_training = json.loads((runs[mode][1].parent / 'evaluations.json').read_text())
-    assert {name: in_training[str(STEPS)]['metrics'][name] for name in NAMES} == _figures(record)
+    assert {name: in_training[str(STEPS)]['metrics'][name] for name in NAMES} == _metrics(record)
 
 
 def test_the_log_of_a_run_calls_it_what_it_is(runs):
@@ -104,10 +104,10 @@ def test_offsets_and_queries_of_the_same_pass(tiny_world, tested, tmp_path):
     curve = record['seen_offsets']
     rows = [{name: curve[name][index] for name in NAMES} for index in range(3)]
     assert curve['offsets'] == [0, OFFSET, 0.05] and curve['model_offset'] == OFFSET
-    assert rows[1] == _figures(record)
+    assert rows[1] == _metrics(record)
     # Counted without another forward pass, and what that would give.
     _, without = tested('model.test_cfg.seen_offset=0')
-    assert rows[0] == pytest.approx(_figures(without), abs=1e-4)
+    assert rows[0] == pytest.approx(_metrics(without), abs=1e-4)
     assert rows[0] != rows[1] != rows[2]
     assert len(list(tmp_path.glob('test*/eval_*_seen_offsets.png'))) == 1
     names = (tiny_world / 'ImageSets/Segmentation/val.txt').read_text().split()
@@ -135,10 +135,10 @@ def test_another_data_set_is_asked_for_its_own_classes(runs, tested, tmp_path):
         np.save(tmp_path / 'rows.npy', rows[::order])
         _, given = tested(*_on_other_classes(
             OTHERS, f'model.decode_head.text_embeddings_path={tmp_path / "rows.npy"}'))
-        assert (_figures_of(given) == pytest.approx(_figures_of(record), abs=1e-4)) == same
+        assert (_metrics_of(given) == pytest.approx(_metrics_of(record), abs=1e-4)) == same
 
 
-def _figures_of(record):
+def _metrics_of(record):
     return {name: record['metric'][name] for name in ('mIoU', 'pAcc')}
 
 
@@ -163,7 +163,7 @@ def test_a_full_checkpoint_needs_no_clip_file(runs, tested, tmp_path, call_tool)
     assert done.returncode == 0, done.stderr
     gone = f'model.clip_checkpoint={tmp_path / "gone.pt"}'
     _, full = tested(gone, mode='supervised', checkpoint=tmp_path / f'full/iter_{STEPS}.pth')
-    assert _figures(full) == _figures(tested(mode='supervised')[1])
+    assert _metrics(full) == _metrics(tested(mode='supervised')[1])
     done = call_tool(TEST, *runs['supervised'], '--eval', 'mIoU', '--work-dir', tmp_path / 'work',
                      '--cfg-options', gone)
     assert_bad_input(done, 'gone.pt does not exist', str(VIT))
@@ -183,7 +183,7 @@ def test_other_splits_are_told(tested, runs):
 def test_text_embeddings_stay_those_of_the_training(tested):
     shown, record = tested('model.decode_head.templates=cifar18')
     assert "'cifar18'" in shown and 'are not used' in shown
-    assert _figures(record) == _figures(tested()[1])
+    assert _metrics(record) == _metrics(tested()[1])
 
 
 @pytest.fixture(scope='module')

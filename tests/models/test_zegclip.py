@@ -288,3 +288,6 @@ def test_a_model_for_tests_alone_is_not_trained():
     model = build_zegclip('inductive', transfer=True, unseen=[])
     with pytest.raises(InputError, match='model.transfer is True'):
         step(model, _labels())
+    model = build_zegclip('inductive', head=dict(num_classes=256))
+    with pytest.raises(InputError, match='has 256 classes, at most 255 can be labelled'):
+        step(model, _labels())

@@ -59,6 +59,12 @@ def maskclip_of(checkpoint: ClipCheckpoint, spec: ClipSpec, num_classes: int) ->
 
 
 def label_call(model: nn.Module, image: Tensor) -> Callable[[], object]:
+    """From an image to its label map, as a call without arguments.
+
+    Args:
+        model: A segmentor of this project.
+        image: (1, 3, H, W).
+    """
     size = tuple(image.shape[2:])
     meta = [{'ori_shape': (*size, 3), 'img_shape': (*size, 3), 'flip': False}]
     return lambda: model.simple_test(image, meta)

@@ -37,6 +37,7 @@ class PlainBlock(nn.Module):
         self.ln_2 = nn.LayerNorm(width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, N, C) in and out."""
         normed = self.ln_1(x)
         x = x + self.attn(normed, normed, normed, need_weights=False)[0]
         return x + self.mlp(self.ln_2(x))
@@ -129,6 +130,7 @@ class PlainAttention(nn.Module):
         self.proj = nn.Linear(width, width)
 
     def forward(self, queries: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """What queries (B, R, C) find in memory (B, N, C), and the mask logits (B, R, N)."""
         batch, number, width = queries.shape
 
         def split(x: Tensor) -> Tensor:
@@ -149,6 +151,7 @@ class PlainLayer(nn.TransformerDecoderLayer):
         self.multihead_attn = PlainAttention(width, heads, dropout)
 
     def forward(self, queries: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries (B, R, C) behind the layer, and its mask logits (B, R, N)."""
         found, mask = self.multihead_attn(queries, memory)
         queries = self.norm2(queries + self.dropout2(found))
         hidden = self.linear2(self.dropout(self.activation(self.linear1(queries))))

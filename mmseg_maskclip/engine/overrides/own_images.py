@@ -83,7 +83,7 @@ def _set_names(model: ConfigDict, names: list[str]) -> None:
     if model.get('type') == _ANY_CLASSES:
         # None of the new classes was seen in training, by the numbers of the old ones.
         model.update(transfer=True, unseen=[])
-        model.test_cfg.seen_offset = 0.0
+        model.setdefault('test_cfg', ConfigDict())['seen_offset'] = 0.0
 
 
 def _names(config: Config) -> list[str]:

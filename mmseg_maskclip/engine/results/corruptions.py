@@ -50,10 +50,10 @@ def test_corruptions(config: Config, checkpoint: str, options: TestOptions,
     if not names:
         raise InputError(f'--corruption all15 needs --eval with some of {", ".join(METRICS)}.')
     if (options.out or options.show_dir or options.show_queries or options.format_only
-            or 'confusion' in options.eval_options):
+            or {'confusion', 'seen_offsets'} & options.eval_options.keys()):
         raise InputError('--corruption all15 writes a table alone: give --out, --show-dir, '
-                         '--show-queries, --format-only and --eval-options confusion with one '
-                         '--corruption NAME.')
+                         '--show-queries, --format-only and --eval-options confusion or '
+                         'seen_offsets with one --corruption NAME.')
     results = {}
     for number, corruption in enumerate((CLEAN, *BENCHMARK)):
         print_log(f'{corruption} ({number + 1} of {len(BENCHMARK) + 1})', 'mmseg')

@@ -20,7 +20,7 @@ from mmseg_maskclip.models.pseudo_labels.pseudo_labelled import PseudoLabelled
 from mmseg_maskclip.models.segmentors.replaceable_classes import ReplaceableClasses
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
 from mmseg_maskclip.models.weights.zegclip import load_frozen
-from mmseg_maskclip.ops import ignore_unlabelled
+from mmseg_maskclip.ops import IGNORED, ignore_unlabelled
 from mmseg_maskclip.utils import InputError, require_number
 
 INDUCTIVE, TRANSDUCTIVE, SUPERVISED = MODES = ('inductive', 'transductive', 'supervised')
@@ -127,11 +127,15 @@ class ZegClip(PseudoLabelled, ReplaceableClasses, TiledInference, EncoderDecoder
         """Refuse to train what is for tests alone.
 
         Raises:
-            InputError: If ``transfer`` is set.
+            InputError: If ``transfer`` is set, or there are more classes than labels can name.
         """
         if self.transfer:
             raise InputError('model.transfer is True, with which a checkpoint is tested on other '
                              'classes: train with a config that names its unseen classes.')
+        if self.decode_head.num_classes > IGNORED:
+            raise InputError(f'the model has {self.decode_head.num_classes} classes, at most '
+                             f'{IGNORED} can be labelled: {IGNORED} in a label map is to be '
+                             'ignored.')
 
     def score_grid(self, img: Tensor, img_metas: list[dict], prior: Tensor | None = None,
                    token: Tensor | None = None) -> Tensor:

@@ -172,9 +172,9 @@ def _record(model: ZegClip, checkpoint: ClipCheckpoint) -> None:
 def _check_hash(model: ZegClip, content: CheckpointContent) -> None:
     trained = dict(content.meta.get('frozen_weights', {}))
     if trained and trained.get('hash') != model.frozen_weights['hash']:
-        raise InputError(f'{content.path} was trained with other weights of {trained["clip"]} than '
-                         f'those of {model.frozen_weights["file"]}: expected the file '
-                         f'{trained["file"]} of that run, set model.clip_checkpoint to it.')
+        raise InputError(f'{content.path} was trained with other weights of {trained.get("clip")} '
+                         f'than those of {model.frozen_weights["file"]}: expected the file '
+                         f'{trained.get("file")} of that run, set model.clip_checkpoint to it.')
 
 
 def _tell_text(model: ZegClip, content: CheckpointContent) -> None:

@@ -100,3 +100,11 @@ def test_words_need_pictures_and_other_models_a_config_of_theirs(pictures):
         set_images(maskclip, str(pictures))
     with pytest.raises(InputError, match='nowhere'):
         set_images(copy.deepcopy(loaded(VOC)), str(pictures / 'nowhere'))
+
+
+def test_a_config_without_test_settings_takes_words_too(pictures):
+    config = copy.deepcopy(loaded(VOC))
+    del config.model['test_cfg']
+    set_images(config, str(pictures))
+    set_classes(config, ['cat', 'dog'])
+    assert config.model.test_cfg == dict(seen_offset=0.0)

@@ -62,7 +62,8 @@ def test_the_table_has_ratios_and_means():
 
 @pytest.mark.parametrize(('flags', 'words'), [
     (['--show-dir', 'drawn'], 'needs --eval'), (['--eval', 'mIoU', '--out', 'a.pkl'], '--out'),
-    (['--eval', 'mIoU', '--eval-options', 'confusion=a.png'], 'confusion')])
+    (['--eval', 'mIoU', '--eval-options', 'confusion=a.png'], 'confusion'),
+    (['--eval', 'mIoU', '--eval-options', 'seen_offsets=0.1'], 'seen_offsets')])
 def test_what_runs_would_write_over_is_refused(flags, words, tiny_world, tiny_rn, tmp_path,
                                                call_tool, monkeypatch):
     monkeypatch.chdir(tmp_path)
