@@ -147,8 +147,8 @@ def test_zero_shot_learns_the_unseen_classes(world, unlabelled_world, tmp_path):
 @pytest.mark.slow
 def test_zegclip_segments_unseen_classes_and_better_by_its_own_labels(world, unlabelled_world,
                                                                     tmp_path):
-    """Measured 74.0 mIoU(S) and 36.4 mIoU(U) of the inductive model, from masks of seen classes
-    alone, then 81.1 and 58.6 of the transductive one, where constant labels give 1.5."""
+    """Measured 64.2 mIoU(S) and 34.0 mIoU(U) of the inductive model, from masks of seen classes
+    alone, then 84.4 and 66.2 of the transductive one, where constant labels give 1.5."""
 
     def trained(name, iterations, load_from=None):
         config = load_config(str(ROOT / f'configs/tiny/{name}_tinyworld.py'), {
@@ -163,7 +163,7 @@ def test_zegclip_segments_unseen_classes_and_better_by_its_own_labels(world, unl
 
     first, path = trained('zegclip_tinyvit8_128x128_800', 400)
     then, _ = trained('zegclip_transductive_tinyvit8_128x128_400', 300, path)
-    assert first['mIoU(S)'] > 55 and first['mIoU(U)'] > 18
+    assert first['mIoU(S)'] > 45 and first['mIoU(U)'] > 18
     assert then['mIoU(U)'] > first['mIoU(U)'] + 8 and then['mIoU(S)'] > first['mIoU(S)']
 
 
