@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, NamedTuple
 
 from torch import Tensor, nn
 
 from mmseg_maskclip.models.weights.state_dict import state_dict_hash
+
+
+class _Used(NamedTuple):
+    """A module that another one uses, see :meth:`UnregisteredModules.set_unregistered`."""
+
+    module: nn.Module | None
+    moves: bool = False
+    needed: bool = False
+
+
+_NOTHING = _Used(None)
 
 
 class UnregisteredModules:
@@ -31,18 +42,17 @@ class UnregisteredModules:
                 stand alone holds it, see :func:`needed_state`.
         """
         # nn.Module does not look into plain dicts.
-        self.__dict__.setdefault('_unregistered', {})[name] = (module, moves)
-        self.__dict__.setdefault('_needed', {})[name] = needed
+        self.__dict__.setdefault('_unregistered', {})[name] = _Used(module, moves, needed)
 
     def unregistered(self, name: str) -> Any:
         """The module of that name, None where there is none."""
-        return self.__dict__.get('_unregistered', {}).get(name, (None, False))[0]
+        return _used_by(self).get(name, _NOTHING).module
 
     def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> Any:
         # to(), cuda(), half() and float() all end here.
-        for module, moves in self.__dict__.get('_unregistered', {}).values():
-            if module is not None and moves:
-                module._apply(fn, *args, **kwargs)
+        for used in _used_by(self).values():
+            if used.module is not None and used.moves:
+                used.module._apply(fn, *args, **kwargs)
         return super()._apply(fn, *args, **kwargs)  # type: ignore[misc]
 
 
@@ -52,10 +62,7 @@ def unregistered_modules(model: nn.Module) -> dict[str, nn.Module]:
     Args:
         model: Any model.
     """
-    return {_dotted(prefix, name): module
-            for prefix, part in model.named_modules()
-            for name, (module, _) in part.__dict__.get('_unregistered', {}).items()
-            if module is not None}
+    return {name: used.module for name, used in _all_used(model) if used.module is not None}
 
 
 def needed_state(model: nn.Module) -> dict[str, Tensor]:
@@ -67,13 +74,20 @@ def needed_state(model: nn.Module) -> dict[str, Tensor]:
     Returns:
         Tensors by the names they would have if the modules were registered.
     """
-    state = {}
+    return {key: value for name, used in _all_used(model)
+            if used.needed and used.module is not None
+            for key, value in used.module.state_dict(prefix=f'{name}.').items()}
+
+
+def _used_by(module: Any) -> dict[str, _Used]:
+    return module.__dict__.get('_unregistered', {})
+
+
+def _all_used(model: nn.Module) -> Iterator[tuple[str, _Used]]:
+    """What a model and its registered parts use, by dotted names."""
     for prefix, part in model.named_modules():
-        for name, needed in part.__dict__.get('_needed', {}).items():
-            module = part.__dict__['_unregistered'][name][0]
-            if needed and module is not None:
-                state.update(module.state_dict(prefix=f'{_dotted(prefix, name)}.'))
-    return state
+        for name, used in _used_by(part).items():
+            yield _dotted(prefix, name), used
 
 
 def _dotted(prefix: str, name: str) -> str:

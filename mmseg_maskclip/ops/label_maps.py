@@ -240,7 +240,8 @@ def shrink(maps: Sequence[Scores], size: tuple[int, int]) -> tuple[Tensor, Tenso
         (tensor([[[1.8333, 3.1667]]]), tensor([5.]))
     """
     device = maps[0].device
-    down, across = (area_weights(*sizes).to(device) for sizes in zip(maps[0].size, size))
+    weights = [area_weights(*sizes) for sizes in zip(maps[0].size, size)]
+    down, across = (part.to(device) for part in weights)
     small = torch.zeros(*size, maps[0].num_classes, device=device)
     highest = torch.full((maps[0].num_classes,), -math.inf, device=device)
     with full_precision(small):
@@ -248,8 +249,9 @@ def shrink(maps: Sequence[Scores], size: tuple[int, int]) -> tuple[Tensor, Tenso
             values = mean_probability(maps, box, lambda scores: scores)
             highest = torch.maximum(highest, values.flatten(0, 1).amax(0))
             rows, columns = down[:, box[0]], across[:, box[1]]
-            # Only what the tile reaches.
-            top, left = (part.any(1).nonzero().flatten() for part in (rows, columns))
+            # Only what the tile reaches; asked of the CPU, which would wait for a GPU.
+            top, left = (part[:, place].any(1).nonzero().flatten()
+                         for part, place in zip(weights, box))
             part = torch.einsum('ar,rck,bc->abk', rows[top], values, columns[left])
             small[top[0]:top[-1] + 1, left[0]:left[-1] + 1] += part
     return small.permute(2, 0, 1), highest

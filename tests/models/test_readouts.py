@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmseg_maskclip.clip import TextBank, get_spec, read_clip_checkpoint
 from mmseg_maskclip.models import ClipResNet, ClipViT, MaskClip
-from mmseg_maskclip.models.backbones.readouts import AttentionReadout, Guide, Trace
+from mmseg_maskclip.models.backbones.readouts import AttentionReadout, Guide
 from mmseg_maskclip.models.backbones.readouts.calibrated import _similarity
 from mmseg_maskclip.models.segmentors.feedback import SemanticFeedback
 from mmseg_maskclip.models.segmentors.views import ImageViews
@@ -166,23 +166,6 @@ def test_a_stored_table_is_resized_when_weights_are_loaded():
     native = _images(1, 3, 128, 128)
     difference = (stored.dense(native).features - plain.dense(native).features).abs().max()
     assert difference > 1e-3
-
-
-@cases('method', METHODS)
-@torch.no_grad()
-def test_learned_prompts_may_stand_before_the_patches(method):
-    """They are keys where the class token is one, and never read."""
-    backbone = _tower(METHODS[method])
-    plain = backbone.trace(_images(1, 3, 48, 56))
-    prompts = torch.randn(1, 2, 48, generator=torch.Generator().manual_seed(2))
-    inputs = {number: torch.cat([tokens[:, :1], prompts, tokens[:, 1:]], dim=1)
-              for number, tokens in plain.inputs.items()}
-    with_prompts = backbone.read(Trace(backbone.layers, inputs, plain.grid, leading=3))
-    without = backbone.read(Trace(backbone.layers, plain.inputs, plain.grid))
-    assert with_prompts.shape == without.shape == (1, 32, 6, 7)
-    torch.testing.assert_close(without, backbone.read(plain))
-    no_keys = method.startswith('maskclip') or method == 'scclip'
-    assert torch.allclose(with_prompts, without, atol=1e-5) == no_keys
 
 
 @torch.no_grad()

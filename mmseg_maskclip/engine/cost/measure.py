@@ -131,6 +131,7 @@ def _macs_by_part(model: nn.Module, image: Tensor, metas: list[dict]) -> dict[st
     found, given = {}, {}
     if isinstance(model, TiledInference):
         def read_image() -> None:
+            """What is computed once for all windows."""
             given.update(prior=model.prior_of(image, metas), token=model.token_of(image))
 
         found['other'] = count_flops(read_image) // 2

@@ -21,6 +21,7 @@ def timed_turns(candidates: dict[str, Callable[[], object]], repeats: int,
         Seconds of each turn by name.
     """
     def wait() -> None:
+        """Until the device is done; others are at once."""
         if device.type == 'cuda':
             torch.cuda.synchronize(device)
 

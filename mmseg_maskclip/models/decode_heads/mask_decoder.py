@@ -48,7 +48,7 @@ class CrossAttention(nn.Module):
 class DecoderLayer(nn.Module):
     """Cross-attention and feed-forward network, each behind a residual, then a norm.
 
-    There is no self-attention: queries do not know of each other, so that classes may be added.
+    Without self-attention queries do not know of each other, so that classes may be added.
 
     Args:
         width: Channels C.

@@ -6,8 +6,9 @@ from typing import Any, Mapping, Sequence
 
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 
-from mmseg_maskclip.clip import TextBank
+from mmseg_maskclip.clip import ClipSpec, TextBank
 from mmseg_maskclip.models.decode_heads.text_classifier import TextClassifier
+from mmseg_maskclip.utils import InputError
 
 
 class TextHead(BaseDecodeHead):
@@ -45,6 +46,19 @@ class TextHead(BaseDecodeHead):
         self.text = TextClassifier(num_classes - background)
         self.contrast_words: str | Sequence[str] | None = None
         self.auxiliary: Mapping | None = None
+
+    def require_width(self, spec: ClipSpec) -> None:
+        """Check that features of a CLIP model can be compared with this head's embeddings.
+
+        Args:
+            spec: The model.
+
+        Raises:
+            InputError: If its joint space has another width.
+        """
+        if spec.embed_dim != self.text_channels:
+            raise InputError(f'text_channels is {self.text_channels}, CLIP model {spec.name} has '
+                             f'{spec.embed_dim}: set model.decode_head.text_channels to that.')
 
     def expect_words(self, words: str | Sequence[str] | None) -> None:
         """Make room for contrast words behind the classes.

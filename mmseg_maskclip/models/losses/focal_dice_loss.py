@@ -11,10 +11,6 @@ from mmseg_maskclip.ops import IGNORED, focal_dice
 from mmseg_maskclip.utils import InputError, require_number
 
 
-def _of_this_process(value: Tensor) -> Tensor:
-    return value
-
-
 @LOSSES.register_module()
 class FocalDiceLoss(nn.Module):
     """Focal and dice loss of class masks, see :func:`~mmseg_maskclip.ops.focal_dice`.
@@ -29,7 +25,8 @@ class FocalDiceLoss(nn.Module):
             of unseen classes.
 
     Attributes:
-        mean_over_processes: Averages a tensor over the processes of a run, set by what trains.
+        mean_over_processes: Averages a tensor over the processes of a run; set by what
+            trains, None before.
 
     Raises:
         InputError: On impossible settings.
@@ -47,7 +44,7 @@ class FocalDiceLoss(nn.Module):
         self.mask_weight = mask_weight * loss_weight
         self.dice_weight = dice_weight * loss_weight
         self.ignore_in_loss = ignore_in_loss
-        self.mean_over_processes: Callable[[Tensor], Tensor] = _of_this_process
+        self.mean_over_processes: Callable[[Tensor], Tensor] | None = None
 
     def forward(self, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The two losses.

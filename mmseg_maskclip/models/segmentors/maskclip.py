@@ -60,10 +60,7 @@ class MaskClip(ReplaceableClasses, RefinedInference, EncoderDecoder):
         if not isinstance(self.decode_head, MaskClipHead):
             raise InputError(f"the head is {type(self.decode_head).__name__}, expected "
                              "'MaskClipHead'.")
-        spec, channels = self.backbone.spec, self.decode_head.text_channels
-        if spec.embed_dim != channels:
-            raise InputError(f'text_channels is {channels}, CLIP model {spec.name} has '
-                             f'{spec.embed_dim}: set model.decode_head.text_channels to that.')
+        self.decode_head.require_width(self.backbone.spec)
         if feedback is not None and self.decode_head.attn_pooling:
             raise InputError('attn_pooling reads CLIP as it is, which model.feedback does not '
                              'guide: set one of them alone.')
@@ -75,7 +72,7 @@ class MaskClip(ReplaceableClasses, RefinedInference, EncoderDecoder):
             background.check(self.decode_head.num_classes)
             self.decode_head.expect_words(background.words)
         if class_weight is not None:
-            dense = DenseClip(spec.name, self.backbone.fidelity, tower=self.backbone,
+            dense = DenseClip(self.backbone.spec.name, self.backbone.fidelity, tower=self.backbone,
                               gives_class_token=True)
             self.set_unregistered('class_weight', build_class_weight(
                 ClassWeightSettings.of(class_weight), self.decode_head.num_classes, dense))

@@ -82,10 +82,7 @@ class ZegClip(PseudoLabelled, ReplaceableClasses, TiledInference, EncoderDecoder
         if not isinstance(self.decode_head, ZegClipHead):
             raise InputError(f'the head is {type(self.decode_head).__name__}, expected '
                              "'ZegClipHead'.")
-        spec, channels = self.backbone.spec, self.decode_head.text_channels
-        if spec.embed_dim != channels:
-            raise InputError(f'text_channels is {channels}, CLIP model {spec.name} has '
-                             f'{spec.embed_dim}: set model.decode_head.text_channels to that.')
+        self.decode_head.require_width(self.backbone.spec)
 
     def _check_mode(self, labelling: dict | None) -> None:
         if self.mode not in MODES:

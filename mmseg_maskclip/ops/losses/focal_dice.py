@@ -22,13 +22,9 @@ class MaskLosses(NamedTuple):
     dice: Tensor
 
 
-def _as_it_is(value: Tensor) -> Tensor:
-    return value
-
-
 def focal_dice(logits: Tensor, labels: Tensor, ignore_index: int = 255,
                leave_out: bool = False, alpha: float = 0.25, gamma: float = 2.0,
-               average: Callable[[Tensor], Tensor] = _as_it_is) -> MaskLosses:
+               average: Callable[[Tensor], Tensor] | None = None) -> MaskLosses:
     """Sigmoid focal loss (arXiv 1708.02002) and dice loss of class masks (ZegCLIP,
     arXiv 2212.03588, non-mutually exclusive loss).
 
@@ -46,7 +42,7 @@ def focal_dice(logits: Tensor, labels: Tensor, ignore_index: int = 255,
         leave_out: Leave them out; else they are negatives of every class, as published.
         alpha: Weight of positives in the focal loss, 1 - alpha is that of negatives.
         gamma: Its exponent.
-        average: Mean of N over the processes of a run.
+        average: Mean of N over the processes of a run; None where there is one.
 
     Returns:
         Both losses.
@@ -74,7 +70,8 @@ def focal_dice(logits: Tensor, labels: Tensor, ignore_index: int = 255,
     shared = torch.zeros_like(area).scatter_add(1, index, probability)
     present = sizes > 0
     dice = 1 - (2 * shared + 1) / (area + sizes + 1)
-    pairs = average(present.sum().to(maps)).clamp(min=1)
+    pairs = present.sum().to(maps)
+    pairs = (pairs if average is None else average(pairs)).clamp(min=1)
     return MaskLosses(focal.sum() / pairs, (dice * present).sum() / pairs)
 
 

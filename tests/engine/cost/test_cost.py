@@ -133,7 +133,7 @@ def test_a_second_readout_and_the_image_prior_cost_more():
 
 @cases('student', list(DECODERS))
 def test_what_students_learn_is_what_has_a_gradient(student):
-    """The teacher is no part of a test forward, and the classifier of the class weight is."""
+    """The teacher is not part of a test forward, the classifier of the class weight is."""
     weight = dict(classifier='TinyViT', source='input')
     cost = measure_cost(student_config(student, model=dict(class_weight=weight)), (64, 64), CPU)
     student = build_model(student_config(student))

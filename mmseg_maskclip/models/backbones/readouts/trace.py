@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Callable, Hashable, Mapping, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Callable, ClassVar, Hashable, Mapping, NamedTuple, cast
 
 from torch import Tensor, nn
 
@@ -36,7 +36,7 @@ class Trace:
         inputs: Input tokens (B, leading + N, C) of some blocks, by their numbers, which
             start at 1; the last block's are always there.
         grid: (h, w) of the N = h * w patches.
-        leading: Tokens before the patches: the class token, and behind it learned prompts.
+        leading: Tokens before the patches: the class token.
         packed: Queries, keys and values of the input tokens of some blocks that ran, side by
             side, (B, leading + N, 3C), by their numbers.
         known: What was computed from the trace before, see :meth:`once`.
@@ -45,7 +45,7 @@ class Trace:
     blocks: nn.ModuleList
     inputs: Mapping[int, Tensor]
     grid: tuple[int, int]
-    leading: int = 1
+    leading: ClassVar[int] = 1
     packed: Mapping[int, Tensor] = field(default_factory=dict)
     known: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
