@@ -17,6 +17,7 @@ from mmseg_maskclip.models.class_weight.build import DenseClip, build_class_weig
 from mmseg_maskclip.models.class_weight.settings import ClassWeightSettings
 from mmseg_maskclip.models.decode_heads import MaskClipHead
 from mmseg_maskclip.models.refiners import QueryClasses, Refiners
+from mmseg_maskclip.models.segmentors.encoding import EncodesInputs
 from mmseg_maskclip.models.segmentors.feedback import SemanticFeedback
 from mmseg_maskclip.models.segmentors.refined_inference import RefinedInference
 from mmseg_maskclip.models.segmentors.replaceable_classes import ReplaceableClasses
@@ -30,7 +31,7 @@ _TINY = 1e-12
 
 
 @SEGMENTORS.register_module()
-class MaskClip(ReplaceableClasses, RefinedInference, EncoderDecoder):
+class MaskClip(EncodesInputs, ReplaceableClasses, RefinedInference, EncoderDecoder):
     """CLIP backbone and :class:`MaskClipHead`, training-free (MaskCLIP, Sec. 3.2).
 
     Args:
@@ -106,17 +107,27 @@ class MaskClip(ReplaceableClasses, RefinedInference, EncoderDecoder):
         if found is not None:
             found.label = label
 
-    def extract_feat(self, img: Tensor, whole: bool = False) -> DenseFeatures:
+    @property
+    def reads_for_classes(self) -> bool:
+        """See :class:`EncodesInputs`; feedback labels patches by the classes."""
+        return self.feedback is not None
+
+    def read_window(self, img: Tensor) -> DenseFeatures:
+        """Dense features with CLIP's embedding; see :class:`EncodesInputs`."""
+        return self.extract_feat(img, image=True)
+
+    def extract_feat(self, img: Tensor, whole: bool = False, image: bool = False) -> DenseFeatures:
         """Dense features, with keys where key smoothing is on.
 
         Args:
             img: (B, 3, H, W).
             whole: Whether these are no windows of images, whatever ``test_cfg`` says.
+            image: Whether to return CLIP's embedding also where no prior reads it.
 
         Returns:
             Features; keys and class token only where they are used.
         """
-        image = self._reads_class_token or (
+        image = image or self._reads_class_token or (
             self.refiners.class_prior is not None and (whole or self._tests_whole))
         dense = self._read(img, keys=self.decode_head.needs_keys, image=image)
         if self.views is None:
@@ -242,15 +253,19 @@ class MaskClip(ReplaceableClasses, RefinedInference, EncoderDecoder):
     def score_grid(self, img: Tensor, img_metas: list[dict], prior: Tensor | None = None,
                    token: Tensor | None = None) -> Tensor:
         """Weighted and refined scores on the feature grid, (B, K, h, w), or of queries."""
-        dense = self.extract_feat(img)
+        return self.score_features(self.extract_feat(img), prior, token)
+
+    def score_features(self, features: DenseFeatures, prior: Tensor | None = None,
+                       token: Tensor | None = None) -> Tensor:
+        """See :class:`EncodesInputs`; of queries where refiners need these."""
         weight = self.class_weight
         if weight is not None and prior is None:
             # Then the dense forward has read the class token, see _reads_class_token.
-            prior = weight.classifier.cosines(cast(Tensor, dense.image))
+            prior = weight.classifier.cosines(cast(Tensor, features.image))
         if self.refiners.needs_queries or self.refiners.class_prior is not None:
             reweigh = None if weight is None else partial(weight, cosines=prior, scale=LOGIT_SCALE)
-            return self.score_queries(dense, self.query_classes, reweigh, token)
+            return self.score_queries(features, self.query_classes, reweigh, token)
         if weight is None:
-            return self.decode_head(dense)
-        scores = weight(self.decode_head.score(dense), prior, LOGIT_SCALE)
-        return self.decode_head.refine(scores, dense.keys)
+            return self.decode_head(features)
+        scores = weight(self.decode_head.score(features), prior, LOGIT_SCALE)
+        return self.decode_head.refine(scores, features.keys)

@@ -26,6 +26,7 @@ from mmseg_maskclip.models.pseudo_labels.teacher import (
     teacher_file,
     teacher_spec,
 )
+from mmseg_maskclip.models.segmentors.encoding import EncodesInputs
 from mmseg_maskclip.models.segmentors.maskclip import MaskClip
 from mmseg_maskclip.models.segmentors.replaceable_classes import ReplaceableClasses
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
@@ -36,7 +37,8 @@ from mmseg_maskclip.utils import InputError
 
 
 @SEGMENTORS.register_module()
-class MaskClipPlus(PseudoLabelled, ReplaceableClasses, TiledInference, EncoderDecoder):
+class MaskClipPlus(PseudoLabelled, EncodesInputs, ReplaceableClasses, TiledInference,
+                   EncoderDecoder):
     """Student segmentor with a frozen MaskCLIP teacher (MaskCLIP, Sec. 3.4).
 
     The teacher is :class:`MaskClip` itself. It is not registered: no optimizer,
@@ -142,6 +144,15 @@ class MaskClipPlus(PseudoLabelled, ReplaceableClasses, TiledInference, EncoderDe
                    token: Tensor | None = None) -> Tensor:
         """The student's weighted scores on its own grid, (B, K, h, w)."""
         return self.weigh(self.decode_head(self.extract_feat(img)), prior)
+
+    def read_window(self, img: Tensor) -> Tensor:
+        """The decoder's features; see :class:`EncodesInputs`."""
+        return self.decode_head.features(self.extract_feat(img))
+
+    def score_features(self, features: Tensor, prior: Tensor | None = None,
+                       token: Tensor | None = None) -> Tensor:
+        """See :class:`EncodesInputs`."""
+        return self.weigh(self.decode_head.classify(features), prior)
 
     def forward_train(self, img: Tensor, img_metas: list[dict],
                       gt_semantic_seg: Tensor) -> dict[str, Tensor]:

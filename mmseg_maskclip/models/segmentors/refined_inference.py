@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Sequence, cast
+from typing import Any, Sequence, cast
 
 import torch
 from torch import Tensor
 
 from mmseg_maskclip.models.refiners import QueryClasses, Refiners, View
-from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
+from mmseg_maskclip.models.segmentors.tiled_inference import Reader, TiledInference
 from mmseg_maskclip.ops import (
     IGNORED,
     BackgroundRule,
@@ -18,8 +18,6 @@ from mmseg_maskclip.ops import (
     probability_map,
 )
 from mmseg_maskclip.ops.score_maps import Scores, whole_maps
-
-Reader = Callable[[Tensor], Tensor]
 
 
 def _as_they_are(values: Tensor) -> Tensor:
@@ -95,6 +93,12 @@ class RefinedInference(TiledInference):
         queries = self.query_classes
         maps, read = self._refined(views, self._probability_reader(queries))
         return background_probabilities(maps, read, self._rule(queries), queries.num_classes)
+
+    def readable(self, views: Sequence[View]) -> tuple[Sequence[Scores], Reader]:
+        """See :meth:`TiledInference.readable`; with ``Pamr`` all scores of a map are held."""
+        if not self.refiners.needs_queries:
+            return super().readable(views)
+        return self._refined(views, self._probability_reader(self.query_classes))
 
     def decide(self, views: Sequence[View], queries: QueryClasses) -> tuple[Tensor, Tensor]:
         """Class of every pixel, before closing.

@@ -25,9 +25,10 @@ from mmseg_maskclip.ops import (
     probability_map,
     window_resize,
 )
-from mmseg_maskclip.ops.score_maps import whole_maps
+from mmseg_maskclip.ops.score_maps import Scores, whole_maps
 from mmseg_maskclip.utils import InputError
 
+Reader = Callable[[Tensor], Tensor]
 Watcher = Callable[[Sequence[View], Tensor], object]
 """What sees the views of an image and its label map."""
 
@@ -139,6 +140,18 @@ class TiledInference:
         """
         return probability_map([view.scores for view in views], self.probabilities)
 
+    def readable(self, views: Sequence[View]) -> tuple[Sequence[Scores], Reader]:
+        """Score maps of an image, and how class probabilities are read from them.
+
+        Args:
+            views: Its augmentations.
+
+        Returns:
+            Maps for ``ops.mean_probability``, and from a tile's scores (h, w, Q) to its
+            probabilities (h, w, K).
+        """
+        return [view.scores for view in views], self.probabilities
+
     def encode_decode(self, img: Tensor, img_metas: list[dict]) -> Tensor:
         """Scores of whole network inputs at their size, activated, (B, K, H, W).
 
@@ -171,14 +184,24 @@ class TiledInference:
     def _views(self, img: Tensor, metas: list[dict], rescale: bool) -> list[View]:
         """One view per image of the batch."""
         windows = Windows.of(self.test_cfg, (img.shape[2], img.shape[3]))
-        check_direct(self.test_cfg, self.activation is not None)
-        height, width = windows.size
         prior, token = self.prior_of(img, metas), self.token_of(img)
         # All images go through the network together; their maps are composed one by one, since
         # their original sizes differ.
-        grids = [self.score_grid(img[:, :, top:top + height, left:left + width], metas, prior,
-                                 token)
-                 for top, left in windows.places]
+        grids = [self.score_grid(part, metas, prior, token) for part in windows.parts(img)]
+        return self.views_of_grids(grids, windows, img, metas, rescale)
+
+    def views_of_grids(self, grids: Sequence[Tensor], windows: Windows, img: Tensor,
+                       metas: list[dict], rescale: bool) -> list[View]:
+        """One view per image of a batch, from the score grids of its windows.
+
+        Args:
+            grids: (B, K, h, w) of each window.
+            windows: Where they lie.
+            img: The network inputs, (B, 3, H, W).
+            metas: One dict an image.
+            rescale: Whether scores are wanted at the original size.
+        """
+        check_direct(self.test_cfg, self.activation is not None)
         return [View(self._scores([grid[index] for grid in grids], windows, meta, rescale),
                      img[index], windows.crop_of(meta, rescale),
                      tuple(DIMENSIONS[axis] for axis in flipped_axes(meta)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, Iterator
 
 import numpy as np
 import torch
@@ -56,6 +56,16 @@ class Windows:
         return cls(image, size, tuple(product(tops, lefts)),
                    (overlap_counts(image[0], size[0], tops),
                     overlap_counts(image[1], size[1], lefts)))
+
+    def parts(self, img: Tensor) -> Iterator[Tensor]:
+        """The windows of network inputs, one after the other, each (B, 3, h, w).
+
+        Args:
+            img: (B, 3, H, W).
+        """
+        height, width = self.size
+        for top, left in self.places:
+            yield img[:, :, top:top + height, left:left + width]
 
     def crop_of(self, meta: dict, rescale: bool) -> tuple[int, int]:
         """Rows and columns of a network input that are the image; the rest is padding.

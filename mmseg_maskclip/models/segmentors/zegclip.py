@@ -13,10 +13,11 @@ from mmseg.ops import resize
 from torch import Tensor
 
 from mmseg_maskclip.clip import load_vocabulary, pick_device
-from mmseg_maskclip.models.backbones import PromptedClipViT
+from mmseg_maskclip.models.backbones import DenseFeatures, PromptedClipViT
 from mmseg_maskclip.models.decode_heads import ZegClipHead
 from mmseg_maskclip.models.pseudo_labels.labeller import Labeller, class_ids
 from mmseg_maskclip.models.pseudo_labels.pseudo_labelled import PseudoLabelled
+from mmseg_maskclip.models.segmentors.encoding import EncodesInputs
 from mmseg_maskclip.models.segmentors.replaceable_classes import ReplaceableClasses
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
 from mmseg_maskclip.models.weights.zegclip import load_frozen
@@ -28,7 +29,7 @@ _WHOLE_RUN = (1, -1)
 
 
 @SEGMENTORS.register_module()
-class ZegClip(PseudoLabelled, ReplaceableClasses, TiledInference, EncoderDecoder):
+class ZegClip(PseudoLabelled, EncodesInputs, ReplaceableClasses, TiledInference, EncoderDecoder):
     """Prompted CLIP ViT and a decoder of one mask a class (ZegCLIP, arXiv 2212.03588).
 
     Args:
@@ -138,6 +139,15 @@ class ZegClip(PseudoLabelled, ReplaceableClasses, TiledInference, EncoderDecoder
                    token: Tensor | None = None) -> Tensor:
         """Mask logits of all classes on the patch grid, (B, K, h, w)."""
         return self.decode_head(self.extract_feat(img))
+
+    def read_window(self, img: Tensor) -> DenseFeatures:
+        """Patch features and the embedding of the image; see :class:`EncodesInputs`."""
+        return self.extract_feat(img)
+
+    def score_features(self, features: DenseFeatures, prior: Tensor | None = None,
+                       token: Tensor | None = None) -> Tensor:
+        """See :class:`EncodesInputs`."""
+        return self.decode_head(features)
 
     @property
     def activation(self) -> Callable[[Tensor], Tensor]:

@@ -1,0 +1,100 @@
+"""Reading an image once, and classifying what was read as often as wanted."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Optional
+
+import torch
+from torch import Tensor
+
+from mmseg_maskclip.models.refiners import View
+from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
+from mmseg_maskclip.models.segmentors.windows import Windows
+
+
+class EncodedInput(NamedTuple):
+    """What a segmentor has read of a network input, before it knows of any class.
+
+    Attributes:
+        img: The input, (1, 3, H, W).
+        windows: Features of each window of it; None where they depend on the classes.
+        embeddings: CLIP's embedding of each window, (N, D); None where there are none.
+        token: Output of ``token_of``.
+    """
+
+    img: Tensor
+    windows: tuple
+    embeddings: Optional[Tensor]
+    token: Optional[Tensor]
+
+
+class EncodesInputs(TiledInference):
+    """Mixin of tiled segmentors that read an image once for any number of sets of classes.
+
+    A segmentor implements :meth:`read_window` and :meth:`score_features`.
+    """
+
+    @property
+    def reads_for_classes(self) -> bool:
+        """Whether features depend on the classes, so that they can't be kept."""
+        return False
+
+    def read_window(self, img: Tensor) -> Any:
+        """Features of windows, with CLIP's embeddings where the model has them.
+
+        Args:
+            img: (B, 3, H, W).
+        """
+        raise NotImplementedError
+
+    def window_embedding(self, features: Any) -> Tensor | None:
+        """CLIP's embedding of windows in joint space, (B, D); None where there is none.
+
+        Args:
+            features: Output of :meth:`read_window`.
+        """
+        return getattr(features, 'image', None)
+
+    def score_features(self, features: Any, prior: Tensor | None = None,
+                       token: Tensor | None = None) -> Tensor:
+        """Scores of features on the model's own grid, (B, K, h, w).
+
+        Args:
+            features: Output of :meth:`read_window`.
+            prior: Output of ``prior_of``.
+            token: Output of ``token_of``.
+        """
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def encode(self, img: Tensor) -> EncodedInput:
+        """Read a network input.
+
+        Args:
+            img: (1, 3, H, W).
+        """
+        windows = Windows.of(self.test_cfg, (img.shape[2], img.shape[3]))
+        read = [self.read_window(part) for part in windows.parts(img)]
+        embeddings = [found for found in map(self.window_embedding, read) if found is not None]
+        kept = tuple(None if self.reads_for_classes else features for features in read)
+        return EncodedInput(img, kept, torch.cat(embeddings) if embeddings else None,
+                            self.token_of(img))
+
+    @torch.no_grad()
+    def encoded_view(self, encoded: EncodedInput, meta: dict) -> View:
+        """Scores of an encoded input for the classes the model has now.
+
+        Args:
+            encoded: Output of :meth:`encode`.
+            meta: Of the image.
+
+        Returns:
+            The view, at the size of the original image.
+        """
+        img = encoded.img
+        windows = Windows.of(self.test_cfg, (img.shape[2], img.shape[3]))
+        prior = self.prior_of(img, [meta])
+        grids = [self.score_features(self.read_window(part) if features is None else features,
+                                     prior, encoded.token)
+                 for features, part in zip(encoded.windows, windows.parts(img))]
+        return self.views_of_grids(grids, windows, img, [meta], rescale=True)[0]
