@@ -12,10 +12,10 @@ from mmseg.utils import get_root_logger
 
 from mmseg_maskclip.clip import combine_vocabularies, load_vocabulary
 from mmseg_maskclip.datasets.base import OpenVocabularyMixin
-from mmseg_maskclip.datasets.listing import PICTURES
 from mmseg_maskclip.datasets.palettes import BLACK, make_palette
 from mmseg_maskclip.datasets.reading import read_names
 from mmseg_maskclip.utils import InputError
+from mmseg_maskclip.utils.images import PICTURES
 
 
 @DATASETS.register_module()

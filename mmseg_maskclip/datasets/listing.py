@@ -13,8 +13,7 @@ from mmseg.utils import get_root_logger
 
 from mmseg_maskclip.datasets.reading import read_names
 from mmseg_maskclip.utils import InputError
-
-PICTURES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+from mmseg_maskclip.utils.images import PICTURES
 
 
 class Listed(NamedTuple):

@@ -1,4 +1,4 @@
-"""Writing pictures, whole or not at all."""
+"""What picture files are called, and writing them, whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from mmseg_maskclip.utils.files import PathLike, atomic_path
 
 if TYPE_CHECKING:
     import numpy as np
+
+#: Suffixes of picture files, in lower case; those of files may be in any.
+PICTURES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 
 
 def write_image(path: PathLike, image: np.ndarray) -> None:

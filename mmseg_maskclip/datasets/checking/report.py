@@ -12,10 +12,10 @@ import numpy as np
 from prettytable import PrettyTable
 
 from mmseg_maskclip.datasets.checking.labels import LabelCounts, class_ids, label_file, suspicion
-from mmseg_maskclip.datasets.listing import PICTURES
 from mmseg_maskclip.datasets.reading import read_label_map, size_and_turn
 from mmseg_maskclip.ops import IGNORED
 from mmseg_maskclip.utils import InputError, progress_bar
+from mmseg_maskclip.utils.images import PICTURES
 
 _SHOWN = 5
 

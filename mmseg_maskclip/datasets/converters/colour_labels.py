@@ -18,8 +18,8 @@ from mmseg_maskclip.datasets.converters.common import (
     Task,
     convert_all,
 )
-from mmseg_maskclip.datasets.listing import PICTURES
 from mmseg_maskclip.utils import InputError, read_lines, require_dir
+from mmseg_maskclip.utils.images import PICTURES
 
 _LINE = re.compile(r'(?P<name>.*\S)\s*:\s*(?P<color>\d+\s*,\s*\d+\s*,\s*\d+)')
 _LOSSY = ('.jpg', '.jpeg', '.webp')
