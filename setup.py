@@ -37,6 +37,7 @@ setup(
         'opencv-python-headless',
         'pillow',
         'prettytable>=3.12',
+        'pycocotools',
         'tqdm',
     ],
     entry_points={'console_scripts': ['maskclip = mmseg_maskclip.cli.main:main']},

@@ -13,13 +13,9 @@ from typing import Optional, Sequence
 import numpy as np
 from PIL import Image
 
+from mmseg_maskclip.formats.picture import MOST_IN_8_BITS, NONE, NONE_16
 from mmseg_maskclip.utils import InputError, atomic_path
 from mmseg_maskclip.utils.files import PathLike
-
-#: What a pixel of no class is, in pictures of 8 and of 16 bits.
-IGNORED = 255
-IGNORED_16 = 65535
-_MOST_CLASSES = 254
 
 
 def voc_palette() -> np.ndarray:
@@ -53,11 +49,11 @@ class IndexPng:
                  colours: Optional[Sequence[Sequence[int]] | np.ndarray] = None) -> None:
         self.ids = np.asarray(ids, dtype=np.int64)
         highest = max([0, *self.ids.tolist()])
-        if highest >= IGNORED_16:
-            raise InputError(f'a label file holds ids up to {IGNORED_16 - 1}, the classes have ids '
+        if highest >= NONE_16:
+            raise InputError(f'a label file holds ids up to {NONE_16 - 1}, the classes have ids '
                              f'up to {highest}.')
         #: Whether files have 16 bits. A class must not have the id of ignored pixels.
-        self.wide = len(self.ids) > _MOST_CLASSES or highest >= IGNORED
+        self.wide = len(self.ids) > MOST_IN_8_BITS or highest >= NONE
         self.palette = voc_palette()
         if colours is not None and np.shape(colours) != (len(self.ids), 3):
             raise InputError(f'the palette has shape {np.shape(colours)}, expected one RGB triple '
@@ -78,7 +74,7 @@ class IndexPng:
         labels = np.asarray(labels)
         known = (labels >= 0) & (labels < len(self.ids))
         values = np.where(known, self.ids[np.where(known, labels, 0)],
-                          IGNORED_16 if self.wide else IGNORED)
+                          NONE_16 if self.wide else NONE)
         picture = Image.fromarray(values.astype(np.uint16 if self.wide else np.uint8))
         if not self.wide:
             picture.putpalette(self.palette.tobytes())

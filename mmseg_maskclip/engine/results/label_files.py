@@ -15,8 +15,7 @@ from mmseg.datasets import CustomDataset
 from mmseg_maskclip.datasets.checking import parts_of
 from mmseg_maskclip.datasets.checking.labels import class_ids
 from mmseg_maskclip.engine.samples import located
-from mmseg_maskclip.formats import IndexPng
-from mmseg_maskclip.formats.index_png import IGNORED, IGNORED_16
+from mmseg_maskclip.formats import NONE, NONE_16, IndexPng
 from mmseg_maskclip.utils import InputError, atomic_path, writable_dir
 
 _PREFIX = 'imgfile_prefix'
@@ -129,7 +128,7 @@ class LabelFiles:
         # Pixels of none of the classes stay 255, which these forms know as unlabelled.
         ids, none = self._index[number].ids, labels >= len(part.CLASSES)
         labels = ids[np.where(none, 0, labels)] - int(bool(part.reduce_zero_label))
-        labels[none] = IGNORED
+        labels[none] = NONE
         try:
             part.format_results([labels], indices=[index], **{_PREFIX: folder}, **self._options)
         except (TypeError, OSError, ImportError) as error:
@@ -167,7 +166,7 @@ def _index_png(part: Any) -> IndexPng:
 
 def _file_ids(part: Any) -> np.ndarray:
     """The id of each class in a data set's label files, (K,); the lowest of several."""
-    values = np.arange(IGNORED_16)
+    values = np.arange(NONE_16)
     classes = class_ids(part, values)
     known = (classes >= 0) & (classes < len(part.CLASSES))
     ids = np.full(len(part.CLASSES), -1)
