@@ -27,6 +27,7 @@ from mmseg_maskclip.clip.spec import ClipSpec, TextSpec, make_spec
 from mmseg_maskclip.clip.text.bank import TextBank
 from mmseg_maskclip.clip.text.build import build_text_bank, cached_text_bank
 from mmseg_maskclip.clip.text.encoder import TextEncoder
+from mmseg_maskclip.clip.text.names import NameEncoder, Phrase
 from mmseg_maskclip.clip.text.templates import list_templates, load_templates
 from mmseg_maskclip.clip.text.vocabulary import (
     Vocabulary,
@@ -42,6 +43,8 @@ __all__ = [
     'CheckpointKind',
     'ClipCheckpoint',
     'ClipSpec',
+    'NameEncoder',
+    'Phrase',
     'TextBank',
     'TextEncoder',
     'TextSpec',

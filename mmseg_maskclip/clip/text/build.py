@@ -7,6 +7,7 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -149,23 +150,42 @@ def _prompts(vocabulary: Vocabulary, templates: tuple[str, ...], synonyms: str) 
 def _row_means(encoder: TextEncoder, prompts: _Prompts, batch_size: int,
                progress: bool) -> Tensor:
     """Mean over each row's prompts of their L2-normalised embeddings, (R, D) float64."""
-    tokens = encoder.tokenize(prompts.sentences)
+    sums = sum_prompts(encoder, prompts.sentences, prompts.means, batch_size, progress)
+    counts = prompts.means.bincount().to(sums.device)
+    return (sums / counts[:, None])[prompts.row_mean.to(sums.device)]
+
+
+def sum_prompts(encoder: TextEncoder, sentences: Sequence[str], owner: Tensor,
+                batch_size: int = 256, progress: bool = False) -> Tensor:
+    """Sums of the L2-normalised embeddings of prompts.
+
+    Args:
+        encoder: The text tower.
+        sentences: N prompts.
+        owner: Which sum each prompt goes into, (N,) int64, 0 to S - 1.
+        batch_size: Prompts per forward pass.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        (S, D) float64, on the encoder's device.
+
+    Raises:
+        InputError: As :meth:`TextEncoder.tokenize`.
+    """
+    tokens = encoder.tokenize(sentences)
     lengths = tokens.argmax(dim=1) + 1
     # Prompts of similar length share a batch, since a batch is as long as its longest prompt.
     order = lengths.argsort(stable=True)
     device = encoder.mask.device
     # Summed in double precision, so that after rounding to float32 the order of summation, which
     # follows the lengths, does not show.
-    counts = prompts.means.bincount().to(device)
-    sums = torch.zeros(len(counts), encoder.width, dtype=torch.float64, device=device)
-    bar = progress_bar(len(order), 'text embeddings', 'prompt', shown=progress)
-    for batch in order.split(batch_size):
-        found = encoder(tokens[batch, :int(lengths[batch].max())].to(device))
-        unit = F.normalize(found, dim=1).double()
-        sums.index_add_(0, prompts.means[batch].to(device), unit)
-        bar.update(len(batch))
-    bar.close()
-    return (sums / counts[:, None])[prompts.row_mean.to(device)]
+    sums = torch.zeros(int(owner.max()) + 1, encoder.width, dtype=torch.float64, device=device)
+    with progress_bar(len(order), 'text embeddings', 'prompt', shown=progress) as bar:
+        for batch in order.split(batch_size):
+            found = encoder(tokens[batch, :int(lengths[batch].max())].to(device))
+            sums.index_add_(0, owner[batch].to(device), F.normalize(found, dim=1).double())
+            bar.update(len(batch))
+    return sums
 
 
 def _cache_path(checkpoint: ClipCheckpoint, spec: ClipSpec, vocabulary: Vocabulary,

@@ -13,7 +13,7 @@ _PLACE = '{}'
 _OPENAI_COUNT = 80
 # OpenAI's 80 open the list of 85, so they are kept once.
 _FIRST_OF_85 = ('openai80', 'imagenet80')
-_SETS = ('imagenet85', *_FIRST_OF_85, 'zegclip15', 'cifar18', 'single')
+_SETS = ('imagenet85', *_FIRST_OF_85, 'openai7', 'zegclip15', 'cifar18', 'single')
 TemplateSource = Union[str, Sequence[str]]
 
 
@@ -27,9 +27,9 @@ def load_templates(source: TemplateSource = 'imagenet85') -> tuple[str, ...]:
 
     Args:
         source: ``'imagenet85'`` (OpenAI's 80 for ImageNet and 5 of a scene, as
-            MaskCLIP uses), ``'openai80'`` (also ``'imagenet80'``),
-            ``'zegclip15'``, ``'cifar18'``, ``'single'`` (``a photo of a {}.``),
-            or a list of sentences, each with one ``{}``.
+            MaskCLIP uses), ``'openai80'`` (also ``'imagenet80'``), ``'openai7'`` (the seven
+            of these that OpenAI found enough), ``'zegclip15'``, ``'cifar18'``, ``'single'``
+            (``a photo of a {}.``), or a list of sentences, each with one ``{}``.
 
     Returns:
         The sentences, ``{}`` standing for the class name.

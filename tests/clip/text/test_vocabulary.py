@@ -20,7 +20,7 @@ from helpers.cases import cases
 COUNTS = {'city': 19, 'ade': 150, 'stuff': 171, 'voc': 20, 'voc21': 21, 'context': 59,
           'context60': 60, 'acontext': 459, 'mickey': 7, 'batman': 7, 'mario': 7, 'gates': 7,
           'batman_ext': 26, 'sports': 17, 'car_brands': 23, 'blur': 20, 'car_color': 24,
-          'zegclip_voc': 20, 'zegclip_coco_stuff': 171,
+          'background_words': 27, 'zegclip_voc': 20, 'zegclip_coco_stuff': 171,
           'coco_object': 81, 'sclip_voc20': 20, 'sclip_context59': 59, 'sclip_ade20k': 150,
           **{f'{method}_{name}': count for method in ('sclip', 'itaclip') for name, count in (
               ('voc21', 21), ('context60', 60), ('coco_object', 81), ('coco_object_fixed', 81),
