@@ -10,8 +10,9 @@ import importlib
 __version__ = '0.1.0'
 
 _PUBLIC = dict.fromkeys((
-    'TestOptions', 'TrainOptions', 'build_model', 'init_segmentor', 'load_config', 'load_weights',
-    'test_model', 'train_model'), 'mmseg_maskclip.apis')
+    'EncodedPicture', 'Predictor', 'Segmentation', 'TestOptions', 'TrainOptions', 'build_model',
+    'download', 'init_segmentor', 'load', 'load_config', 'load_weights', 'test_model',
+    'train_model'), 'mmseg_maskclip.apis')
 
 __all__ = ['__version__', *_PUBLIC]
 

@@ -1,12 +1,33 @@
-"""What people call from Python."""
+"""What people call from Python; each part is imported when one of its names is touched."""
 
-from mmseg_maskclip.apis.segmentor import init_segmentor
-from mmseg_maskclip.engine.build import build_model
-from mmseg_maskclip.engine.config import load_config
-from mmseg_maskclip.engine.test import TestOptions, test_model
-from mmseg_maskclip.engine.train.resume import TrainOptions
-from mmseg_maskclip.engine.train.train import train_model
-from mmseg_maskclip.models.weights.load import load_weights
+import importlib
 
-__all__ = ['TestOptions', 'TrainOptions', 'build_model', 'init_segmentor', 'load_config',
-           'load_weights', 'test_model', 'train_model']
+_MODULES = {
+    'EncodedPicture': 'mmseg_maskclip.apis.predictor',
+    'Predictor': 'mmseg_maskclip.apis.predictor',
+    'Segmentation': 'mmseg_maskclip.apis.segmentation',
+    'TestOptions': 'mmseg_maskclip.engine.test',
+    'TrainOptions': 'mmseg_maskclip.engine.train.resume',
+    'build_model': 'mmseg_maskclip.engine.build',
+    'download': 'mmseg_maskclip.apis.loading',
+    'init_segmentor': 'mmseg_maskclip.apis.segmentor',
+    'load': 'mmseg_maskclip.apis.loading',
+    'load_config': 'mmseg_maskclip.engine.config',
+    'load_weights': 'mmseg_maskclip.models.weights.load',
+    'test_model': 'mmseg_maskclip.engine.test',
+    'train_model': 'mmseg_maskclip.engine.train.train',
+}
+
+__all__ = list(_MODULES)
+
+
+def __getattr__(name: str) -> object:
+    """Import a name (PEP 562): who predicts does not wait for what trains."""
+    if name not in _MODULES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(importlib.import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list:
+    """Also what is not loaded yet."""
+    return sorted({*globals(), *_MODULES})

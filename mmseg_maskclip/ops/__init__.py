@@ -17,6 +17,7 @@ from mmseg_maskclip.ops.label_maps import (
     best_classes,
     best_in_groups,
     label_map,
+    mean_probability,
     probability_map,
     shrink,
 )
@@ -95,6 +96,7 @@ __all__ = [
     'ignore_unlabelled',
     'label_map',
     'local_outliers',
+    'mean_probability',
     'multiply_scores',
     'pamr',
     'patch_labels',

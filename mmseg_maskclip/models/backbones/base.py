@@ -199,6 +199,11 @@ class ClipBackbone(BaseModule):
         self._grids.clear()
         super()._load_from_state_dict(*args)
 
+    @property
+    def encodes_images(self) -> bool:
+        """Whether :meth:`encode_image` has all weights it needs."""
+        return True
+
     def score_padding(self, size: int) -> tuple[int, int]:
         """Pixels padded around an image whose scores are cut off again.
 

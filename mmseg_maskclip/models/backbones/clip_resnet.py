@@ -166,6 +166,11 @@ class ClipResNet(ClipBackbone):
                                       spec.heads, spec.embed_dim)
         self.freeze()
 
+    @property
+    def encodes_images(self) -> bool:
+        """See :class:`ClipBackbone`; earlier converted files lack the position table."""
+        return self.attnpool.has_positions
+
     def _map(self, img: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """The stage-4 map as tokens, (B, h*w, C), and the grid (h, w)."""
         img = self.normalise(img)

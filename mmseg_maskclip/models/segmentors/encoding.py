@@ -18,7 +18,7 @@ class EncodedInput(NamedTuple):
     Attributes:
         img: The input, (1, 3, H, W).
         windows: Features of each window of it; None where they depend on the classes.
-        embeddings: CLIP's embedding of each window, (N, D); None where there are none.
+        embeddings: CLIP's embedding of each window, (N, D); None where none was read.
         token: Output of ``token_of``.
     """
 
@@ -67,18 +67,27 @@ class EncodesInputs(TiledInference):
         raise NotImplementedError
 
     @torch.no_grad()
-    def encode(self, img: Tensor) -> EncodedInput:
-        """Read a network input.
+    def encode(self, img: Tensor) -> list[EncodedInput]:
+        """Read network inputs of one size, together.
 
         Args:
-            img: (1, 3, H, W).
+            img: (B, 3, H, W).
+
+        Returns:
+            One an input.
         """
         windows = Windows.of(self.test_cfg, (img.shape[2], img.shape[3]))
-        read = [self.read_window(part) for part in windows.parts(img)]
-        embeddings = [found for found in map(self.window_embedding, read) if found is not None]
-        kept = tuple(None if self.reads_for_classes else features for features in read)
-        return EncodedInput(img, kept, torch.cat(embeddings) if embeddings else None,
-                            self.token_of(img))
+        read = [None if self.reads_for_classes else self.read_window(part)
+                for part in windows.parts(img)]
+        found = [self.window_embedding(features) for features in read]
+        token = self.token_of(img)
+        encoded = []
+        for one in range(len(img)):
+            embeddings = [of_batch[one] for of_batch in found if of_batch is not None]
+            encoded.append(EncodedInput(
+                img[one:one + 1], tuple(_of_image(features, one) for features in read),
+                torch.stack(embeddings) if embeddings else None, _of_image(token, one)))
+        return encoded
 
     @torch.no_grad()
     def encoded_view(self, encoded: EncodedInput, meta: dict) -> View:
@@ -98,3 +107,12 @@ class EncodesInputs(TiledInference):
                                      prior, encoded.token)
                  for features, part in zip(encoded.windows, windows.parts(img))]
         return self.views_of_grids(grids, windows, img, [meta], rescale=True)[0]
+
+
+def _of_image(value: Any, index: int) -> Any:
+    """What belongs to one image of a batch, in tensors and named tuples of them."""
+    if isinstance(value, Tensor):
+        return value[index:index + 1]
+    if isinstance(value, tuple):
+        return type(value)(*(_of_image(item, index) for item in value))
+    return value

@@ -114,7 +114,7 @@ class MaskClip(EncodesInputs, ReplaceableClasses, RefinedInference, EncoderDecod
 
     def read_window(self, img: Tensor) -> DenseFeatures:
         """Dense features with CLIP's embedding; see :class:`EncodesInputs`."""
-        return self.extract_feat(img, image=True)
+        return self.extract_feat(img, image=self.backbone.encodes_images)
 
     def extract_feat(self, img: Tensor, whole: bool = False, image: bool = False) -> DenseFeatures:
         """Dense features, with keys where key smoothing is on.

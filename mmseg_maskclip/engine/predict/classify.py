@@ -1,0 +1,159 @@
+"""From what a model has read of a picture to labels, for any words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Iterator, Optional, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mmseg_maskclip.engine.predict.encode import EncodedView
+from mmseg_maskclip.formats.picture import label_type, none_value
+from mmseg_maskclip.ops import LOGIT_SCALE, class_cosines, mean_probability
+from mmseg_maskclip.ops.label_maps import tiles
+from mmseg_maskclip.ops.precision import full_precision
+from mmseg_maskclip.ops.refiners import absent_classes
+
+Box = tuple[slice, slice]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The words of a picture's pixels.
+
+    Attributes:
+        labels: Index of each pixel's word, (H, W) uint8 or uint16; NONE where
+            the contrast set wins.
+        confidence: Probability of the best word there, among words and
+            contrast set, (H, W) float32; also where the contrast set wins.
+    """
+
+    labels: np.ndarray
+    confidence: np.ndarray
+
+
+class Reading:
+    """A picture's scores for the words a model has at the moment, read tile by tile.
+
+    Args:
+        model: A segmentor, its classes the words and behind them the contrast words.
+        views: The augmentations of the picture.
+        num_words: K; further classes are contrast words.
+        temperature: Probabilities are those of scores divided by it.
+    """
+
+    def __init__(self, model: nn.Module, views: Sequence[EncodedView], num_words: int,
+                 temperature: float = 1.0) -> None:
+        self.num_words = num_words
+        self.temperature = temperature
+        self.closing = getattr(getattr(model, 'refiners', None), 'closing', None)
+        self.nothing_left = _nothing_left(model, views)
+        with torch.no_grad():
+            self.maps, self.read = model.readable(
+                [model.encoded_view(view.encoded, view.meta) for view in views])
+        self.size = self.maps[0].size
+
+    def tiles(self) -> Iterator[tuple[Box, Tensor, Tensor]]:
+        """Rows and columns, probabilities of words (h, w, K), and of contrast words (h, w, M)."""
+        with full_precision(torch.empty(0, device=self.maps[0].device)), torch.no_grad():
+            for box in tiles(self.maps):
+                found = mean_probability(self.maps, box, self.read)
+                if self.temperature != 1:
+                    # The softmax of scores over T is the normalised power 1 / T of their softmax.
+                    found = found.pow(1 / self.temperature)
+                    found = found / found.sum(dim=-1, keepdim=True)
+                yield box, found[..., :self.num_words], found[..., self.num_words:]
+
+    def label(self) -> Labelled:
+        """The best word of every pixel."""
+        none = none_value(self.num_words)
+        labels = np.full(self.size, none, label_type(self.num_words))
+        confidence = np.zeros(self.size, np.float32)
+        if self.nothing_left:
+            return Labelled(labels, confidence)
+        for box, words, contrast in self.tiles():
+            best, chosen = words.max(dim=-1)
+            if contrast.shape[-1]:
+                chosen = chosen.masked_fill(contrast.amax(dim=-1) > best, none)
+            labels[box] = chosen.cpu().numpy()
+            confidence[box] = best.cpu().numpy()
+        if self.closing is not None:
+            labels = self.closing(torch.from_numpy(labels.astype(np.int64))).numpy().astype(
+                labels.dtype)
+        return Labelled(labels, confidence)
+
+    def probabilities(self) -> np.ndarray:
+        """Probability of each word, (K, H, W) float32; all of them are held."""
+        found = np.zeros((self.num_words, *self.size), np.float32)
+        if not self.nothing_left:
+            for (rows, columns), words, _ in self.tiles():
+                found[:, rows, columns] = words.permute(2, 0, 1).cpu().numpy()
+        return found
+
+    def alone(self, threshold: float) -> np.ndarray:
+        """Where each word alone beats the contrast set, (K, H, W) bool.
+
+        Without contrast words: where its probability reaches the threshold.
+
+        Args:
+            threshold: The least probability of a word among itself and the contrast set.
+        """
+        found = np.zeros((self.num_words, *self.size), bool)
+        if not self.nothing_left:
+            for (rows, columns), words, contrast in self.tiles():
+                if contrast.shape[-1]:
+                    words = beside(words, contrast)
+                found[:, rows, columns] = (words >= threshold).permute(2, 0, 1).cpu().numpy()
+        return found
+
+
+def beside(words: Tensor, contrast: Tensor) -> Tensor:
+    """Probability of each word, were it alone with the contrast words.
+
+    Args:
+        words: Probabilities among all, (..., K).
+        contrast: Those of the contrast words, (..., M).
+
+    Returns:
+        (..., K); 0 where word and contrast set have none.
+    """
+    total = words + contrast.sum(dim=-1, keepdim=True)
+    return words / total.clamp_min(torch.finfo(words.dtype).tiny)
+
+
+def presence(views: Sequence[EncodedView], embeddings: Tensor,
+             num_words: int) -> Optional[list[float]]:
+    """Whether each word is in a picture at all, by CLIP's embedding of the whole.
+
+    The cosines are those of the class weight with the class token; of several
+    windows the one that says so most counts.
+
+    Args:
+        views: The augmentations of the picture.
+        embeddings: Unit-norm, of words and contrast words, (K + M, D).
+        num_words: K.
+
+    Returns:
+        For each word its probability among itself and the contrast words, not
+        calibrated; None without contrast words, or where the model embeds no images.
+    """
+    found = [view.encoded.embeddings for view in views]
+    if len(embeddings) == num_words or found[0] is None:
+        return None
+    images = torch.cat([one for one in found if one is not None]).float()
+    cosines = class_cosines(images, embeddings.to(images.device))
+    shares = (LOGIT_SCALE * cosines).softmax(dim=1)
+    return beside(shares[:, :num_words], shares[:, num_words:]).amax(dim=0).tolist()
+
+
+def _nothing_left(model: nn.Module, views: Sequence[EncodedView]) -> bool:
+    """Whether prompt denoising removes every class, whose scores are then all the same."""
+    threshold = getattr(model.decode_head, 'pd_thresh', 0)
+    if threshold <= 0:
+        return False
+    features = [one for view in views for one in view.encoded.windows]
+    with torch.no_grad():
+        return all(one is not None and bool(absent_classes(
+            model.decode_head.score(one), threshold).all()) for one in features)

@@ -1,0 +1,213 @@
+"""Configs of models that are named by no config: a CLIP model, or a checkpoint alone."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Iterator, Mapping, Optional, Union
+
+from mmcv import Config
+
+from mmseg_maskclip.clip import CheckpointContent, ClipSpec
+from mmseg_maskclip.clip.text.templates import TemplateSource
+from mmseg_maskclip.engine.config import merge_options, shipped_folder
+from mmseg_maskclip.engine.heads import OWN_PROTOCOL, choose, compose, part_names
+from mmseg_maskclip.engine.overrides.pipelines import transforms_of
+from mmseg_maskclip.utils import InputError, require_number
+
+MASKCLIP = 'maskclip'
+METHODS = tuple(OWN_PROTOCOL)
+# Of the data sets whose protocols a method was published with, the first that it has.
+_PROTOCOLS = ('voc21', 'voc20')
+_SIZE = 512
+_LONG_SIDE = 4
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a model is built for predictions.
+
+    Attributes:
+        weights: Its checkpoint; None finds that of a CLIP model.
+        method: How a CLIP model is read, a file of ``configs/heads/methods``; None is MaskCLIP.
+        size: Short side that pictures are resized to, in pixels; the long side has
+            four times as many at most. None is what the model is tested with.
+        templates: What words are put into; None is what the model is tested with.
+        ks_thresh: Key smoothing threshold, 0 is off.
+        pd_thresh: Prompt denoising threshold, 0 is off.
+        fidelity: Of a CLIP model that is given by its name.
+        clip_weights: The CLIP file that encodes words for a trained model.
+        options: What ``--cfg-options`` would change in the config.
+    """
+
+    weights: Union[str, Path, None] = None
+    method: Optional[str] = None
+    size: Optional[int] = None
+    templates: Optional[TemplateSource] = None
+    ks_thresh: float = 0.0
+    pd_thresh: float = 0.0
+    fidelity: str = 'clip'
+    clip_weights: Union[str, Path, None] = None
+    options: Optional[Mapping[str, Any]] = None
+
+    def replace(self, **changes: Any) -> Settings:
+        """A copy with other values."""
+        return dataclasses.replace(self, **changes)
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Those of the head that are set."""
+        found = {'ks_thresh': self.ks_thresh, 'pd_thresh': self.pd_thresh}
+        return {name: value for name, value in found.items() if value}
+
+
+def config_of_clip(spec: ClipSpec, settings: Settings) -> Config:
+    """The config that segments with a CLIP model.
+
+    MaskCLIP sees whole pictures; other methods see them as their own protocol
+    shows them (short side, windows).
+
+    Args:
+        spec: The CLIP model.
+        settings: Its method and fidelity.
+
+    Raises:
+        InputError: If the method is unknown, or reads a ViT and this is a ResNet.
+    """
+    method = settings.method or MASKCLIP
+    if method not in METHODS:
+        # With the names that are close.
+        choose(method, 'voc21')
+    if method != MASKCLIP:
+        config = compose(method, _dataset_of(method, spec), None, spec.name)
+    else:
+        config = Config({'model': _maskclip(spec, settings.fidelity),
+                         'data': {'test': {'pipeline': _folder_pipeline()}}})
+        _set_size(config.data.test.pipeline, _default_size(spec))
+    if settings.options:
+        merge_options(config, dict(settings.options), f'the config of {spec.name}')
+    return config
+
+
+def _maskclip(spec: ClipSpec, fidelity: str) -> dict:
+    tower = {'vit': 'ClipViT', 'resnet': 'ClipResNet'}[spec.kind]
+    return {'type': 'MaskClip',
+            'backbone': {'type': tower, 'arch': spec.name, 'fidelity': fidelity},
+            'decode_head': {'type': 'MaskClipHead', 'num_classes': 1,
+                            'text_channels': spec.embed_dim},
+            'test_cfg': {'mode': 'whole'}}
+
+
+def _dataset_of(method: str, spec: ClipSpec) -> str:
+    """The data set whose settings of a method's own protocol are taken."""
+    if spec.weights:
+        return 'tinyworld'
+    for dataset in _PROTOCOLS[:-1]:
+        try:
+            choose(method, dataset, OWN_PROTOCOL[method], spec.name)
+        except InputError:
+            continue
+        return dataset
+    # With its error, if it has none of them.
+    choose(method, _PROTOCOLS[-1], OWN_PROTOCOL[method], spec.name)
+    return _PROTOCOLS[-1]
+
+
+def config_of_checkpoint(content: CheckpointContent, settings: Settings) -> Config:
+    """The config of a checkpoint that training wrote.
+
+    Of what it records only plain data are read: the config's text is Python
+    code, which a checkpoint of somebody else's may hold anything in.
+
+    Args:
+        content: The checkpoint.
+        settings: Its size.
+
+    Raises:
+        InputError: If it does not record its model.
+    """
+    recorded = content.meta.get('model')
+    try:
+        model = json.loads(recorded) if isinstance(recorded, str) else None
+    except ValueError:
+        model = None
+    if not isinstance(model, dict):
+        raise InputError(f'{content.path} does not record how its model is built: give the config '
+                         f'it was trained with, load(CONFIG, weights={str(content.path)!r}).')
+    config = Config({'model': model, 'data': {'test': {'pipeline': _folder_pipeline()}}})
+    if settings.size is None:
+        _set_size(config.data.test.pipeline, _trained_size(content))
+    return config
+
+
+def _trained_size(content: CheckpointContent) -> int:
+    """The short side of the crops of a training, where its checkpoint records them."""
+    try:
+        run = json.loads(content.meta.get('run') or '{}')
+    except (TypeError, ValueError):
+        return _SIZE
+    for step in _steps_in(run):
+        crop = step.get('crop_size')
+        if step.get('type') == 'RandomCrop' and isinstance(crop, list) and len(crop) == 2:
+            return min(crop)
+    return _SIZE
+
+
+def _steps_in(value: Any) -> Iterator[dict]:
+    if isinstance(value, dict):
+        yield value
+    for item in value.values() if isinstance(value, dict) else (
+            value if isinstance(value, list) else ()):
+        yield from _steps_in(item)
+
+
+def _default_size(spec: ClipSpec) -> int:
+    # The embedded models saw scenes half as large as those they are tested on.
+    return 2 * spec.image_size if spec.weights else _SIZE
+
+
+def _folder_pipeline() -> list:
+    base = Config.fromfile(str(shipped_folder('_base_') / 'datasets' / 'image_folder.py'))
+    return copy.deepcopy(base.test_pipeline)
+
+
+def _set_size(steps: list, size: int) -> None:
+    for step in transforms_of(steps, 'MultiScaleFlipAug'):
+        step['img_scale'] = (_LONG_SIDE * size, size)
+
+
+def input_steps(settings: Mapping[str, Any], size: Optional[int]) -> list:
+    """The steps of a test pipeline behind the reading of a file, a copy.
+
+    Args:
+        settings: Of a test set.
+        size: Short side of the network's input in pixels, None for that of the pipeline.
+
+    Raises:
+        InputError: If the size is not a positive number.
+    """
+    steps = [copy.deepcopy(step) for step in settings['pipeline']
+             if not str(step.get('type')).startswith('Load')]
+    if size is not None:
+        _set_size(steps, require_number(size, 'size', minimum=1, whole=True))
+    return steps
+
+
+def known_methods() -> tuple[str, ...]:
+    """Names of the methods, sorted."""
+    return part_names('methods')
+
+
+def require_threshold(threshold: float) -> float:
+    """A confidence below which a pixel is none of the words.
+
+    Args:
+        threshold: What a user gave.
+
+    Raises:
+        InputError: If it is outside [0, 1].
+    """
+    return require_number(threshold, 'threshold', minimum=0, maximum=1, hint='0 is off')
