@@ -166,8 +166,8 @@ def test_sets_are_joined_without_duplicates_in_order(tmp_path):
 
 def test_template_sets():
     assert {name: len(load_templates(name)) for name in list_templates()} == {
-        'imagenet85': 85, 'openai80': 80, 'imagenet80': 80, 'zegclip15': 15, 'cifar18': 18,
-        'single': 1}
+        'imagenet85': 85, 'openai80': 80, 'imagenet80': 80, 'openai7': 7, 'zegclip15': 15,
+        'cifar18': 18, 'single': 1}
     assert load_templates('single') == ('a photo of a {}.',)
     assert all(len(set(load_templates(name))) == len(load_templates(name))
                for name in list_templates())
