@@ -8,6 +8,7 @@
     python tools/benchmark.py class_weight    what the class weight adds to an image and to a step
     python tools/benchmark.py heads           training-free read-outs against a plain forward; PAMR
     python tools/benchmark.py zegclip         ZegCLIP's labels, and its step against a plain one
+    python tools/benchmark.py predict         files to labels, other words, the command's start
 
 Weights are random: nothing needs to be downloaded.
 """
@@ -136,9 +137,17 @@ def zegclip_rows(args: argparse.Namespace, device) -> list:
                         args.repeats)
 
 
+def predict_rows(args: argparse.Namespace, device) -> list:
+    """Rows of predictions over files, of other words, and of the command's start."""
+    from benchmarks import predict
+
+    return predict.rows(args.models[0], device, args.repeats)
+
+
 # Memory comes first: what the allocator keeps for other parts would hide what this one needs.
 PARTS = {'memory': memory_rows, 'labels': labels_rows, 'text': text_rows, 'train': train_rows,
-         'class_weight': class_weight_rows, 'heads': heads_rows, 'zegclip': zegclip_rows}
+         'class_weight': class_weight_rows, 'heads': heads_rows, 'zegclip': zegclip_rows,
+         'predict': predict_rows}
 
 
 def main(args: argparse.Namespace) -> None:

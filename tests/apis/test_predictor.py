@@ -175,15 +175,15 @@ def test_many_pictures_in_batches_are_each_as_alone(model, tmp_path, picture):
 
 
 def test_255_words_take_16_bits(model, picture):
-    prompts = [name for name in CLASSES]
-    words = {f'word {index}': [prompts[index % 14]] for index in range(255)}
+    words = {f'word {index}': [CLASSES[index % 14]] for index in range(255)}
     found = model.predict(picture, words, threshold=0.9)
     assert found.labels.dtype == np.uint16 and found.none == 65535
     assert set(np.unique(found.labels)) <= {*range(14), 65535}
 
 
 def _checkpoint(path, config, model, classes):
-    run = json.dumps({'data.train': {'pipeline': [{'type': 'RandomCrop', 'crop_size': [128, 256]}]}})
+    crop = {'type': 'RandomCrop', 'crop_size': [128, 256]}
+    run = json.dumps({'data.train': {'pipeline': [crop]}})
     meta = {'CLASSES': list(classes), 'PALETTE': [[index, 0, 9] for index in range(len(classes))],
             'model': describe_model(config), 'run': run,
             **getattr(model, 'checkpoint_meta', {})}

@@ -26,6 +26,31 @@ def random_checkpoint(spec: ClipSpec) -> ClipCheckpoint:
     Raises:
         InputError: If open_clip does not know it.
     """
+    state = _random_state(spec)
+    visual = {key[len('visual.'):]: value for key, value in state.items()
+              if key.startswith('visual.')}
+    text = {key: value for key, value in state.items()
+            if not key.startswith(('visual.', 'logit_'))}
+    return ClipCheckpoint(Path('random'), 'random weights',
+                          openai_to_backbone(visual, spec.kind), text)
+
+
+def random_file(spec: ClipSpec, folder: Path) -> Path:
+    """A file of the same weights, as open_clip's state dict.
+
+    Args:
+        spec: The model.
+        folder: Where it is written to.
+
+    Raises:
+        InputError: As :func:`random_checkpoint`.
+    """
+    path = folder / f'{spec.short_name}.pt'
+    torch.save(_random_state(spec), path)
+    return path
+
+
+def _random_state(spec: ClipSpec) -> dict[str, Tensor]:
     if spec.open_clip_name is None:
         raise InputError(f'open_clip has no model {spec.name} to measure against: take a config of '
                          "one of OpenAI's models.")
@@ -34,12 +59,7 @@ def random_checkpoint(spec: ClipSpec) -> ClipCheckpoint:
         # The last gain of every residual branch starts at zero, which no trained model has.
         if key.endswith('bn3.weight'):
             state[key] = torch.full_like(state[key], 0.5)
-    visual = {key[len('visual.'):]: value for key, value in state.items()
-              if key.startswith('visual.')}
-    text = {key: value for key, value in state.items()
-            if not key.startswith(('visual.', 'logit_'))}
-    return ClipCheckpoint(Path('random'), 'random weights',
-                          openai_to_backbone(visual, spec.kind), text)
+    return state
 
 
 def reference_encoder(checkpoint: ClipCheckpoint, spec: ClipSpec,
