@@ -52,7 +52,7 @@ class Predictor:
         self._max_pixels = max_pixels
         self._built = built
         self._vocabularies = Vocabularies(built, contrast_limit)
-        self._options = {'size': settings.size, 'contrast_limit': contrast_limit,
+        self._options = {'contrast_limit': contrast_limit,
                          'options': dict(settings.options or {})}
 
     @property

@@ -218,7 +218,7 @@ class Segmentation:
         """
         if name is None:
             name = Path(self.path).stem if self.path else 'picture'
-        written = write_formats(folder, name, self.to_picture(), formats)
+        written = write_formats(folder, name, self.to_picture(), formats, self.path)
         if overlay:
             from mmseg_maskclip.utils import atomic_path
 

@@ -48,7 +48,7 @@ def overlay(picture: np.ndarray, labels: np.ndarray, palette: Sequence,
     Raises:
         InputError: If the opacity is out of range.
     """
-    require_number(opacity, '--opacity', above=0, maximum=1)
+    require_number(opacity, 'opacity', above=0, maximum=1)
     colours = colour_map(labels, np.asarray(palette))
     return cv2.addWeighted(picture, 1 - opacity, colours, opacity, 0)
 

@@ -254,6 +254,10 @@ def test_zegclip_keeps_its_offset_for_its_own_classes(tmp_path, picture):
     assert (own.labels == inference_segmentor(reference, bgr)[0]).mean() > 0.9999
     other = found.predict(picture, ['lawn', 'clouds'])
     assert other.names == ('lawn', 'clouds') and set(other.presence) == {'lawn', 'clouds'}
+    # Its masks are independent: each is compared with those of the contrast words.
+    rivals = found.predict(picture, other.settings['contrast'], contrast=None).scores.max(axis=0)
+    for mask, score in zip(other.masks(0.3).values(), other.scores):
+        assert np.array_equal(mask, (score >= 0.3) & (score >= rivals))
     assert np.array_equal(found.predict(picture).labels, own.labels)
     with pytest.raises(InputError, match='no probabilities to calibrate'):
         found.calibrate([picture], [own.labels])

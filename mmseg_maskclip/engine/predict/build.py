@@ -39,7 +39,7 @@ from mmseg_maskclip.models.pseudo_labels.teacher import teacher_spec
 from mmseg_maskclip.models.weights.files import locate_weights
 from mmseg_maskclip.models.weights.load import load_weights
 from mmseg_maskclip.models.weights.tower import load_tower
-from mmseg_maskclip.utils import InputError, require_file, sha256_of
+from mmseg_maskclip.utils import InputError, require_file, sha256_of, to_plain
 
 _WEIGHTS = ('.pt', '.pth', '.bin', '.safetensors', '.ckpt')
 _CLASSES_LEFT = {'num_classes': 1, 'vocabulary': None, 'text_embeddings_path': None,
@@ -230,5 +230,6 @@ def record_of(built: Built, options: Mapping[str, Any]) -> dict[str, Any]:
         built: The model.
         options: What else was set.
     """
-    templates = built.templates if isinstance(built.templates, str) else list(built.templates)
-    return {**built.record, 'templates': templates, **options}
+    sizes = [step.img_scale for step in built.pipeline.transforms if hasattr(step, 'img_scale')]
+    return to_plain({**built.record, 'templates': built.templates, 'img_scale': sizes,
+                     'test_cfg': built.model.test_cfg, **options})

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from mmseg_maskclip.engine.predict.classify import Reading
 from mmseg_maskclip.evaluation.temperature import fit_temperature
-from mmseg_maskclip.models import ZegClip
 from mmseg_maskclip.utils import InputError, require_file
 
 _PIXELS = 20_000
@@ -32,7 +31,7 @@ def fit_on_pictures(model: nn.Module, readings: Iterable[tuple[np.ndarray, Readi
             size, no pixel has a label, or the scores of the model are no
             probabilities.
     """
-    if isinstance(model, ZegClip):
+    if not model.exclusive_classes:
         raise InputError("ZegCLIP's masks do not exclude each other, their scores are no "
                          'probabilities to calibrate.')
     if not count or len(labels) != count:

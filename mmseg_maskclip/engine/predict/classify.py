@@ -48,6 +48,7 @@ class Reading:
                  temperature: float = 1.0) -> None:
         self.num_words = num_words
         self.temperature = temperature
+        self.exclusive = model.exclusive_classes
         self.closing = getattr(getattr(model, 'refiners', None), 'closing', None)
         self.nothing_left = _nothing_left(model, views)
         with torch.no_grad():
@@ -103,8 +104,11 @@ class Reading:
         found = np.zeros((self.num_words, *self.size), bool)
         if not self.nothing_left:
             for (rows, columns), words, contrast in self.tiles():
-                if contrast.shape[-1]:
+                if contrast.shape[-1] and self.exclusive:
                     words = beside(words, contrast)
+                elif contrast.shape[-1]:
+                    # Masks that are independent of each other are compared, not divided.
+                    words = words.masked_fill(words < contrast.amax(dim=-1, keepdim=True), 0)
                 found[:, rows, columns] = (words >= threshold).permute(2, 0, 1).cpu().numpy()
         return found
 

@@ -47,6 +47,8 @@ class TiledInference:
     align_corners: bool
     #: Whether the scores of classes are attention of queries, to be drawn as heat maps.
     shows_queries = False
+    #: Whether probabilities of classes add up to 1, of which one excludes the others.
+    exclusive_classes = True
     _watchers: tuple[Watcher, ...] = ()
 
     @property

@@ -54,6 +54,7 @@ class ZegClip(PseudoLabelled, EncodesInputs, ReplaceableClasses, TiledInference,
     """
 
     shows_queries = True
+    exclusive_classes = False
 
     def __init__(self, backbone: dict, decode_head: dict, mode: str = INDUCTIVE,
                  unseen: Sequence[int] | None = (), clip_checkpoint: str | None = None,
