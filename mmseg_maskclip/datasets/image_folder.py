@@ -1,4 +1,4 @@
-"""A folder of images without labels, and the class names to look for."""
+"""Folders of images, and class names of the user's own."""
 
 from __future__ import annotations
 
@@ -79,6 +79,37 @@ class ImageFolderDataset(OpenVocabularyMixin, CustomDataset):
                          'to evaluate against: use --show-dir or --out instead of --eval.')
 
     pre_eval = evaluate
+
+
+@DATASETS.register_module()
+class LabelledFolderDataset(OpenVocabularyMixin, CustomDataset):
+    """A folder of images and one of label PNGs of the same names, with classes of one's own.
+
+    That is what ``maskclip predict`` writes and annotation tools export. Where only some
+    images have labels, ``missing_labels='unlabelled'`` trains on the others by a teacher.
+
+    Args:
+        classes: Class names, a text file with one per line such as the ``classes.txt`` beside
+            the labels, or the name of a published vocabulary. Ids count in its order; 255 is
+            ignored.
+        palette: One RGB triple per class; by default distinct colours.
+        img_suffix: Suffixes of the images.
+        **kwargs: As for :class:`OpenVocabularyMixin` and mmseg's ``CustomDataset``.
+
+    Raises:
+        InputError: If a folder is missing or holds no image, or the class list is empty, has
+            blanks or duplicates.
+    """
+
+    PREPARE = ('Expected images in img_dir and labels of the same names in ann_dir, *.png with the '
+               'id of a class in each pixel.')
+
+    def __init__(self, *, classes: str | Sequence[str],
+                 palette: Sequence[Sequence[int]] | None = None,
+                 img_suffix: str | Sequence[str] = PICTURES, **kwargs) -> None:
+        names = load_vocabulary(classes, 'class list of the labelled folder').class_names
+        palette = make_palette(len(names)) if palette is None else palette
+        super().__init__(classes=list(names), palette=palette, img_suffix=img_suffix, **kwargs)
 
 
 def _images_below(folder: str) -> list[str]:

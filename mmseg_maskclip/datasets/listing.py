@@ -45,6 +45,9 @@ def list_folder(client: FileClient, folder: str, suffixes: Sequence[str], label_
     listed: list[tuple[str, Listed]] = []
     others: Counter[str] = Counter()
     for name in client.list_dir_or_file(folder, list_dir=False, recursive=True):
+        if any(part.startswith('.') for part in name.split(osp.sep)[:-1]):
+            # mmcv leaves out hidden files, but not those of hidden folders.
+            continue
         suffix = _suffix_of(name, suffixes)
         if suffix:
             stem = name[:-len(suffix)]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from mmseg.datasets import build_dataset
+from PIL import Image
 
 from mmseg_maskclip.datasets import make_palette
 from mmseg_maskclip.utils import InputError
@@ -121,3 +122,27 @@ def test_palette_is_distinct_repeatable_and_leaves_random_state_alone():
     assert len({tuple(color) for color in colors[:20]}) == 20
     assert [0, 0, 0] not in colors
     assert all(0 <= value <= 255 for color in colors for value in color)
+
+
+def test_labels_beside_some_pictures(pictures, tmp_path):
+    """As predictions that somebody corrected: PNGs of the same names, and classes.txt."""
+    (tmp_path / 'classes.txt').write_text('cat\ndog\n', encoding='utf-8')
+    (tmp_path / 'corrected/sub').mkdir(parents=True)
+    label = np.full((12, 16), 255, np.uint8)
+    label[:3] = 1
+    Image.fromarray(label).save(tmp_path / 'corrected/sub/d.png')
+
+    def dataset(**options):
+        return build_dataset({
+            'type': 'LabelledFolderDataset', 'img_dir': str(pictures),
+            'ann_dir': str(tmp_path / 'corrected'), 'classes': str(tmp_path / 'classes.txt'),
+            'pipeline': [*LOAD, {'type': 'LoadLabels'}], **options})
+
+    found = dataset(missing_labels='unlabelled')
+    assert found.CLASSES == ['cat', 'dog'] and len(found) == 7
+    labels = {info['filename']: found[index]['gt_semantic_seg']
+              for index, info in enumerate(found.img_infos)}
+    assert np.array_equal(labels['sub/d.bmp'], label)
+    assert all((one == -1).all() for name, one in labels.items() if name != 'sub/d.bmp')
+    with pytest.raises(InputError, match=r'a\.png'):
+        dataset()[0]
