@@ -43,6 +43,7 @@ setup(
     entry_points={'console_scripts': ['maskclip = mmseg_maskclip.cli.main:main']},
     extras_require={
         'dev': ['pytest', 'pytest-xdist', 'torchmetrics', 'ruff', 'import-linter', 'mypy'],
-        'slow': ['transformers'],  # what only tests/run.sh --all compares with
+        # What only tests/run.sh --all compares with, and runs the notebook by.
+        'slow': ['transformers', 'nbclient', 'ipykernel'],
     },
 )

@@ -20,7 +20,7 @@ else
   bash env_install.sh --dev
   python=.venv/bin/python
 fi
-if [ -z "$selection" ] && ! "$python" -c 'import transformers' 2>/dev/null; then
+if [ -z "$selection" ] && ! "$python" -c 'import transformers, nbclient, ipykernel' 2>/dev/null; then
   # What only slow tests compare with.
   constraints=constraints/python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt
   [ -f "$constraints" ] && constrain="-c $constraints" || constrain=""
