@@ -28,9 +28,10 @@ def require_file(path: PathLike, what: str, fix: str = '') -> Path:
     """
     path = Path(path)
     hint = f' {fix}' if fix else ''
-    if path.is_dir():
+    # Not pathlib's: of a text longer than a file name may be, they raise.
+    if os.path.isdir(path):
         raise InputError(f'{what} {path} is a folder, expected a file.{hint}')
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(f'{what} {path} does not exist.{hint}')
     if not os.access(path, os.R_OK):
         raise InputError(f'{what} {path} cannot be read: check its permissions.')
@@ -69,7 +70,7 @@ def require_dir(path: PathLike, what: str, fix: str = '') -> Path:
         InputError: If there is no such folder.
     """
     path = Path(path)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         hint = f' {fix}' if fix else ''
         raise InputError(f'{what} {path} does not exist or is not a folder.{hint}')
     return path

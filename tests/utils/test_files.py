@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmseg_maskclip.utils import InputError, read_lines
+from mmseg_maskclip.utils import InputError, read_lines, require_dir, require_file
 
 
 def test_lines_are_stripped_and_blank_ones_kept_but_at_the_end(tmp_path):
@@ -18,3 +18,9 @@ def test_missing_files_and_files_of_another_encoding_are_refused(tmp_path):
         read_lines(tmp_path / 'a.txt', 'list')
     with pytest.raises(InputError, match=r'list .*b\.txt does not exist\. Run: make lists'):
         read_lines(tmp_path / 'b.txt', 'list', 'Run: make lists')
+
+
+def test_a_name_longer_than_a_file_may_have_is_missing():
+    for check in (require_file, require_dir):
+        with pytest.raises(InputError, match='does not exist'):
+            check('n' * 300, 'list')

@@ -97,7 +97,8 @@ def vocabulary_of_words(words: Sequence[str]) -> Vocabulary:
     Raises:
         InputError: As :func:`load_vocabulary`; or if a file stands among names.
     """
-    files = [word for word in words if Path(word).is_file()]
+    # Not pathlib's: of a word longer than a file name may be, that raises.
+    files = [word for word in words if os.path.isfile(word)]
     if len(words) == 1 and (files or words[0] in list_vocabularies()
                             or os.sep in words[0] or words[0].lower().endswith('.txt')):
         return load_vocabulary(words[0])
@@ -142,7 +143,7 @@ def combine_vocabularies(sources: Sequence[Source]) -> Vocabulary:
 def _require_list(source: str | os.PathLike[str], what: str) -> Path:
     text = str(source)
     # A bare word is more likely a misspelt set than a file without a suffix.
-    if not Path(source).exists() and os.sep not in text and not Path(text).suffix:
+    if not os.path.exists(source) and os.sep not in text and not Path(text).suffix:
         given = f' for {what}' if what else ''
         raise InputError(f"unknown class set '{text}'{given}, expected one of "
                          f'{", ".join(list_vocabularies())}, or the path of a text file with '
