@@ -53,7 +53,8 @@ class Predictor:
         self._built = built
         self._vocabularies = Vocabularies(built, contrast_limit)
         self._options = {'contrast_limit': contrast_limit,
-                         'options': dict(settings.options or {})}
+                         'options': dict(settings.options or {}),
+                         'clip_weights': settings.clip_weights and str(settings.clip_weights)}
 
     @property
     def settings(self) -> dict[str, Any]:

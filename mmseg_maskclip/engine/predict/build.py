@@ -32,6 +32,7 @@ from mmseg_maskclip.engine.predict.configs import (
     Settings,
     config_of_checkpoint,
     config_of_clip,
+    hash_of_config,
     input_steps,
 )
 from mmseg_maskclip.models import MaskClip, MaskClipPlus, ZegClip
@@ -127,7 +128,7 @@ def _from_config(config: Config, what: str, settings: Settings, device: torch.de
     if settings.options:
         merge_options(config, dict(settings.options), what)
     kind = config.model.get('type')
-    record = {'model': what}
+    record = {'model': what, 'config_sha256': hash_of_config(config)}
     if kind == MaskClip.__name__:
         return _maskclip(config, _clip_file(config, settings), settings, device, record)
     if kind not in (MaskClipPlus.__name__, ZegClip.__name__):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,10 @@ from mmcv import Config
 
 from mmseg_maskclip.clip import CheckpointContent, ClipSpec
 from mmseg_maskclip.clip.text.templates import TemplateSource
-from mmseg_maskclip.engine.config import merge_options, shipped_folder
+from mmseg_maskclip.engine.config import merge_options, shipped_folder, test_settings
 from mmseg_maskclip.engine.heads import OWN_PROTOCOL, choose, compose, part_names
 from mmseg_maskclip.engine.overrides.pipelines import transforms_of
-from mmseg_maskclip.utils import InputError, require_number
+from mmseg_maskclip.utils import InputError, require_number, to_plain
 
 MASKCLIP = 'maskclip'
 METHODS = tuple(OWN_PROTOCOL)
@@ -177,6 +178,12 @@ def _folder_pipeline() -> list:
 def _set_size(steps: list, size: int) -> None:
     for step in transforms_of(steps, 'MultiScaleFlipAug'):
         step['img_scale'] = (_LONG_SIDE * size, size)
+
+
+def hash_of_config(config: Config) -> str:
+    """SHA-256 of a model's settings and its test pipeline: a file may change under its name."""
+    parts = to_plain({'model': config.model, 'pipeline': test_settings(config)[0].pipeline})
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def input_steps(settings: Mapping[str, Any], size: Optional[int]) -> list:
