@@ -11,8 +11,8 @@ __version__ = '0.1.0'
 
 _PUBLIC = dict.fromkeys((
     'EncodedPicture', 'Predictor', 'Segmentation', 'TestOptions', 'TrainOptions', 'build_model',
-    'download', 'init_segmentor', 'load', 'load_config', 'load_weights', 'test_model',
-    'train_model'), 'mmseg_maskclip.apis')
+    'download', 'init_segmentor', 'load', 'load_config', 'load_weights', 'predict_files',
+    'test_model', 'train_model'), 'mmseg_maskclip.apis')
 
 __all__ = ['__version__', *_PUBLIC]
 

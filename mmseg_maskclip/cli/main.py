@@ -12,6 +12,7 @@ from mmseg_maskclip import __version__
 from mmseg_maskclip.cli.run import BAD_INPUT, run_tool
 
 COMMANDS = {
+    'predict': ('predict', "label pictures with words of one's own"),
     'test': ('test', 'test a segmentor, or segment a folder of pictures'),
     'train': ('train', 'train a segmentor'),
     'compare': ('compare', 'draw images, labels of several models and ground truth side by side'),

@@ -95,8 +95,8 @@ def _join(launcher: str, backend: str) -> None:
 def _require_rank(launcher: str) -> None:
     if launcher == 'pytorch' and 'RANK' not in os.environ:
         raise InputError("--launcher pytorch expects torchrun's environment: start it by "
-                         'tools/dist_train.sh CONFIG N or tools/dist_test.sh CONFIG CHECKPOINT '
-                         'N.')
+                         'tools/dist_train.sh CONFIG N, tools/dist_test.sh CONFIG CHECKPOINT N or '
+                         'tools/dist_predict.sh N.')
 
 
 @contextmanager
