@@ -6,6 +6,7 @@ from setuptools import find_packages, setup
 
 VERSION_LINE = next(line for line in Path('mmseg_maskclip/__init__.py').read_text().splitlines()
                     if line.startswith('__version__'))
+WEB = ['fastapi>=0.115', 'uvicorn>=0.30']
 
 setup(
     name='mmseg_maskclip',
@@ -22,6 +23,7 @@ setup(
         'mmseg_maskclip.configs': ['**/*.py', '**/*.yml', '**/*.md'],
         'mmseg_maskclip.clip.text': ['data/*.txt', 'data/*/*.txt'],
         'mmseg_maskclip.tinyworld': ['weights/*'],
+        'mmseg_maskclip.web': ['page.html'],
     },
     python_requires='>=3.9',
     install_requires=[
@@ -42,7 +44,9 @@ setup(
     ],
     entry_points={'console_scripts': ['maskclip = mmseg_maskclip.cli.main:main']},
     extras_require={
-        'dev': ['pytest', 'pytest-xdist', 'torchmetrics', 'ruff', 'import-linter', 'mypy'],
+        'web': WEB,  # maskclip serve
+        'dev': ['pytest', 'pytest-xdist', 'torchmetrics', 'ruff', 'import-linter', 'mypy',
+                *WEB, 'httpx2; python_version >= "3.11"', 'httpx; python_version < "3.11"'],
         # What only tests/run.sh --all compares with, and runs the notebook by.
         'slow': ['transformers', 'nbclient', 'ipykernel'],
     },

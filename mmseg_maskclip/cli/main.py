@@ -15,6 +15,7 @@ COMMANDS = {
     'predict': ('predict', "label pictures with words of one's own"),
     'test': ('test', 'test a segmentor, or segment a folder of pictures'),
     'train': ('train', 'train a segmentor'),
+    'serve': ('serve', 'open a page in the browser: a picture, words, labels'),
     'compare': ('compare', 'draw images, labels of several models and ground truth side by side'),
     'get-flops': ('get_flops', 'count parameters and multiply-adds of a model, time it'),
     'check-dataset': ('check_dataset', 'look for mistakes in the files of a data set'),
