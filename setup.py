@@ -47,7 +47,7 @@ setup(
         'web': WEB,  # maskclip serve
         'dev': ['pytest', 'pytest-xdist', 'torchmetrics', 'ruff', 'import-linter', 'mypy',
                 *WEB, 'httpx2; python_version >= "3.11"', 'httpx; python_version < "3.11"'],
-        # What only tests/run.sh --all compares with, and runs the notebook by.
-        'slow': ['transformers', 'nbclient', 'ipykernel'],
+        # What only tests/run.sh --all compares with, runs the notebook and opens the page by.
+        'slow': ['transformers', 'nbclient', 'ipykernel', 'playwright', 'axe-playwright-python'],
     },
 )

@@ -20,7 +20,8 @@ else
   bash env_install.sh --dev
   python=.venv/bin/python
 fi
-if [ -z "$selection" ] && ! "$python" -c 'import transformers, nbclient, ipykernel' 2>/dev/null; then
+slow='import transformers, nbclient, ipykernel, axe_playwright_python'
+if [ -z "$selection" ] && ! "$python" -c "$slow" 2>/dev/null; then
   # What only slow tests compare with.
   constraints=constraints/python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt
   [ -f "$constraints" ] && constrain="-c $constraints" || constrain=""
@@ -28,6 +29,7 @@ if [ -z "$selection" ] && ! "$python" -c 'import transformers, nbclient, ipykern
   "$python" -m pip --disable-pip-version-check install --quiet --no-build-isolation $constrain \
     -e '.[slow]'
 fi
+[ -n "$selection" ] || bash tests/web/chromium.sh --install >/dev/null
 export PATH="$(cd "$(dirname "$python")" && pwd):$PATH"
 # One thread: equal runs are equal to the last bit, and tests with several processes don't crowd.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"

@@ -76,7 +76,7 @@ def confidence_steps(confidence: np.ndarray) -> np.ndarray:
 
 
 def description_of(result: Segmentation) -> dict[str, Any]:
-    """Names, colours and numbers of the classes, and the picture's own size.
+    """Names, colours and numbers of the classes, the picture's own size, unused contrast words.
 
     Args:
         result: Labels of a picture.
@@ -85,7 +85,8 @@ def description_of(result: Segmentation) -> dict[str, Any]:
     classes = [{'name': name, 'colour': [int(value) for value in colour],
                 'best': float(result.best_confidence[name]), 'presence': presence.get(name)}
                for name, colour in zip(result.names, result.palette)]
-    return {'classes': classes, 'own': list(result.labels.shape)}
+    return {'classes': classes, 'own': list(result.labels.shape),
+            'left_out': result.settings['contrast_left_out']}
 
 
 def pack(description: dict[str, Any], labels: np.ndarray, confidence: np.ndarray) -> bytes:

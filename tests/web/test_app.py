@@ -161,7 +161,7 @@ def test_maps_are_those_of_predict(client, model):
         assert max(maps['index'].shape) == min(1024, max(picture.shape))
         rows, columns = (((2 * np.arange(few) + 1) * many) // (2 * few)
                          for few, many in zip(maps['index'].shape, picture.shape))
-        for threshold in (0, 0.35, 0.9):
+        for threshold in (0, 0.35, 0.95):
             labels = result.rethreshold(threshold).labels[rows[:, None], columns]
             hidden = maps['confidence'] < round(threshold * maps['steps'])
             shown = np.where(hidden | (maps['index'] == 65535), 255, maps['index'])
