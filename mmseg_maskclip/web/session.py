@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence
 
 from mmseg_maskclip.utils import InputError
@@ -57,6 +57,8 @@ class Session:
         self._load = load
         self._predictors: Recent[ReadOut, Predictor] = Recent(_READ_OUTS)
         self._pictures: Recent[str, KeptPicture] = Recent(_PICTURES)
+        # A file after the labels, or three files, cost no further classification.
+        self._result: Recent[Question, Segmentation] = Recent(1)
 
     def predictor(self, read_out: Optional[ReadOut] = None) -> Predictor:
         """The predictor of a read-out, loaded if it is not kept.
@@ -154,12 +156,14 @@ class Session:
             check()
             encoded = kept.encoded.put(question.read_out, predictor.encode(kept.picture))
             check()
-        return _classify(encoded, question), reused
+        whole = replace(question, threshold=0.0)
+        result = self._result.get(whole) or self._result.put(whole, _classify(encoded, whole))
+        return result.rethreshold(question.threshold), reused
 
 
 def _classify(encoded: EncodedPicture, question: Question) -> Segmentation:
     words = None if question.words is None else list(question.words)
-    settings: dict[str, Any] = {'threshold': question.threshold}
+    settings: dict[str, Any] = {}
     if question.contrast != DEFAULT:
         settings['contrast'] = question.contrast and list(question.contrast)
     try:

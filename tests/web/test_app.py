@@ -20,6 +20,7 @@ import mmseg_maskclip
 from mmseg_maskclip.tinyworld.scenes import scene
 from mmseg_maskclip.web.app import make_app
 from mmseg_maskclip.web.loading import open_session
+from mmseg_maskclip.web.maps import confidence_steps
 
 from helpers.cases import cases
 
@@ -120,7 +121,7 @@ def _header_alone(width, height):
 
 @cases('content, status, words', [
     (_header_alone(50_000, 50_000), 400, '40 million'),
-    (_header_alone(8000, 5001), 400, '8000 x 5001 pixels'),
+    (_header_alone(8000, 5001), 400, '8000 x 5001 pixels, more than the 40 million'),
     (_header_alone(8000, 5000), 400, 'damaged'),  # not too large, but there is nothing in it
     (b'a text that is called .jpg', 400, 'is not a picture'),
     (b'', 400, 'empty'), (bytes(30_000_001), 413, '30 MB')])
@@ -172,6 +173,13 @@ def test_maps_are_those_of_predict(client, model):
         assert entry['presence'] == pytest.approx(result.presence[name])
 
 
+def test_a_confidence_on_a_threshold_reaches_it():
+    """As in ``confidence < threshold``, which compares single precision."""
+    thresholds = (np.arange(1, 201) / 200).astype(np.float32)
+    assert confidence_steps(thresholds).tolist() == list(range(1, 201))
+    assert confidence_steps(np.nextafter(thresholds, np.float32(0))).tolist() == list(range(200))
+
+
 def test_the_shown_picture_is_upright_and_small(client):
     """A turned JPEG: what the page shows has the pixels of the maps."""
     file, exif = io.BytesIO(), Image.Exif()
@@ -219,7 +227,7 @@ def test_a_picture_that_is_no_longer_kept_is_asked_for_again(client):
 def files(client, model):
     """What is downloaded, and what it is of."""
     picture = np.ascontiguousarray(np.tile(scene(3, 3).image, (1, 5, 1)))
-    question = {**QUESTION, 'picture': _add(client, picture, '../a b/stréet.jpg'), 'threshold': 0.4}
+    question = {**QUESTION, 'picture': _add(client, picture, '/a b/..\\stréet.jpg'), 'threshold': 0.4}
     done = {form: client.post(f'/files/{form}', json=question)
             for form in ('png', 'coco', 'labelme')}
     assert [one.status_code for one in done.values()] == [200] * 3
