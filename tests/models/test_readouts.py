@@ -40,6 +40,7 @@ METHODS.update({
     'gem': dict(type='DualPathReadout'),
     'surgery': dict(type='DualPathReadout', attention='vv'),
     'scclip': dict(type='CalibratedReadout'),
+    'added value': dict(type='AddedValueReadout'),
 })
 
 
@@ -101,6 +102,33 @@ def test_autocast_leaves_similarities_guides_and_views_in_single_precision():
         found = results()
     for one, other in zip(found, expected):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+@torch.no_grad()
+def test_a_resnet_is_read_with_half_of_its_attention():
+    """c(v) + out / 2 with positions; out by torch's own attention, one head after the other."""
+    backbone = ClipResNet(arch='TinyRN', fidelity='clip', readout=dict(type='AddedValueReadout'))
+    load_tower(backbone, read_clip_checkpoint(get_spec('TinyRN').weights))
+    image, pool = _images(2, 3, 128, 96), backbone.attnpool
+    tokens, grid = backbone._map(image)
+    assert grid == (4, 3)
+    # The table of 4 x 4, resized to 4 x 3 by torch.
+    table = pool.positional_embedding
+    planes = F.interpolate(table[1:].T.reshape(1, -1, 4, 4), grid, mode='bicubic')
+    tokens = torch.cat([tokens.mean(dim=1, keepdim=True), tokens], dim=1) + torch.cat(
+        [table[:1], planes[0].flatten(1).T])
+    query, key, value = (layer(tokens) for layer in (pool.q_proj, pool.k_proj, pool.v_proj))
+    mixed = []
+    for part in range(pool.heads):
+        own = slice(part * 64, (part + 1) * 64)
+        weights = (query[..., own] @ key[..., own].mT / 8).softmax(dim=-1)
+        mixed.append(weights @ value[..., own])
+    out = pool.c_proj(torch.cat(mixed, dim=-1))
+    expected = (pool.c_proj(value) + out / 2)[:, 1:].mT.unflatten(2, grid)
+    dense = backbone.dense(image, image=True)
+    torch.testing.assert_close(dense.features, expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(dense.image, out[:, 0], rtol=1e-4, atol=1e-4)
+    assert dense.scored_as_is and not backbone.dense(image, attention=True).scored_as_is
 
 
 # What a setting does when it is changed from what the method has.

@@ -26,7 +26,7 @@ NAMES = ('vit_clip_visual', 'vit_text', 'rn_clip_visual', 'rn_text', 'maskclip_h
          'heads_images_deep', 'head_sclip', 'head_clearclip', 'head_naclip', 'head_gem',
          'head_surgery', 'head_itaclip', 'head_resclip', 'head_scclip', 'query_bank',
          'slide_sclip', 'slide_naclip', 'slide_clearclip', 'zegclip_inductive',
-         'zegclip_transductive', 'zegclip_fully')
+         'zegclip_transductive', 'zegclip_fully', 'akmaskclip')
 # Sizes and cases kept of each read-out, and one image of each: no square, where there is another,
 # and the tower that is deep enough.
 HEADS = {
@@ -42,6 +42,7 @@ HEADS = {
     'slide_sclip': r'(inputs|sclip\w*/(pred|probs))',
     'slide_naclip': r'naclip_(whole_)?pamr/(pred|probs)',
     'slide_clearclip': r'clearclip_window70/(pred|probs)',
+    'akmaskclip': r'deep/64x64/',
     'head_scclip': r'deep/(72x104/image0_mended|64x64/other_settings)/',
 }
 # Images kept of each size: the towers' own size, and one that is not square.
@@ -70,7 +71,8 @@ def cut(name: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     if name in HEADS:
         kept = {key: array for key, array in arrays.items() if re.match(HEADS[name], key)}
         # Of what has no images first, rows: (7, h, w), (T, T), labels.
-        return {key: array[:1] if array.ndim == 4 or key.endswith(('/norm', '/cls')) else array
+        return {key: array[:1] if array.ndim == 4 or key.endswith(
+            ('/norm', '/cls', '/cls_unit')) else array
                 for key, array in kept.items() if 'every4' not in key or 'minmax' not in key}
     if name.startswith('zegclip'):
         return {key: np.ones_like(array) if DEAD.match(key) else array

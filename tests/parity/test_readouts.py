@@ -138,6 +138,25 @@ def test_sc_clip_equals_the_recording():
             assert found.tolist() == sorted(recorded[f'{case}/outliers'].tolist())
 
 
+@cases('case', _recorded('akmaskclip'))
+@torch.no_grad()
+def test_the_earlier_package_equals_the_recording(case):
+    """Neither the final LayerNorm nor an L2 norm: the norm of a patch is in its logits."""
+    recorded = read('akmaskclip')
+    tower, size = case.split('/')
+    backbone = recorded_tower(tower, dict(type='AddedValueReadout'), positions='size', pad='drop')
+    image = recorded_image(tower, size)[:len(recorded[f'{case}/features'])]
+    dense = backbone.dense(image, image=True)
+    _check({key: value for key, value in recorded.items() if not key.endswith('logits')}, case,
+           dense.features)
+    torch.testing.assert_close(F.normalize(dense.image, dim=1), torch.from_numpy(
+        recorded[f'{case}/cls_unit']), rtol=0, atol=TOLERANCE)
+    assert dense.scored_as_is
+    expected = torch.from_numpy(recorded[f'{case}/logits'])
+    found = 100 * score_patches(dense.features, recorded_text(tower), normalise=False)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5 * expected.abs().max().item())
+
+
 @pytest.mark.parametrize('sigma', [1, 5])
 def test_the_gaussian_equals_the_recording(sigma):
     recorded = torch.from_numpy(read('head_naclip')[f'omega/5x7_s{sigma}'])

@@ -33,7 +33,8 @@ class DenseFeatures(NamedTuple):
         image: CLIP's embedding of the whole image, (B, D), not normalised;
             None unless requested.
         scored_as_is: Whether dot products with the features are the scores, without
-            normalising them first: the features are a mean of normalised ones.
+            normalising them first: the features are a mean of normalised ones, or the
+            read-out asks for it.
     """
 
     features: Tensor

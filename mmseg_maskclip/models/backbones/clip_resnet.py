@@ -16,6 +16,7 @@ from mmseg_maskclip.models.backbones.base import (
     DenseFeatures,
     Feedback,
 )
+from mmseg_maskclip.models.backbones.readouts import READOUTS, Readout
 from mmseg_maskclip.utils import InputError
 
 STRIDE = 32
@@ -134,11 +135,12 @@ class ClipResNet(ClipBackbone):
         input_mean: Mean the pipeline subtracts, per RGB channel, 0..255.
         input_std: Standard deviation the pipeline divides by.
         frozen: Whether the tower stays in eval mode without gradients.
-        readout: Must be None: read-outs are ways to read a ViT.
+        readout: Config of a read-out of the attention pool, ``AddedValueReadout`` alone: the
+            others are ways to read a ViT. None is MaskCLIP's, the values.
         init_cfg: As in mmcv.
 
     Raises:
-        InputError: If there is a read-out, or as :class:`ClipBackbone`.
+        InputError: If the read-out is one of a ViT, or as :class:`ClipBackbone`.
     """
 
     kind = 'resnet'
@@ -148,7 +150,8 @@ class ClipResNet(ClipBackbone):
                  input_std: Sequence[float] = IMAGENET_STD, frozen: bool = True,
                  readout: dict | None = None, init_cfg: dict | None = None) -> None:
         super().__init__(arch, fidelity, input_mean, input_std, frozen, init_cfg=init_cfg)
-        if readout is not None:
+        self.readout: Readout | None = None if readout is None else READOUTS.build(readout)
+        if self.readout is not None and not self.readout.reads_pool:
             raise InputError(f"a ResNet of CLIP has no blocks for the read-out {readout!r}, its "
                              'attention pool is read: leave model.backbone.readout out, or take '
                              "a ViT, such as arch='ViT-B/16' with type='ClipViT'.")
@@ -195,7 +198,7 @@ class ClipResNet(ClipBackbone):
 
     def dense(self, img: Tensor, keys: bool = False, attention: bool = False,
               image: bool = False, feedback: Feedback | None = None) -> DenseFeatures:
-        """See :meth:`ClipBackbone.dense`; without a read-out there is no feedback.
+        """See :meth:`ClipBackbone.dense`; there is no feedback.
 
         With ``attention`` every position queries the pool; ``paper`` fidelity
         drops the position table there, as the official option does.
@@ -205,11 +208,16 @@ class ClipResNet(ClipBackbone):
         if attention:
             pooled = self.attnpool(self._with_mean(tokens, grid, self.fidelity == 'clip'))
             return DenseFeatures(pooled[:, 1:].transpose(1, 2).unflatten(2, grid), None, embedding)
-        # Without attention neither the mean token nor the position table comes in (MaskCLIP, Sec.
-        # 3.2).
-        features = self.attnpool.value(tokens).transpose(1, 2).unflatten(2, grid)
+        readout = self.readout
+        if readout is None:
+            # Without attention neither the mean token nor the position table comes in (MaskCLIP,
+            # Sec. 3.2).
+            features = self.attnpool.value(tokens)
+        else:
+            features = readout.read_pool(self.attnpool, self._with_mean(tokens, grid, True))
         found = self.normalise_keys(self.attnpool.k_proj(tokens)) if keys else None
-        return DenseFeatures(features, found, embedding)
+        return DenseFeatures(features.transpose(1, 2).unflatten(2, grid), found, embedding,
+                             readout is not None and not readout.unit_features)
 
     def encode_image(self, img: Tensor) -> Tensor:
         """See :meth:`ClipBackbone.encode_image`; only the mean token queries the pool."""

@@ -167,7 +167,9 @@ class ClipViT(ClipBackbone):
             Projected patch features, (B, D, h, w), not normalised.
         """
         patches = self._attention(trace) if attention else self.readout(trace, guide)
-        return self.proj(self.ln1(patches)).transpose(1, 2).unflatten(2, trace.grid)
+        if attention or self.readout.final_norm:
+            patches = self.ln1(patches)
+        return self.proj(patches).transpose(1, 2).unflatten(2, trace.grid)
 
     def dense(self, img: Tensor, keys: bool = False, attention: bool = False,
               image: bool = False, feedback: Feedback | None = None) -> DenseFeatures:
@@ -178,7 +180,8 @@ class ClipViT(ClipBackbone):
             features = self.read(trace, feedback(features))
         return DenseFeatures(features,
                              self._keys(trace) if keys and not attention else None,
-                             self._class_token(trace) if image else None)
+                             self._class_token(trace) if image else None,
+                             not (attention or self.readout.unit_features))
 
     def encode_image(self, img: Tensor) -> Tensor:
         """See :meth:`ClipBackbone.encode_image`; the last block returns one token only."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import TYPE_CHECKING, ClassVar, Sequence
 
 from mmcv.utils import Registry
 from torch import Tensor, nn
 
 from mmseg_maskclip.models.backbones.readouts.trace import Guide, Trace
 from mmseg_maskclip.utils import InputError
+
+if TYPE_CHECKING:
+    from mmseg_maskclip.models.backbones.clip_resnet import AttentionPool
 
 READOUTS = Registry('readout')
 PUBLISHED_DEPTH = 12
@@ -20,7 +23,16 @@ class Readout(nn.Module):
     of its own.
 
     All images of a batch are read independently of each other.
+
+    Attributes:
+        final_norm: Whether CLIP's final LayerNorm stands before the projection.
+        unit_features: Whether features are L2-normalised before they are scored.
+        reads_pool: Whether it can read the attention pool of a ResNet, too.
     """
+
+    final_norm: ClassVar[bool] = True
+    unit_features: ClassVar[bool] = True
+    reads_pool: ClassVar[bool] = False
 
     def inputs(self, depth: int) -> tuple[int, ...]:
         """Numbers of the blocks whose input tokens are read; the last one's always are.
@@ -52,6 +64,18 @@ class Readout(nn.Module):
 
         Returns:
             (B, N, C), before the final LayerNorm and the projection.
+        """
+        raise NotImplementedError
+
+    def read_pool(self, pool: AttentionPool, tokens: Tensor) -> Tensor:
+        """Read the attention pool of a ResNet, where :attr:`reads_pool` is set.
+
+        Args:
+            pool: The pool.
+            tokens: Its input, (B, 1 + N, C): the mean token first, positions added.
+
+        Returns:
+            Projected features, (B, N, D).
         """
         raise NotImplementedError
 
