@@ -50,6 +50,7 @@ from mmseg_maskclip.ops.refiners import (
     background_probabilities,
     close_labels,
     denoise_prompts,
+    dense_crf,
     pamr,
     smooth_keys,
 )
@@ -86,6 +87,7 @@ __all__ = [
     'close_labels',
     'compose_resize',
     'denoise_prompts',
+    'dense_crf',
     'entity_matrix',
     'feature_distance',
     'fill_pixels',

@@ -6,6 +6,7 @@ from mmseg_maskclip.ops.refiners.background import (
     background_probabilities,
 )
 from mmseg_maskclip.ops.refiners.closing import close_labels
+from mmseg_maskclip.ops.refiners.dense_crf import dense_crf
 from mmseg_maskclip.ops.refiners.maskclip import (
     LOGIT_SCALE,
     SUPPRESSED,
@@ -15,5 +16,16 @@ from mmseg_maskclip.ops.refiners.maskclip import (
 )
 from mmseg_maskclip.ops.refiners.pamr import pamr
 
-__all__ = ['LOGIT_SCALE', 'SUPPRESSED', 'BackgroundRule', 'absent_classes', 'background_labels',
-           'background_probabilities', 'close_labels', 'denoise_prompts', 'pamr', 'smooth_keys']
+__all__ = [
+    'LOGIT_SCALE',
+    'SUPPRESSED',
+    'BackgroundRule',
+    'absent_classes',
+    'background_labels',
+    'background_probabilities',
+    'close_labels',
+    'denoise_prompts',
+    'dense_crf',
+    'pamr',
+    'smooth_keys',
+]
