@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from PIL import Image
+    from torchvision.transforms import Compose
 
 
 def square_of(picture: Image.Image, size: int) -> Tensor:
@@ -31,3 +33,32 @@ def square_of(picture: Image.Image, size: int) -> Tensor:
     steps = Compose([Resize(size, interpolation=InterpolationMode.BICUBIC), CenterCrop(size)])
     square = np.array(steps(picture.convert('RGB')))
     return torch.from_numpy(square).permute(2, 0, 1)
+
+
+def stretched_transform(size: tuple[int, int], mean: Sequence[float],
+                        std: Sequence[float]) -> Compose:
+    """A transform that keeps all of a picture: stretched to a size, normalised.
+
+    Args:
+        size: (H, W).
+        mean: RGB mean, 0..1.
+        std: RGB standard deviation, 0..1.
+
+    Returns:
+        From a PIL picture of any mode to (3, H, W) float32.
+    """
+    from torchvision.transforms import (
+        Compose,
+        InterpolationMode,
+        Lambda,
+        Normalize,
+        Resize,
+        ToTensor,
+    )
+
+    return Compose([Lambda(_rgb), Resize(size, interpolation=InterpolationMode.BICUBIC),
+                    ToTensor(), Normalize(mean, std)])
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    return picture.convert('RGB')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import os
 import socket
 import urllib.error
@@ -22,17 +23,22 @@ _TIMEOUT = 30
 _ATTEMPTS = 3
 _PARTIAL = 206
 _NO_MORE = 416
+_LOG = logging.getLogger('mmseg')
 # Before Python 3.10 a socket's timeout was an error of its own.
 _BROKEN = (http.client.HTTPException, ConnectionError, TimeoutError, socket.timeout)
 
 
-def download_clip(spec: ClipSpec, root: str | Path = 'pretrain', progress: bool = True) -> Path:
+def download_clip(spec: ClipSpec, root: str | Path = 'pretrain', progress: bool = True,
+                  again: str = '', replace: bool = False) -> Path:
     """The published checkpoint of a model, downloaded where it is not there yet.
 
     Args:
         spec: The model.
         root: The folder it goes to.
         progress: Whether to show a progress bar.
+        again: The command that repeats the download, for error messages.
+        replace: Whether another file of that name is downloaded anew, with a warning, instead
+            of being an error.
 
     Returns:
         The file, ``{root}/{spec.filename}``; what comes from the hub may be
@@ -46,10 +52,14 @@ def download_clip(spec: ClipSpec, root: str | Path = 'pretrain', progress: bool 
         return download_from_hub(spec, root)
     url, filename = published_file(spec)
     target = writable_dir(root, 'download folder') / filename
-    command = f'bash download_weights.sh {spec.name}'
+    command = again or f'bash download_weights.sh {spec.name}'
     if target.is_file():
         if spec.sha256 is None or _fits(target, spec.sha256):
             return target
+        if replace:
+            _LOG.warning('%s is not the published file of %s, by its SHA-256: it is downloaded '
+                         'again', target, spec.name)
+            return download_file(url, target, spec.sha256, command, progress)
         raise InputError(f'{target} is not the published file of {spec.name}: expected a SHA-256 '
                          f'that starts with {spec.sha256[:12]}, got {sha256_of(target)[:12]}; '
                          f'move it away, then run: {command}')

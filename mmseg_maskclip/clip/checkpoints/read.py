@@ -34,6 +34,8 @@ _TEXT = ('token_embedding.', 'positional_embedding', 'transformer.resblocks.', '
 _NO_WEIGHTS = {'input_resolution', 'context_length', 'vocab_size', 'logit_scale', 'logit_bias',
                'attn_mask', 'text.attn_mask'}
 _PROJECTIONS = ('k_proj', 'q_proj', 'v_proj', 'c_proj')
+# Every image tower under backbone names has one of these.
+_OWN_STARTS = ('cls_token', 'stem.0.weight')
 _MATRIX = re.compile(r'^proj\.weight$|^attnpool\.[kqvc]_proj\.weight$|^text_projection$')
 
 
@@ -130,7 +132,8 @@ def clip_checkpoint_from(content: CheckpointContent, fix: str = _MAKE) -> ClipCh
     Known are OpenAI's TorchScript archives; state dicts of OpenAI's, open_clip's
     and transformers' models (``.pt``, ``.bin``, ``.safetensors``; plain or wrapped);
     the earlier ``{MODEL}_clip_backbone.pth`` and ``{MODEL}_clip_weights.pth``;
-    the frozen teacher inside a MaskCLIP+ checkpoint of the official code; and
+    the frozen teacher inside a MaskCLIP+ checkpoint of the official code; the
+    state dict of a :class:`~mmseg_maskclip.apis.maskclip_package.DualEncoder`; and
     the embedded tiny files, which keep the token rows in use alone.
 
     Args:
@@ -178,11 +181,11 @@ def _split_towers(path: Path, state: Mapping[str, Tensor]) -> tuple[dict, dict]:
         if any(key.startswith('trunk.') for key in visual):
             raise InputError('it has a timm image tower (visual.trunk.*), which is not a plain ViT '
                              'or ModifiedResNet.')
-        if visual:
+        if visual and not any(key in visual for key in _OWN_STARTS):
             visual = openai_to_backbone(visual, 'vit' if 'class_embedding' in visual else 'resnet')
     except InputError as error:
         raise InputError(f'CLIP checkpoint {path} cannot be used: {error}') from error
-    text = strip_prefix(state, 'text.') or {
+    text = strip_prefix(state, 'text.tower.') or strip_prefix(state, 'text.') or {
         key: value for key, value in state.items() if key.startswith(_TEXT)}
     return visual, {key: value for key, value in text.items() if key not in _NO_WEIGHTS}
 
@@ -218,7 +221,7 @@ def _from_official_student(state: Mapping[str, Tensor]) -> dict:
 def _checked(content: CheckpointContent, form: str, visual: dict, text: dict,
              token_ids: Tensor | None, fix: str) -> ClipCheckpoint:
     path = content.path
-    if 'cls_token' not in visual and 'stem.0.weight' not in visual:
+    if not any(key in visual for key in _OWN_STARTS):
         raise InputError(
             f'CLIP checkpoint {path} holds no weight of a CLIP image tower (first keys: '
             f'{content.first_keys}; expected visual.* or backbone.*). {fix}')

@@ -82,6 +82,29 @@ def build_text_bank(checkpoint: ClipCheckpoint, spec: ClipSpec, vocabulary: Sour
                     prompts.row_names, spec.name, templates_name(templates), normalize)
 
 
+def encode_classes(encoder: TextEncoder, vocabulary: Source,
+                   templates: TemplateSource = 'imagenet85', layer: int | None = None,
+                   batch_size: int = 256, progress: bool = True) -> Tensor:
+    """The rows of a text bank, from a text tower that is at hand.
+
+    Args:
+        encoder: The tower; it encodes where it is.
+        vocabulary: K classes.
+        templates: As for :func:`build_text_bank`.
+        layer: Block of the tower whose output is projected, see :meth:`TextEncoder.forward`.
+        batch_size: Prompts per forward pass; does not change the result.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        L2-normalised means over the prompts of each class, (K, D) float32, where the tower is.
+
+    Raises:
+        InputError: If a prompt is too long or has an unknown word, or there is no such block.
+    """
+    prompts = _prompts(load_vocabulary(vocabulary), load_templates(templates), 'mean')
+    return F.normalize(_row_means(encoder, prompts, batch_size, progress, layer), dim=1).float()
+
+
 def cached_text_bank(checkpoint: ClipCheckpoint, spec: ClipSpec, vocabulary: Source,
                      templates: TemplateSource = 'imagenet85', synonyms: str = 'mean',
                      normalize: bool = True, device: str | torch.device = 'cpu',
@@ -148,15 +171,15 @@ def _prompts(vocabulary: Vocabulary, templates: tuple[str, ...], synonyms: str) 
 
 
 def _row_means(encoder: TextEncoder, prompts: _Prompts, batch_size: int,
-               progress: bool) -> Tensor:
+               progress: bool, layer: int | None = None) -> Tensor:
     """Mean over each row's prompts of their L2-normalised embeddings, (R, D) float64."""
-    sums = sum_prompts(encoder, prompts.sentences, prompts.means, batch_size, progress)
+    sums = sum_prompts(encoder, prompts.sentences, prompts.means, batch_size, progress, layer)
     counts = prompts.means.bincount().to(sums.device)
     return (sums / counts[:, None])[prompts.row_mean.to(sums.device)]
 
 
 def sum_prompts(encoder: TextEncoder, sentences: Sequence[str], owner: Tensor,
-                batch_size: int = 256, progress: bool = False) -> Tensor:
+                batch_size: int = 256, progress: bool = False, layer: int | None = None) -> Tensor:
     """Sums of the L2-normalised embeddings of prompts.
 
     Args:
@@ -165,12 +188,13 @@ def sum_prompts(encoder: TextEncoder, sentences: Sequence[str], owner: Tensor,
         owner: Which sum each prompt goes into, (N,) int64, 0 to S - 1.
         batch_size: Prompts per forward pass.
         progress: Whether to show a progress bar.
+        layer: Block of the tower whose output is projected, see :meth:`TextEncoder.forward`.
 
     Returns:
         (S, D) float64, on the encoder's device.
 
     Raises:
-        InputError: As :meth:`TextEncoder.tokenize`.
+        InputError: As :meth:`TextEncoder.tokenize`, or if there is no such block.
     """
     tokens = encoder.tokenize(sentences)
     lengths = tokens.argmax(dim=1) + 1
@@ -182,7 +206,7 @@ def sum_prompts(encoder: TextEncoder, sentences: Sequence[str], owner: Tensor,
     sums = torch.zeros(int(owner.max()) + 1, encoder.width, dtype=torch.float64, device=device)
     with progress_bar(len(order), 'text embeddings', 'prompt', shown=progress) as bar:
         for batch in order.split(batch_size):
-            found = encoder(tokens[batch, :int(lengths[batch].max())].to(device))
+            found = encoder(tokens[batch, :int(lengths[batch].max())].to(device), layer)
             sums.index_add_(0, owner[batch].to(device), F.normalize(found, dim=1).double())
             bar.update(len(batch))
     return sums

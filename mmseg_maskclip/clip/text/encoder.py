@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from mmseg_maskclip.clip.checkpoints.read import ClipCheckpoint, how_to_get
 from mmseg_maskclip.clip.spec import ClipSpec
-from mmseg_maskclip.utils import InputError
+from mmseg_maskclip.clip.text.tokens import longest, token_ids, word_of
+from mmseg_maskclip.utils import InputError, require_number
 
 _TOKENS = 'token_embedding.weight'
 
@@ -30,8 +32,6 @@ class TextEncoder(nn.Module):
     known_tokens: Tensor
 
     def __init__(self, checkpoint: ClipCheckpoint, spec: ClipSpec) -> None:
-        import open_clip
-
         super().__init__()
         checkpoint.check(spec)
         if not checkpoint.text:
@@ -40,22 +40,18 @@ class TextEncoder(nn.Module):
                 f'embeddings need: name the full CLIP checkpoint. {how_to_get(spec)}')
         self.width = spec.embed_dim
         self.context_length = spec.text.context_length
-        self.tower = _build(spec)
+        self.tower: Any = _build(spec)
+        self.depth = spec.text.layers
         self._load(checkpoint, spec)
         # Cut to the length of the prompts at hand in forward(): the mask is causal, so the padding
         # behind an end token never reaches it.
         self.register_buffer('mask', self.tower.get_buffer('attn_mask'), persistent=False)
-        self.tokenizer = open_clip.SimpleTokenizer(context_length=self.context_length + 1)
         self.requires_grad_(False).eval()
 
     def _load(self, checkpoint: ClipCheckpoint, spec: ClipSpec) -> None:
         state = dict(checkpoint.text)
-        known = torch.ones(spec.text.vocab_size, dtype=torch.bool)
         if checkpoint.token_ids is not None:
-            # The embedded models keep the rows of their own words; the others stay zero and are
-            # refused by tokenize().
-            known = torch.zeros_like(known)
-            known[checkpoint.token_ids] = True
+            # The embedded models keep the rows of their own words; the others stay zero.
             table = torch.zeros(spec.text.vocab_size, spec.text.width)
             table[checkpoint.token_ids] = state[_TOKENS]
             state[_TOKENS] = table
@@ -64,7 +60,8 @@ class TextEncoder(nn.Module):
         except RuntimeError as error:
             raise InputError(f'the text tower in {checkpoint.path} does not fit {spec.name}: '
                              f'{" ".join(str(error).split())}') from error
-        self.register_buffer('known_tokens', known, persistent=False)
+        # No row that was trained is zero: these are refused, see require_known().
+        self.register_buffer('known_tokens', state[_TOKENS].any(dim=1), persistent=False)
         self.source = str(checkpoint.path)
 
     def tokenize(self, prompts: Sequence[str]) -> Tensor:
@@ -80,40 +77,52 @@ class TextEncoder(nn.Module):
             InputError: If a prompt is longer than the tower reads, or holds a
                 token whose embedding the checkpoint does not have.
         """
-        # The tokenizer cuts prompts silently. It was given one position more than the tower
-        # has, so that a prompt which fills it is known to be too long.
-        tokens = self.tokenizer(list(prompts))
-        # The end token has the highest id.
-        lengths = tokens.argmax(dim=1) + 1
-        if int(lengths.max()) > self.context_length:
-            prompt = prompts[int(lengths.argmax())]
-            raise InputError(f"the prompt '{prompt}' has more than the {self.context_length} "
-                             'tokens this CLIP reads: shorten the class name.')
-        self._check_known(prompts, tokens)
-        return tokens[:, :int(lengths.max())]
+        tokens = token_ids(prompts, self.context_length)
+        self.require_known(tokens)
+        return tokens[:, :longest(tokens)]
 
-    def _check_known(self, prompts: Sequence[str], tokens: Tensor) -> None:
-        missing = ~self.known_tokens.cpu()[tokens] & (tokens != 0)
+    def require_known(self, tokens: Tensor) -> None:
+        """Refuse tokens whose embeddings the checkpoint does not have.
+
+        Args:
+            tokens: Token ids, (N, L), zeros after the end token.
+
+        Raises:
+            InputError: If there is one; names the word.
+        """
+        missing = ~self.known_tokens.cpu()[tokens.cpu().long()] & (tokens.cpu() != 0)
         if missing.any():
             row, column = missing.nonzero()[0].tolist()
-            piece = self.tokenizer.decode([int(tokens[row, column])]).strip()
+            prompt = word_of(tokens[row, 1:int(tokens[row].argmax())])
             raise InputError(
-                f"CLIP checkpoint {self.source} does not know the word '{piece}' of the prompt "
-                f"'{prompts[row]}': it holds the words of the embedded world alone.")
+                f"CLIP checkpoint {self.source} does not know the word "
+                f"'{word_of(tokens[row, column:column + 1])}' of the prompt '{prompt}': it holds "
+                'the words of the embedded world alone.')
 
     @torch.no_grad()
-    def forward(self, tokens: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, layer: int | None = None) -> Tensor:
         """Embeddings of token ids.
 
         Args:
             tokens: (N, L) of :meth:`tokenize`, L at most ``context_length``.
+            layer: Block whose output is projected, as an index: 0 is the first block, -1 the
+                last one, as None.
 
         Returns:
             (N, D), not normalised.
+
+        Raises:
+            InputError: If there is no such block.
         """
         length = tokens.shape[1]
         self.tower.attn_mask = self.mask[:length, :length]
-        return self.tower(tokens)
+        if layer is None:
+            return self.tower(tokens)
+        require_number(layer, 'feature_layer', minimum=-self.depth, maximum=self.depth - 1,
+                       whole=True, hint=f'one of the {self.depth} blocks of the text tower')
+        return self.tower.forward_intermediates(
+            tokens, indices=[layer % self.depth], stop_early=True,
+            output_fmt='NLC')['text_features']
 
     def encode(self, prompts: Sequence[str]) -> Tensor:
         """Embeddings of prompts in one batch.
