@@ -11,9 +11,9 @@ from mmseg.datasets import DATASETS
 from mmseg.datasets.pipelines import Compose
 
 from mmseg_maskclip.clip import load_vocabulary
-from mmseg_maskclip.models.backbones.readouts import CalibratedReadout
+from mmseg_maskclip.models.backbones.readouts import AddedValueReadout, CalibratedReadout
 
-from docs.metafile import fill_tables
+from docs.metafile import fill_tables, read_metafile
 from helpers.cases import cases
 from helpers.configs import CONFIGS, LEAVES, ROOT, built, loaded
 
@@ -107,7 +107,8 @@ def test_the_list_is_what_was_shipped():
     names = {path.name for path in LEAVES}
     assert set(PUBLISHED) <= names
     assert len(MASKCLIP) >= 36 and len(PLUS) >= 50
-    assert len(METAFILES) >= 5
+    assert len(METAFILES) >= 6
+    assert len(list((CONFIGS / 'maskclip_package').glob('*.py'))) == 12
     folder = CONFIGS / 'maskclip_plus'
     assert set(ANNO_FREE) <= {path.stem for path in (folder / 'anno_free').glob('*.py')}
     assert set(ZERO_SHOT) <= {path.stem for path in (folder / 'zero_shot').glob('*.py')}
@@ -220,6 +221,23 @@ def test_zero_shot_splits(name):
     assert config.model.labelling.clip_classes == unseen == sorted(ZERO_SHOT[name])
     assert config.model.labelling.get('self_classes') is None
     assert config.model.decode_head.cls_bg == (dataset.CLASSES[0] == 'background')
+
+
+@cases('path', sorted((CONFIGS / 'maskclip_package').glob('*.py')), ids=name_of)
+def test_the_earlier_package_reads_and_counts_as_its_table_says(path):
+    """Seen, unseen, harmonic and all: rounded numbers that follow from each other by our splits."""
+    backbone = built(path).backbone
+    assert isinstance(backbone.readout, AddedValueReadout) and backbone.fidelity == 'clip'
+    assert backbone.kind == 'resnet' or backbone.patch_embed.pad == 'drop'
+    dataset = DATASETS.get(loaded(path).data.test.type)
+    model, = [model for model in read_metafile(path.parent / 'metafile.yml')
+              if model['Name'] == path.stem]
+    assert model['Metadata']['CLIP'] == backbone.spec.name
+    seen, unseen, harmonic, every = (model['Results'][0]['Metrics'][name] for name in (
+        'mIoU(S)', 'mIoU(U)', 'hIoU', 'mIoU'))
+    share = len(dataset.UNSEEN) / len(dataset.CLASSES)
+    assert abs(2 * seen * unseen / (seen + unseen) - harmonic) < 0.11
+    assert abs(seen + share * (unseen - seen) - every) < 0.11
 
 
 @cases('name', WEB_IMAGE)

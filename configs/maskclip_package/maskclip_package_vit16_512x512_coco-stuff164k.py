@@ -1,0 +1,3 @@
+_base_ = '../maskclip/maskclip_vit16_512x512_coco-stuff164k.py'
+model = dict(backbone=dict(
+    fidelity='clip', pad='drop', readout=dict(type='AddedValueReadout')))
