@@ -7,11 +7,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterator, Optional, Sequence
+from urllib.parse import quote
 
 from mmseg_maskclip.formats.coco import coco_of, merge_coco
 from mmseg_maskclip.formats.cvat import cvat_of, merge_cvat
 from mmseg_maskclip.formats.index_png import IndexPng
-from mmseg_maskclip.formats.label_studio import label_studio_of, labelling_config
+from mmseg_maskclip.formats.label_studio import LOCAL_FILES, label_studio_of, labelling_config
 from mmseg_maskclip.formats.labelme import labelme_of
 from mmseg_maskclip.formats.picture import LabelledPicture
 from mmseg_maskclip.utils import InputError, atomic_path, progress_bar, require_file
@@ -87,7 +88,8 @@ def write_formats(folder: PathLike, name: str, picture: LabelledPicture, formats
         name: Of the picture, without a suffix; ``/`` parts subfolders.
         picture: Its labels.
         formats: Keys of :data:`FORMATS`.
-        source: The picture's own file, to which LabelMe's JSON refers.
+        source: The picture's own file, to which LabelMe's JSON and Label Studio's
+            tasks refer.
 
     Returns:
         The files, those of all pictures last.
@@ -163,6 +165,17 @@ def _write_labelme(path: Path, picture: LabelledPicture, source: Optional[PathLi
     _write_text(path, json.dumps(labelme_of(picture, image_path), ensure_ascii=False, indent=2))
 
 
+def _write_label_studio(path: Path, picture: LabelledPicture,
+                        source: Optional[PathLike]) -> None:
+    prefix = LOCAL_FILES
+    name = '' if source is None else Path(source).absolute().as_posix()
+    if picture.file_name and name.endswith(f'/{picture.file_name}'):
+        # Label Studio serves no pictures of its root, only of folders in it.
+        pictures = Path(name[:-len(picture.file_name)])
+        prefix += quote(f'{pictures.name}/') if pictures.name else ''
+    _write_text(path, _json([label_studio_of(picture, prefix)]))
+
+
 def _relative(source: Path, folder: Path) -> str:
     """A file's name from a folder, with ``/``."""
     try:
@@ -178,7 +191,7 @@ _WRITERS: dict[str, Callable[[Path, LabelledPicture, Any], None]] = {
     'coco': lambda path, picture, _: _write_text(path, _json(coco_of(picture))),
     'labelme': _write_labelme,
     'cvat': lambda path, picture, _: _write_text(path, cvat_of([picture])),
-    'labelstudio': lambda path, picture, _: _write_text(path, _json([label_studio_of(picture)])),
+    'labelstudio': _write_label_studio,
 }
 _TEXTS: dict[str, Callable[[LabelledPicture], str]] = {
     _CLASSES: lambda picture: '\n'.join(picture.names) + '\n',

@@ -60,11 +60,17 @@ def test_a_file_for_each_picture_then_one_for_all(out):
     assert [image.get('name') for image in root.iter('image')] == ['b/c.v2.png', 'a.png']
 
 
-def test_labelme_refers_to_the_picture_from_its_own_folder(out):
+def test_pictures_are_found_from_the_labels(out):
+    """By LabelMe from the file's folder, by Label Studio from the folder above the pictures."""
     for name, path in (('a', '../../pictures/a.png'), ('b/c.v2', '../../../pictures/b/c.v2.png')):
         file = out / f'labelme/{name}.json'
         assert json.loads(file.read_text(encoding='utf-8'))['imagePath'] == path
         assert (file.parent / path).is_file()
+    (task,) = json.loads((out / 'labelstudio/b/c.v2.json').read_text(encoding='utf-8'))
+    assert task['data'] == {'image': '/data/local-files/?d=pictures/b/c.v2.png'}
+    write_formats(out, 'x', picture_of(hard_labels(), 'x.png'), ['labelstudio'], '/other/y.png')
+    (task,) = json.loads((out / 'labelstudio/x.json').read_text(encoding='utf-8'))
+    assert task['data'] == {'image': '/data/local-files/?d=x.png'}
 
 
 def test_mmseg_reads_index_pngs_and_their_classes(out):

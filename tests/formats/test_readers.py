@@ -60,7 +60,8 @@ def test_labelme_reads_its_json(run, read):
 def test_label_studio_reads_its_tasks(run, read):
     found = read('label_studio', run / 'out/labelstudio.json', run / 'out/labelstudio_config.xml')
     assert found['objections'] == [[]] * 3
-    urls = [f'/data/local-files/?d={name}.png' for name in ('a', 'sub/b%20%26%20c', 'empty')]
+    urls = [f'/data/local-files/?d=pictures/{name}.png'
+            for name in ('a', 'sub/b%20%26%20c', 'empty')]
     assert found['masks'] == dict(zip(urls, map(masks_of, LABELS.values())))
 
 
