@@ -26,6 +26,8 @@ from mmseg_maskclip.utils import InputError
 if TYPE_CHECKING:
     from PIL import Image
 
+_ROWS = 256
+
 
 class Segmentation:
     """Labels of one picture, at its own size.
@@ -83,17 +85,25 @@ class Segmentation:
         return np.where(unsure, self._found.labels.dtype.type(self.none), self._found.labels)
 
     @functools.cached_property
+    def _sums(self) -> tuple[np.ndarray, np.ndarray]:
+        """Pixels of each label, and the best confidence among them."""
+        counts, best = np.zeros(self.none + 1, np.int64), np.zeros(self.none + 1, np.float32)
+        # Both work on indices of 8 bytes a pixel: of some rows at a time.
+        for top in range(0, len(self.labels), _ROWS):
+            labels = self.labels[top:top + _ROWS].ravel()
+            counts += np.bincount(labels, minlength=len(counts))
+            np.maximum.at(best, labels, self.confidence[top:top + _ROWS].ravel())
+        return counts[:len(self.names)], best[:len(self.names)]
+
+    @property
     def areas(self) -> dict[str, int]:
         """Pixels of each word."""
-        counts = np.bincount(self.labels.ravel(), minlength=len(self.names))
-        return dict(zip(self.names, counts.tolist()))
+        return dict(zip(self.names, self._sums[0].tolist()))
 
-    @functools.cached_property
+    @property
     def best_confidence(self) -> dict[str, float]:
         """The best confidence among the pixels of each word; 0 where it has none."""
-        best = np.zeros(self.none + 1, np.float32)
-        np.maximum.at(best, self.labels.ravel(), self.confidence.ravel())
-        return dict(zip(self.names, best[:len(self.names)].tolist()))
+        return dict(zip(self.names, self._sums[1].tolist()))
 
     @property
     def scores(self) -> np.ndarray:
@@ -138,7 +148,7 @@ class Segmentation:
         """
         require_threshold(threshold)
         other = copy.copy(self)
-        for name in ('labels', 'areas', 'best_confidence'):
+        for name in ('labels', '_sums'):
             other.__dict__.pop(name, None)
         other.threshold = threshold
         other.settings = {**self.settings, 'threshold': threshold}
@@ -163,7 +173,7 @@ class Segmentation:
         plain = self.labels == self.none
         drawn[plain] = self.picture[plain][:, ::-1]
         if legend:
-            present = classes_present(self.labels.astype(np.int64), len(self.names))
+            present = classes_present(self.labels, len(self.names))
             drawn = add_legend(drawn, present, self.names, self.palette)
         return Image.fromarray(drawn[:, :, ::-1])
 
