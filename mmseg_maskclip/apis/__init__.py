@@ -4,6 +4,8 @@ import importlib
 
 _MODULES = {
     'EncodedPicture': 'mmseg_maskclip.apis.predictor',
+    'METHODS': 'mmseg_maskclip.engine.predict.configs',
+    'Picture': 'mmseg_maskclip.engine.predict.pictures',
     'Predictor': 'mmseg_maskclip.apis.predictor',
     'Segmentation': 'mmseg_maskclip.apis.segmentation',
     'TestOptions': 'mmseg_maskclip.engine.test',
@@ -15,6 +17,7 @@ _MODULES = {
     'load_config': 'mmseg_maskclip.engine.config',
     'load_weights': 'mmseg_maskclip.models.weights.load',
     'predict_files': 'mmseg_maskclip.apis.predict_files',
+    'read_picture': 'mmseg_maskclip.engine.predict.pictures',
     'test_model': 'mmseg_maskclip.engine.test',
     'train_model': 'mmseg_maskclip.engine.train.train',
 }

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
                          f'{_INSTALL} in the checkout.') from error
     # Before the model is loaded, which takes longer.
     with bind(args.port) as listener:
-        from mmseg_maskclip.web.loading import open_session
+        from mmseg_maskclip.web.session import open_session
 
         session = open_session(args.model, args.weights, args.method, device=args.device,
                                size=args.size)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Optional
 
 from mmseg_maskclip.tinyworld import CLASSES, SYNONYMS
-from mmseg_maskclip.web.pictures import MOST_BYTES, TOO_MANY_BYTES
-from mmseg_maskclip.web.scenes import SCENES, START_WORDS
+from mmseg_maskclip.web.pictures import MOST_BYTES, SCENES, START_WORDS, TOO_MANY_BYTES
 from mmseg_maskclip.web.session import Session
 
 if TYPE_CHECKING:
-    from mmseg_maskclip.apis.predictor import Predictor
+    from mmseg_maskclip.apis import Predictor
 
 _OWN = "the model's own"
 #: ``ks_thresh`` of MaskCLIP: patches less sure than this take the labels of similar ones.

@@ -20,9 +20,14 @@ from mmseg_maskclip.web.files import file_of
 from mmseg_maskclip.web.guard import Guard
 from mmseg_maskclip.web.jobs import Check, Jobs, Superseded
 from mmseg_maskclip.web.maps import description_of, pack, shrink
-from mmseg_maskclip.web.pictures import MOST_BYTES, TOO_MANY_BYTES, png_bytes
+from mmseg_maskclip.web.pictures import (
+    MOST_BYTES,
+    TOO_MANY_BYTES,
+    png_bytes,
+    scene_pixels,
+    thumbnail,
+)
 from mmseg_maskclip.web.questions import FieldError, question_of
-from mmseg_maskclip.web.scenes import scene_pixels, thumbnail
 from mmseg_maskclip.web.session import GoneError, Session
 
 _PAGE = Path(__file__).with_name('page.html')

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mmseg_maskclip.utils import InputError
 
 if TYPE_CHECKING:
-    from mmseg_maskclip.apis.segmentation import Segmentation
+    from mmseg_maskclip.apis import Segmentation
 
 FORMATS = {'png': '.png', 'coco': '.coco.json', 'labelme': '.json'}
 

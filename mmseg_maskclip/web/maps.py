@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from mmseg_maskclip.apis.segmentation import Segmentation
+    from mmseg_maskclip.apis import Segmentation
 
 LONGEST_SIDE = 1024
 STEPS = 200

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Union
 
 from mmseg_maskclip.utils import InputError
 from mmseg_maskclip.web.jobs import Check
@@ -15,9 +16,7 @@ from mmseg_maskclip.web.recent import Recent
 if TYPE_CHECKING:
     import numpy as np
 
-    from mmseg_maskclip.apis.predictor import EncodedPicture, Predictor
-    from mmseg_maskclip.apis.segmentation import Segmentation
-    from mmseg_maskclip.engine.predict.pictures import Picture
+    from mmseg_maskclip.apis import EncodedPicture, Picture, Predictor, Segmentation
 
 _PICTURES = 2
 _READ_OUTS = 2
@@ -95,7 +94,7 @@ class Session:
         Raises:
             FieldError: If it is no picture, or one that is too large.
         """
-        from mmseg_maskclip.engine.predict.pictures import read_picture
+        from mmseg_maskclip.apis import read_picture
 
         try:
             check_size(content)
@@ -114,7 +113,7 @@ class Session:
         Returns:
             As :meth:`add`.
         """
-        from mmseg_maskclip.engine.predict.pictures import Picture
+        from mmseg_maskclip.apis import Picture
 
         identity = secrets.token_hex(8)
         self._pictures.put(identity, KeptPicture(Picture(rgb, name)))
@@ -159,6 +158,41 @@ class Session:
         whole = replace(question, threshold=0.0)
         result = self._result.get(whole) or self._result.put(whole, _classify(encoded, whole))
         return result.rethreshold(question.threshold), reused
+
+
+def open_session(model: str = 'TinyRN', weights: Union[str, Path, None] = None,
+                 method: Optional[str] = None, **settings: Any) -> Session:
+    """Load a model for the page.
+
+    Args:
+        model: As :func:`mmseg_maskclip.load`.
+        weights: As there.
+        method: As there.
+        settings: ``device`` and ``size``, as there.
+
+    Raises:
+        InputError: If the model can't be loaded.
+    """
+    from mmseg_maskclip.apis import load
+
+    def load_read_out(read_out: ReadOut) -> Predictor:
+        return load(model, weights, method=read_out.method, ks_thresh=read_out.smoothing,
+                    **settings)
+
+    session = Session(load_read_out, ReadOut(method))
+    # A mistake ends the command before it serves.
+    session.methods = _methods(session.predictor())
+    return session
+
+
+def _methods(predictor: Predictor) -> tuple[str, ...]:
+    """Only a named CLIP ViT can be read in several ways."""
+    from mmseg_maskclip.apis import METHODS
+
+    chosen = predictor.settings.get('method')
+    if chosen is None or predictor.spec.name != predictor.settings['model']:
+        return ()
+    return METHODS if predictor.spec.kind == 'vit' else (chosen,)
 
 
 def _classify(encoded: EncodedPicture, question: Question) -> Segmentation:

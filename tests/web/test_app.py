@@ -19,8 +19,8 @@ from pycocotools import mask as coco_masks
 import mmseg_maskclip
 from mmseg_maskclip.tinyworld.scenes import scene
 from mmseg_maskclip.web.app import make_app
-from mmseg_maskclip.web.loading import open_session
 from mmseg_maskclip.web.maps import confidence_steps
+from mmseg_maskclip.web.session import open_session
 
 from helpers.cases import cases
 
@@ -192,15 +192,26 @@ def test_the_shown_picture_is_upright_and_small(client):
 
 
 def test_other_words_reuse_the_encoded_picture(client, monkeypatch):
-    from mmseg_maskclip.apis.predictor import Predictor
-    encoded = []
-    encode = Predictor.encode
-    monkeypatch.setattr(Predictor, 'encode',
-                        lambda self, *args: encoded.append(1) or encode(self, *args))
+    """And files have the labels that are shown."""
+    encoded, classified = [], []
+    for owner, name, calls in ((mmseg_maskclip.Predictor, 'encode', encoded),
+                               (mmseg_maskclip.EncodedPicture, 'classify', classified)):
+        _count(monkeypatch, owner, name, calls)
     picture = client.post('/scenes/2').json()['id']
     reused = [_unpack(_ask(client, picture, **changes).content)['reused'] for changes in (
         {}, {'words': ['sky']}, {'contrast': None}, {'smoothing': 1.0}, {'smoothing': 1.0})]
     assert reused == [False, True, True, False, True] and len(encoded) == 2
+    done = len(classified)
+    for form, threshold in (('png', 0), ('coco', 0.5)):
+        client.post(f'/files/{form}', json={**QUESTION, 'picture': picture, 'smoothing': 1.0,
+                                            'threshold': threshold})
+    assert len(classified) == done == 4
+
+
+def _count(monkeypatch, owner, name, calls):
+    own = getattr(owner, name)
+    monkeypatch.setattr(
+        owner, name, lambda self, *args, **more: calls.append(name) or own(self, *args, **more))
 
 
 @cases('changes, field, words', [
@@ -227,7 +238,8 @@ def test_a_picture_that_is_no_longer_kept_is_asked_for_again(client):
 def files(client, model):
     """What is downloaded, and what it is of."""
     picture = np.ascontiguousarray(np.tile(scene(3, 3).image, (1, 5, 1)))
-    question = {**QUESTION, 'picture': _add(client, picture, '/a b/..\\stréet.jpg'), 'threshold': 0.4}
+    added = _add(client, picture, '/a b/..\\stréet.jpg')
+    question = {**QUESTION, 'picture': added, 'threshold': 0.4}
     done = {form: client.post(f'/files/{form}', json=question)
             for form in ('png', 'coco', 'labelme')}
     assert [one.status_code for one in done.values()] == [200] * 3
