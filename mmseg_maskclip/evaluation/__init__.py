@@ -15,9 +15,15 @@ from mmseg_maskclip.evaluation.metrics import (
     harmonic_mean,
     segmentation_metrics,
 )
+from mmseg_maskclip.evaluation.rejection import (
+    RejectionMetrics,
+    count_confidences,
+    rejection_metrics,
+)
 from mmseg_maskclip.evaluation.tables import class_table, percent, summary_table
 
-__all__ = ['METRICS', 'CalibrationCurve', 'OffsetCounts', 'SegmentationMetrics',
-           'calibration_curve', 'check_metrics', 'class_table', 'count_areas', 'count_confusion',
-           'count_seen_wins', 'harmonic_mean', 'percent', 'segmentation_metrics', 'sum_areas',
+__all__ = ['METRICS', 'CalibrationCurve', 'OffsetCounts', 'RejectionMetrics',
+           'SegmentationMetrics', 'calibration_curve', 'check_metrics', 'class_table',
+           'count_areas', 'count_confidences', 'count_confusion', 'count_seen_wins',
+           'harmonic_mean', 'percent', 'rejection_metrics', 'segmentation_metrics', 'sum_areas',
            'summary_table']
