@@ -14,9 +14,11 @@ from mmseg_maskclip.formats.picture import label_type, none_value
 from mmseg_maskclip.ops import LOGIT_SCALE, class_cosines, mean_probability
 from mmseg_maskclip.ops.label_maps import tiles
 from mmseg_maskclip.ops.precision import full_precision
-from mmseg_maskclip.ops.refiners import absent_classes
+from mmseg_maskclip.ops.score_maps import Scores
 
 Box = tuple[slice, slice]
+# Above rounding, and below what one window of a hundred adds to a mean.
+_SOME = 1e-4
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,10 @@ class Reading:
         self.temperature = temperature
         self.exclusive = model.exclusive_classes
         self.closing = getattr(getattr(model, 'refiners', None), 'closing', None)
-        self.nothing_left = _nothing_left(model, views)
         with torch.no_grad():
-            self.maps, self.read = model.readable(
-                [model.encoded_view(view.encoded, view.meta) for view in views])
+            grids = [model.encoded_grids(view.encoded, view.meta) for view in views]
+            self.maps, self.read = model.readable(_scored(model, grids, views))
+            self.left = _left(model, grids, views)
         self.size = self.maps[0].size
 
     def tiles(self) -> Iterator[tuple[Box, Tensor, Tensor]]:
@@ -65,6 +67,8 @@ class Reading:
                     # The softmax of scores over T is the normalised power 1 / T of their softmax.
                     found = found.pow(1 / self.temperature)
                     found = found / found.sum(dim=-1, keepdim=True)
+                if self.left:
+                    found = found * (mean_probability(self.left, box, _as_it_is) > _SOME)
                 yield box, found[..., :self.num_words], found[..., self.num_words:]
 
     def label(self) -> Labelled:
@@ -72,12 +76,12 @@ class Reading:
         none = none_value(self.num_words)
         labels = np.full(self.size, none, label_type(self.num_words))
         confidence = np.zeros(self.size, np.float32)
-        if self.nothing_left:
-            return Labelled(labels, confidence)
         for box, words, contrast in self.tiles():
             best, chosen = words.max(dim=-1)
+            lost = best == 0
             if contrast.shape[-1]:
-                chosen = chosen.masked_fill(contrast.amax(dim=-1) > best, none)
+                lost |= contrast.amax(dim=-1) > best
+            chosen = chosen.masked_fill(lost, none)
             labels[box] = chosen.cpu().numpy()
             confidence[box] = best.cpu().numpy()
         if self.closing is not None:
@@ -88,9 +92,8 @@ class Reading:
     def probabilities(self) -> np.ndarray:
         """Probability of each word, (K, H, W) float32; all of them are held."""
         found = np.zeros((self.num_words, *self.size), np.float32)
-        if not self.nothing_left:
-            for (rows, columns), words, _ in self.tiles():
-                found[:, rows, columns] = words.permute(2, 0, 1).cpu().numpy()
+        for (rows, columns), words, _ in self.tiles():
+            found[:, rows, columns] = words.permute(2, 0, 1).cpu().numpy()
         return found
 
     def alone(self, threshold: float) -> np.ndarray:
@@ -102,14 +105,14 @@ class Reading:
             threshold: The least probability of a word among itself and the contrast set.
         """
         found = np.zeros((self.num_words, *self.size), bool)
-        if not self.nothing_left:
-            for (rows, columns), words, contrast in self.tiles():
-                if contrast.shape[-1] and self.exclusive:
-                    words = beside(words, contrast)
-                elif contrast.shape[-1]:
-                    # Masks that are independent of each other are compared, not divided.
-                    words = words.masked_fill(words < contrast.amax(dim=-1, keepdim=True), 0)
-                found[:, rows, columns] = (words >= threshold).permute(2, 0, 1).cpu().numpy()
+        for (rows, columns), words, contrast in self.tiles():
+            if contrast.shape[-1] and self.exclusive:
+                words = beside(words, contrast)
+            elif contrast.shape[-1]:
+                # Masks that are independent of each other are compared, not divided.
+                words = words.masked_fill(words < contrast.amax(dim=-1, keepdim=True), 0)
+            chosen = (words >= threshold) & (words > 0)
+            found[:, rows, columns] = chosen.permute(2, 0, 1).cpu().numpy()
         return found
 
 
@@ -152,12 +155,37 @@ def presence(views: Sequence[EncodedView], embeddings: Tensor,
     return beside(shares[:, :num_words], shares[:, num_words:]).amax(dim=0).tolist()
 
 
-def _nothing_left(model: nn.Module, views: Sequence[EncodedView]) -> bool:
-    """Whether prompt denoising removes every class, whose scores are then all the same."""
-    threshold = getattr(model.decode_head, 'pd_thresh', 0)
-    if threshold <= 0:
-        return False
-    features = [one for view in views for one in view.encoded.windows]
-    with torch.no_grad():
-        return all(one is not None and bool(absent_classes(
-            model.decode_head.score(one), threshold).all()) for one in features)
+def _scored(model: nn.Module, grids: Sequence[Sequence[Tensor]],
+            views: Sequence[EncodedView]) -> list:
+    return [model.encoded_view(windows, view.encoded, view.meta)
+            for windows, view in zip(grids, views)]
+
+
+def _left(model: nn.Module, grids: Sequence[Sequence[Tensor]],
+          views: Sequence[EncodedView]) -> list[Scores]:
+    """The share of the windows over each pixel in which prompt denoising leaves a class.
+
+    Where it removes every class all have one score, and an arg-max would give the first.
+
+    Returns:
+        One map of one number a view; empty where each window has a class.
+    """
+    if getattr(model.decode_head, 'pd_thresh', 0) <= 0 or grids[0][0].shape[1] == 1:
+        return []
+    found = [[_differ(grid) for grid in windows] for windows in grids]
+    if all(all(windows) for windows in found):
+        return []
+    # The same windows and flips as of the scores, with a constant for each window.
+    constant = [[grid.new_full((1, 1, 1, 1), float(left)) for grid, left in zip(*pair)]
+                for pair in zip(grids, found)]
+    return [view.scores for view in _scored(model, constant, views)]
+
+
+def _differ(grid: Tensor) -> bool:
+    """Whether scores (1, K, h, w) differ between classes anywhere, beyond rounding."""
+    spread = grid.amax(dim=1) - grid.amin(dim=1)
+    return bool(spread.max() > _SOME * grid.abs().max())
+
+
+def _as_it_is(values: Tensor) -> Tensor:
+    return values

@@ -20,7 +20,7 @@ from mmseg_maskclip.engine.predict.contrast import (
     contrast_words,
 )
 from mmseg_maskclip.engine.predict.words import Words, WordSet, word_set
-from mmseg_maskclip.models import ZegClip
+from mmseg_maskclip.models import MaskClip, ZegClip
 from mmseg_maskclip.utils import InputError
 
 Colours = tuple[tuple[int, int, int], ...]
@@ -146,6 +146,8 @@ class Vocabularies:
             return
         model = self.built.model
         model.replace_classes(classes.bank)
+        if isinstance(model, MaskClip):
+            model.decode_head.num_contrast = len(classes.contrast)
         if isinstance(model, ZegClip) and not classes.contrast and (
                 classes.names == self.built.names):
             # Of its own classes it knows which ones it has not seen.

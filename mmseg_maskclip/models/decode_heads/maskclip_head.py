@@ -11,7 +11,7 @@ from mmseg_maskclip.clip.text.auxiliary import check_auxiliary
 from mmseg_maskclip.models.backbones import DenseFeatures
 from mmseg_maskclip.models.decode_heads.text_head import TextHead
 from mmseg_maskclip.models.refiners import QueryClasses
-from mmseg_maskclip.ops import denoise_prompts, smooth_keys
+from mmseg_maskclip.ops import smooth_keys
 from mmseg_maskclip.ops.refiners import SUPPRESSED, absent_classes
 from mmseg_maskclip.utils import InputError, require_number
 
@@ -42,6 +42,10 @@ class MaskClipHead(TextHead):
             :func:`~mmseg_maskclip.clip.text.auxiliary.mix_auxiliary`; None for none.
         kwargs: As in mmseg's ``BaseDecodeHead``.
 
+    Attributes:
+        num_contrast: So many of the last classes stand for what is none of the others;
+            prompt denoising never removes them, or an unsure word would get their pixels.
+
     Raises:
         InputError: On thresholds outside [0, 1], or key smoothing together
             with ``attn_pooling``.
@@ -62,6 +66,7 @@ class MaskClipHead(TextHead):
         self.pd_thresh = pd_thresh
         self.attn_pooling = attn_pooling
         self.auxiliary = auxiliary
+        self.num_contrast = 0
 
     @property
     def needs_keys(self) -> bool:
@@ -103,11 +108,12 @@ class MaskClipHead(TextHead):
         Returns:
             (B, K, h, w).
         """
-        if self.pd_thresh > 0 and queries is not None:
-            absent = absent_classes(queries.pool_grid(scores), self.pd_thresh)
-            scores = scores.masked_fill(absent[:, queries.row_class], SUPPRESSED)
-        elif self.pd_thresh > 0:
-            scores = denoise_prompts(scores, self.pd_thresh)
+        if self.pd_thresh > 0:
+            classes = scores if queries is None else queries.pool_grid(scores)
+            absent = absent_classes(classes, self.pd_thresh, self.num_contrast)
+            if queries is not None:
+                absent = absent[:, queries.row_class]
+            scores = scores.masked_fill(absent, SUPPRESSED)
         if self.needs_keys:
             if keys is None:
                 raise InputError("key smoothing (ks_thresh > 0) needs keys: use the 'MaskClip' "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, Sequence
 
 import torch
 from torch import Tensor
@@ -90,7 +90,7 @@ class EncodesInputs(TiledInference):
         return encoded
 
     @torch.no_grad()
-    def encoded_view(self, encoded: EncodedInput, meta: dict) -> View:
+    def encoded_grids(self, encoded: EncodedInput, meta: dict) -> list[Tensor]:
         """Scores of an encoded input for the classes the model has now.
 
         Args:
@@ -98,15 +98,27 @@ class EncodesInputs(TiledInference):
             meta: Of the image.
 
         Returns:
-            The view, at the size of the original image.
+            (1, K, h, w) of each window.
         """
-        img = encoded.img
-        windows = Windows.of(self.test_cfg, (img.shape[2], img.shape[3]))
-        prior = self.prior_of(img, [meta])
-        grids = [self.score_features(self.read_window(part) if features is None else features,
-                                     prior, encoded.token)
-                 for features, part in zip(encoded.windows, windows.parts(img))]
-        return self.views_of_grids(grids, windows, img, [meta], rescale=True)[0]
+        parts = self._windows(encoded).parts(encoded.img)
+        prior = self.prior_of(encoded.img, [meta])
+        return [self.score_features(self.read_window(part) if features is None else features,
+                                    prior, encoded.token)
+                for features, part in zip(encoded.windows, parts)]
+
+    def encoded_view(self, grids: Sequence[Tensor], encoded: EncodedInput, meta: dict) -> View:
+        """Scores at the size of the original image.
+
+        Args:
+            grids: Of each window, such as :meth:`encoded_grids`.
+            encoded: Output of :meth:`encode`.
+            meta: Of the image.
+        """
+        return self.views_of_grids(grids, self._windows(encoded), encoded.img, [meta],
+                                   rescale=True)[0]
+
+    def _windows(self, encoded: EncodedInput) -> Windows:
+        return Windows.of(self.test_cfg, (encoded.img.shape[2], encoded.img.shape[3]))
 
 
 def _of_image(value: Any, index: int) -> Any:

@@ -38,12 +38,13 @@ def denoise_prompts(scores: Tensor, threshold: float) -> Tensor:
     return scores.masked_fill(absent_classes(scores, threshold), SUPPRESSED)
 
 
-def absent_classes(scores: Tensor, threshold: float) -> Tensor:
+def absent_classes(scores: Tensor, threshold: float, num_kept: int = 0) -> Tensor:
     """Classes that :func:`denoise_prompts` removes.
 
     Args:
         scores: Cosine scores, (B, K, H, W).
         threshold: As there.
+        num_kept: So many of the last classes are never removed.
 
     Returns:
         (B, K, 1, 1) bool.
@@ -55,7 +56,10 @@ def absent_classes(scores: Tensor, threshold: float) -> Tensor:
     """
     with full_precision(scores):
         probability = (LOGIT_SCALE * scores).softmax(dim=1)
-    return probability.amax(dim=(2, 3), keepdim=True) < threshold
+    absent = probability.amax(dim=(2, 3), keepdim=True) < threshold
+    if num_kept:
+        absent[:, -num_kept:] = False
+    return absent
 
 
 def smooth_keys(scores: Tensor, keys: Tensor, threshold: float) -> Tensor:
