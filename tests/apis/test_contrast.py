@@ -131,3 +131,14 @@ def test_prompt_denoising_spares_the_contrast_words(model):
                                                                 contrast=contrast)
     assert np.array_equal(found.labels, plain.labels)
     assert found.mask('cookie')[160:].mean() > 0.9 and (found.labels[:96] == NONE).all()
+
+
+def test_closing_leaves_none_as_it_is_for_many_words():
+    model = load('TinyRN', device='cpu', options={'model.refine': [{'type': 'Closing', 'size': 9}]})
+    read = model.encode(scene(0, 0).image[80:176])
+    few = {name: [name] for name in ('sky', 'tiger', 'grass')}
+    many = {f'{name} {number}': [name] for number in range(86) for name in few}
+    contrast = ['bricks', 'ladybird', 'strawberry', 'giraffe']
+    found, expected = (read.classify(words, contrast=contrast) for words in (many, few))
+    assert found.none == 65535 and 0.1 < (expected.labels == NONE).mean() < 0.9
+    assert np.array_equal(found.labels == found.none, expected.labels == NONE)

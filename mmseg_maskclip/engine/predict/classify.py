@@ -85,8 +85,8 @@ class Reading:
             labels[box] = chosen.cpu().numpy()
             confidence[box] = best.cpu().numpy()
         if self.closing is not None:
-            labels = self.closing(torch.from_numpy(labels.astype(np.int64))).numpy().astype(
-                labels.dtype)
+            closed = self.closing(torch.from_numpy(labels.astype(np.int64)), none)
+            labels = closed.numpy().astype(labels.dtype)
         return Labelled(labels, confidence)
 
     def probabilities(self) -> np.ndarray:

@@ -26,13 +26,14 @@ class Closing:
             raise InputError(f'size is {size}, expected an odd number, the window has a centre.')
         self.size = size
 
-    def __call__(self, labels: Tensor) -> Tensor:
+    def __call__(self, labels: Tensor, none: int = IGNORED) -> Tensor:
         """Closed labels.
 
         Args:
-            labels: (H, W) int64; 255 is not a class, and stays as it is.
+            labels: (H, W) int64.
+            none: The id that is not a class, and stays as it is.
 
         Returns:
             (H, W) int64.
         """
-        return close_labels(labels, self.size, IGNORED)
+        return close_labels(labels, self.size, none)
