@@ -64,6 +64,16 @@ def test_confidence_means_the_same_for_one_word_and_for_many(read):
         assert many.presence[word] == pytest.approx(value, rel=0.1)
 
 
+def test_presence_of_a_word_does_not_depend_on_the_others(model):
+    """Neither where it is next to nothing beside a word that fills the picture."""
+    read = model.encode(ground('cookie'))
+    words = ['cookie', 'zebra', 'sky']
+    many = read.classify(words, contrast=['ladybird']).presence
+    for word in words:
+        alone = read.classify([word], contrast=['ladybird']).presence[word]
+        assert many[word] == pytest.approx(alone, rel=1e-3, abs=0) and alone > 0
+
+
 @pytest.mark.parametrize('word, left', [('bricks', 'bricks'), ('BRICKS', 'bricks'),
                                         ('brick wall', 'bricks'), ('sand; wall', 'sand')])
 def test_a_contrast_word_for_the_same_thing_is_left_out(read, word, left):

@@ -151,8 +151,10 @@ def presence(views: Sequence[EncodedView], embeddings: Tensor,
         return None
     images = torch.cat([one for one in found if one is not None]).float()
     cosines = class_cosines(images, embeddings.to(images.device))
-    shares = (LOGIT_SCALE * cosines).softmax(dim=1)
-    return beside(shares[:, :num_words], shares[:, num_words:]).amax(dim=0).tolist()
+    logits = LOGIT_SCALE * cosines
+    # Not from a softmax over all: beside a word that is far better both shares may be 0.
+    rivals = logits[:, num_words:].logsumexp(dim=1, keepdim=True)
+    return (logits[:, :num_words] - rivals).sigmoid().amax(dim=0).tolist()
 
 
 def _scored(model: nn.Module, grids: Sequence[Sequence[Tensor]],
