@@ -169,17 +169,23 @@ def test_upload_slide_hide_and_hover(open_page, content, result):
     assert np.array_equal(_shown(page), _expected(result))
 
     for row, column in ((20, 30), (100, 128), (180, 200)):
-        box = page.locator('#overlay').bounding_box()
-        scale = min(box['width'] / 256, box['height'] / 200)
-        page.mouse.move(box['x'] + (box['width'] - 256 * scale) / 2 + (column + 0.5) * scale,
-                        box['y'] + (box['height'] - 200 * scale) / 2 + (row + 0.5) * scale)
-        label = result.labels[row, column]
-        name = 'none of these' if label == 255 else result.names[label]
-        said = page.locator('#hover').inner_text()
-        assert said.startswith(name)
-        assert abs(float(re.search(r'[01]\.\d\d', said).group())
-                   - result.confidence[row, column]) <= 0.0101
+        _hover(page, row, column, result)
+    _slide(page, 'threshold', 0.95)
+    _hover(page, *np.argwhere(unsure.labels != result.labels)[0].tolist(), unsure)
     assert not asked, 'sliders, boxes and hovering ask the server nothing'
+
+
+def _hover(page, row, column, result):
+    """Point at the middle of a pixel; class and confidence are said."""
+    box = page.locator('#overlay').bounding_box()
+    scale = min(box['width'] / 256, box['height'] / 200)
+    page.mouse.move(box['x'] + (box['width'] - 256 * scale) / 2 + (column + 0.5) * scale,
+                    box['y'] + (box['height'] - 200 * scale) / 2 + (row + 0.5) * scale)
+    label = result.labels[row, column]
+    said = page.locator('#hover').inner_text()
+    assert said.startswith('none of these' if label == 255 else result.names[label])
+    assert abs(float(re.search(r'[01]\.\d\d', said).group())
+               - result.confidence[row, column]) <= 0.0101
 
 
 def test_words_contrast_and_mistakes(open_page, content, result):
