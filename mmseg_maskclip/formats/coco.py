@@ -6,7 +6,7 @@ https://cocodataset.org/#format-data.
 
 from __future__ import annotations
 
-from typing import Any, Iterable
+from typing import Any, Iterable, Iterator
 
 from mmseg_maskclip import __version__
 from mmseg_maskclip.formats.picture import ClassMask, LabelledPicture, class_masks
@@ -50,20 +50,37 @@ def merge_coco(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
         InputError: If parts have other categories than the first.
     """
     merged: dict[str, Any] = {**_head(), 'categories': [], 'images': [], 'annotations': []}
-    images, annotations = merged['images'], merged['annotations']
-    for part in parts:
-        if not images:
-            merged['categories'] = part['categories']
-        if part['categories'] != merged['categories']:
-            raise InputError(f'the annotations of {_file_names(part)} are of other classes than '
-                             f'those of {_file_names(merged)}: write all of them anew.')
-        ids = {image['id']: len(images) + number
-               for number, image in enumerate(part['images'], start=1)}
-        images += [{**image, 'id': ids[image['id']]} for image in part['images']]
-        annotations += [{**found, 'id': len(annotations) + number,
-                         'image_id': ids[found['image_id']]}
-                        for number, found in enumerate(part['annotations'], start=1)]
+    for part in renumbered(parts):
+        merged['categories'] = part['categories']
+        merged['images'] += part['images']
+        merged['annotations'] += part['annotations']
     return merged
+
+
+def renumbered(parts: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Parts whose ids go on from one to the next, from 1; the parts themselves stay as they are.
+
+    Args:
+        parts: As :func:`coco_of` makes them; taken one by one.
+
+    Raises:
+        InputError: If parts have other categories than the first.
+    """
+    first: dict[str, Any] = {}
+    images = annotations = 0
+    for part in parts:
+        first = first or {key: part[key] for key in ('categories', 'images')}
+        if part['categories'] != first['categories']:
+            raise InputError(f'the annotations of {_file_names(part)} are of other classes than '
+                             f'those of {_file_names(first)}: write all of them anew.')
+        ids = {image['id']: number for number, image in enumerate(part['images'], images + 1)}
+        yield {**part,
+               'images': [{**image, 'id': ids[image['id']]} for image in part['images']],
+               'annotations': [{**found, 'id': number, 'image_id': ids[found['image_id']]}
+                               for number, found in enumerate(part['annotations'],
+                                                              annotations + 1)]}
+        images += len(part['images'])
+        annotations += len(part['annotations'])
 
 
 def _head() -> dict[str, Any]:

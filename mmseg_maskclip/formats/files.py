@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Optional, Sequence
 from urllib.parse import quote
 
-from mmseg_maskclip.formats.coco import coco_of, merge_coco
+from mmseg_maskclip.formats.coco import coco_of, merge_coco, renumbered
 from mmseg_maskclip.formats.cvat import cvat_of, merge_cvat
 from mmseg_maskclip.formats.index_png import IndexPng
 from mmseg_maskclip.formats.label_studio import LOCAL_FILES, label_studio_of, labelling_config
@@ -218,10 +218,21 @@ def _merged_tasks(parts: Iterator[str]) -> Iterator[str]:
 
 
 def _merged_coco(parts: Iterator[str]) -> Iterator[str]:
+    """COCO's JSON as text, annotations first: they need not be held until all are read."""
+    rest = merge_coco([])
+    rest.pop('annotations')
+    between = ''
+    yield '{"annotations":['
     try:
-        yield _json(merge_coco(json.loads(part) for part in parts))
+        for part in renumbered(json.loads(text) for text in parts):
+            rest['categories'] = part['categories']
+            rest['images'] += part['images']
+            for annotation in part['annotations']:
+                yield between + _json(annotation)
+                between = ',\n'
     except json.JSONDecodeError as error:
         raise InputError(f'annotations of COCO cannot be read as JSON: {error}.') from error
+    yield f'],{_json(rest)[1:]}\n'
 
 
 _MERGED: dict[str, Callable[[Iterator[str]], Iterator[str]]] = {

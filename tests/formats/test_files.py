@@ -11,6 +11,7 @@ from PIL import Image
 from mmseg_maskclip.formats import (
     FORMATS,
     label_type,
+    merge_coco,
     merge_formats,
     none_value,
     picture_files,
@@ -53,6 +54,11 @@ def test_a_file_for_each_picture_then_one_for_all(out):
     coco = json.loads((out / 'coco.json').read_text(encoding='utf-8'))
     assert [(image['id'], image['file_name']) for image in coco['images']] == [
         (1, 'b/c.v2.png'), (2, 'a.png')]
+    assert coco == merge_coco(
+        json.loads((out / f'coco/{name}.json').read_text(encoding='utf-8'))
+        for name in ('b/c.v2', 'a'))
+    (empty,) = merge_formats(out.parent / 'none', [], ['coco'])
+    assert json.loads(empty.read_text()) == merge_coco([])
     tasks = json.loads((out / 'labelstudio.json').read_text(encoding='utf-8'))
     assert tasks == [json.loads((out / f'labelstudio/{name}.json').read_text(encoding='utf-8'))[0]
                      for name in ('b/c.v2', 'a')]
