@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import os.path as osp
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,11 +97,10 @@ def predict_files(predictor: Predictor, sources: Sources, words: Words | None = 
     """
     require_number(opacity, 'opacity', above=0, maximum=1)
     formats = require_formats(formats)
-    folder = _output_folder(out, sources)
+    folder = writable_dir(out, 'output folder')
     files = list_pictures(sources, leave_out=folder)
     results = ResultFolder(folder, formats, opacity if overlay else None, _settings(
         predictor, words, contrast, threshold))
-    started = time.time()
     pending = _pending(files, results, resume)
     skipped: list[tuple[str, str]] = []
     # Checks the words, before anything is removed; the others find their embeddings cached.
@@ -112,8 +109,16 @@ def predict_files(predictor: Predictor, sources: Sources, words: Words | None = 
             [file.path for file, _ in pending.values()], words, threshold=threshold,
             contrast=contrast, batch_size=batch_size, progress=False,
             skipped=skipped) if pending else ()
+    return _run(found, skipped, files, pending, results, progress)
+
+
+def _run(found: Iterable[Segmentation], skipped: list[tuple[str, str]],
+         files: Sequence[PictureFile], pending: Pending, results: ResultFolder,
+         progress: bool) -> Summary:
+    """Write the results as they come, and merge."""
+    started = time.time()
     total = int(sum_over_processes(torch.tensor(len(pending))))
-    summary = Summary(folder, len(files), len(files) - total)
+    summary = Summary(results.folder, len(files), len(files) - total)
     if not total and results.is_complete(files):
         return summary
     with main_process_first():
@@ -122,7 +127,7 @@ def predict_files(predictor: Predictor, sources: Sources, words: Words | None = 
     shown = progress and is_main()
     with progress_bar(total, 'predict', 'picture', shown=shown) as bar:
         _write_all(found, pending, skipped, results, bar)
-    summary.unreadable = merge_dicts(dict(skipped), folder, use_device=True) or {}
+    summary.unreadable = merge_dicts(dict(skipped), results.folder, use_device=True) or {}
     if is_main():
         _finish(summary, files, results, started, shown)
     return summary
@@ -142,16 +147,6 @@ def _settings(predictor: Predictor, words: Words | None, contrast: Contrast,
 def _plain(words: Any) -> Any:
     """Words as they count, in whatever form or file they were given."""
     return words if not words or isinstance(words, Mapping) else load_vocabulary(words).entries
-
-
-def _output_folder(out: PathLike, sources: Sources) -> Path:
-    given = [sources] if isinstance(sources, (str, os.PathLike)) else sources
-    for source in given:
-        if isinstance(source, (str, os.PathLike)) and osp.isdir(source) and osp.isdir(
-                out) and osp.samefile(source, out):
-            raise InputError(f'the results would lie among the pictures of {source}: name another '
-                             'folder for them, which may lie in it.')
-    return writable_dir(out, 'output folder')
 
 
 def _pending(files: Sequence[PictureFile], results: ResultFolder,

@@ -42,12 +42,18 @@ def list_pictures(sources: Sources, leave_out: PathLike | None = None) -> list[P
         sources: A file of any suffix, which need not exist; a folder, whose pictures are found at
             any depth, hidden ones left out; a pattern such as ``'pictures/**/*.jpg'``; a text file
             ``*.txt`` with one path a line, from the working folder; or a nesting of these.
-        leave_out: A folder within those given that is not looked into, such as that of results.
+        leave_out: The folder of the results, which is not looked into where it lies in one
+            of those given.
 
     Raises:
-        InputError: If there are none, or a folder or a list cannot be read.
+        InputError: If there are none, a folder or a list cannot be read, or the results would
+            lie beside the pictures.
     """
     given = list(_flat(sources))
+    for source in given:
+        if leave_out is not None and osp.isdir(source) and _is_same(source, leave_out):
+            raise InputError(f'the results would lie among the pictures of {source}: name another '
+                             'folder for them, which may lie in it.')
     roots: list[str] = []
     paths: list[str] = []
     for source in given:
@@ -106,13 +112,17 @@ def _walk(folder: str, leave_out: PathLike | None, above: tuple[str, ...] = ()) 
     except OSError as error:
         raise InputError(f'folder {folder} cannot be read: {error.strerror or error}.') from error
     for path, linked in folders:
-        if leave_out is not None and osp.exists(leave_out) and osp.samefile(path, leave_out):
+        if leave_out is not None and _is_same(path, leave_out):
             continue
         places = (*above, osp.realpath(folder)) if linked else above
         # A link to a folder that holds it, or a link on the way to it, has no end.
         if linked and any(_holds(osp.realpath(path), place) for place in places):
             continue
         yield from _walk(path, leave_out, places)
+
+
+def _is_same(folder: str, other: PathLike) -> bool:
+    return osp.exists(other) and osp.samefile(folder, other)
 
 
 def _holds(folder: str, path: str) -> bool:
