@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
+import re
 import runpy
 from dataclasses import asdict, replace
 
@@ -78,6 +79,18 @@ def test_the_example_of_the_readme(caplog):
     prompts = maskclip.tokenize(['a photo of grass', 'a zebra'])
     assert model(image, prompts).shape == model(image, [prompts[:1], prompts[1:]]).shape
     torch.testing.assert_close(model(image, prompts), model(image, [prompts[:1], prompts[1:]]))
+
+
+def test_the_example_of_the_documentation(tmp_path, monkeypatch):
+    Image.fromarray(scene(0, 1).image).save(tmp_path / 'scene.png')
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / 'docs' / 'maskclip_package.md').read_text(encoding='utf-8')
+    first, second = re.findall('```python\n(.*?)```', text, re.DOTALL)
+    names: dict = {}
+    exec(first, names)
+    assert names['logits'].shape[:2] == (1, 2) and names['drawing'].shape == (256, 256, 3)
+    exec(second, names)
+    assert names['refined'].shape == (1, 2, *names['image'].shape[2:])
 
 
 @torch.no_grad()

@@ -78,14 +78,15 @@ class TextEncoder(nn.Module):
                 token whose embedding the checkpoint does not have.
         """
         tokens = token_ids(prompts, self.context_length)
-        self.require_known(tokens)
+        self.require_known(tokens, prompts)
         return tokens[:, :longest(tokens)]
 
-    def require_known(self, tokens: Tensor) -> None:
+    def require_known(self, tokens: Tensor, prompts: Sequence[str] = ()) -> None:
         """Refuse tokens whose embeddings the checkpoint does not have.
 
         Args:
             tokens: Token ids, (N, L), zeros after the end token.
+            prompts: What they were made of, where that is known.
 
         Raises:
             InputError: If there is one; names the word.
@@ -93,7 +94,7 @@ class TextEncoder(nn.Module):
         missing = ~self.known_tokens.cpu()[tokens.cpu().long()] & (tokens.cpu() != 0)
         if missing.any():
             row, column = missing.nonzero()[0].tolist()
-            prompt = word_of(tokens[row, 1:int(tokens[row].argmax())])
+            prompt = prompts[row] if prompts else word_of(tokens[row, 1:tokens[row].argmax()])
             raise InputError(
                 f"CLIP checkpoint {self.source} does not know the word "
                 f"'{word_of(tokens[row, column:column + 1])}' of the prompt '{prompt}': it holds "
