@@ -141,6 +141,13 @@ def test_bad_words_are_named(model, picture, words, said):
         model.predict(picture, words)
 
 
+def test_a_method_brings_no_words_of_its_protocol(picture):
+    model = load('TinyViT8', method='gem', device='cpu')
+    assert model.names is None and model.settings['method'] == 'gem'
+    found = model.predict(picture, list(CLASSES), contrast=None)
+    assert (found.labels == scene(0, 0).mask).mean() > 0.85
+
+
 @pytest.mark.parametrize('settings, said', [
     (dict(model='TinyRNN'), 'unknown CLIP model'),
     (dict(model='TinyRN', method='naclip'), 'is a ResNet'),

@@ -118,6 +118,8 @@ def _from_file(path: Path, settings: Settings, device: torch.device) -> Built:
 
 def _from_clip(spec: ClipSpec, path: Path, settings: Settings, device: torch.device) -> Built:
     config = config_of_clip(spec, settings)
+    # Those of a method's protocol are the data set's, nobody has asked for them.
+    config.model.decode_head['vocabulary'] = None
     return _maskclip(config, path, settings, device, {'model': spec.name})
 
 
