@@ -15,7 +15,7 @@ from mmseg_maskclip.clip import ClipSpec
 from mmseg_maskclip.engine.predict.ahead import Prepared, prepared_ahead
 from mmseg_maskclip.engine.predict.build import build, record_of
 from mmseg_maskclip.engine.predict.calibrate import fit_on_pictures
-from mmseg_maskclip.engine.predict.classify import Reading, presence
+from mmseg_maskclip.engine.predict.classify import Places, Reading, presence
 from mmseg_maskclip.engine.predict.configs import Settings, require_threshold
 from mmseg_maskclip.engine.predict.contrast import DEFAULT, NEAR, Contrast, contrast_words
 from mmseg_maskclip.engine.predict.encode import EncodedView, encode, prepare
@@ -174,18 +174,22 @@ class Predictor:
         return [EncodedPicture(self, one.picture, found)
                 for one, found in zip(pictures, views)]
 
-    def _reading(self, encoded: EncodedPicture, classes: Classes, temperature: float) -> Reading:
+    def _reading(self, encoded: EncodedPicture, classes: Classes, temperature: float,
+                 places: Optional[Places] = None) -> Reading:
         with self._vocabularies.lock:
             self._vocabularies.set(classes)
-            return Reading(self._built.model, encoded.views, len(classes.names), temperature)
+            return Reading(self._built.model, encoded.views, len(classes.names), temperature,
+                           places)
 
     def _classify(self, encoded: EncodedPicture, classes: Classes,
-                  threshold: float) -> Segmentation:
-        temperature = self.temperature
+                  threshold: float, places: Optional[Places] = None) -> Segmentation:
+        temperature, picture = self.temperature, encoded.picture
 
         def read() -> Reading:
-            return self._reading(encoded, classes, temperature)
+            return self._reading(encoded, classes, temperature, places)
 
+        if places is not None:
+            picture = picture[np.ix_(*places)]
         found = read().label()
         names = len(classes.names) - self._built.model.decode_head.background
         seen = presence(encoded.views, classes.embeddings, names)
@@ -194,7 +198,7 @@ class Predictor:
                     'contrast': list(classes.contrast),
                     'contrast_left_out': list(classes.left_out)}
         return Segmentation(
-            found, classes.names, classes.palette, encoded.picture, encoded.path, threshold,
+            found, classes.names, classes.palette, picture, encoded.path, threshold,
             settings, None if seen is None else dict(zip(classes.names[-names:], seen)), read)
 
 
@@ -220,16 +224,20 @@ class EncodedPicture:
         return self.picture.shape[0], self.picture.shape[1]
 
     def classify(self, words: Words | None = None, *, threshold: float = 0.0,
-                 contrast: Contrast = DEFAULT) -> Segmentation:
+                 contrast: Contrast = DEFAULT,
+                 places: Optional[Places] = None) -> Segmentation:
         """Segment the picture into words.
 
         Args:
             words: As in :meth:`Predictor.predict`.
             threshold: As there.
             contrast: As there.
+            places: Rows and columns whose pixels are labelled, the others being left
+                out, such as those that a screen shows; None for all.
 
         Raises:
             InputError: As there.
         """
         predictor = self._predictor
-        return predictor._classify(self, predictor._classes(words, contrast, threshold), threshold)
+        classes = predictor._classes(words, contrast, threshold)
+        return predictor._classify(self, classes, threshold, places)

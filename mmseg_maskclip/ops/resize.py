@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Sequence
 
 import torch
 from torch import Tensor
@@ -101,6 +102,21 @@ class AxisResize:
         last = matrix.shape[1] - 1 - used.flip(1).long().argmax(dim=1)
         last = torch.where(reached, last, -1)
         return cls(matrix.float(), tuple(first.tolist()), tuple(last.tolist()))
+
+    def at(self, places: Sequence[int]) -> AxisResize:
+        """The same for some of the outputs alone.
+
+        Args:
+            places: Their indices.
+
+        Example:
+            >>> AxisResize.of(torch.eye(3)).at([2, 0]).weights
+            tensor([[0., 0., 1.],
+                    [1., 0., 0.]])
+        """
+        listed = [int(place) for place in places]
+        return AxisResize(self.weights[listed], tuple(self.first[place] for place in listed),
+                          tuple(self.last[place] for place in listed))
 
     def span(self, start: int, stop: int) -> tuple[int, int]:
         """Input range [low, high) that outputs [start, stop) draw from."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Callable, Sequence, Union
 
 import torch
@@ -34,6 +35,19 @@ class _WindowScores:
     def size(self) -> tuple[int, int]:
         """(H, W) of the label map."""
         return len(self.rows[0].first), len(self.columns[0].first)
+
+    def at(self, rows: Sequence[int], columns: Sequence[int]) -> _WindowScores:
+        """The scores of some rows and columns of the label map alone.
+
+        Args:
+            rows: Their indices.
+            columns: Theirs.
+        """
+        other = copy.copy(self)
+        _WindowScores.__init__(other, [axis.at(rows) for axis in self.rows],
+                               [axis.at(columns) for axis in self.columns],
+                               self._row_weights[0].device)
+        return other
 
     def tile(self, top: int, bottom: int, left: int, right: int) -> Tensor:
         """Scores of output rows [top, bottom) and columns [left, right).
@@ -200,6 +214,10 @@ class HeldScores:
     def device(self) -> torch.device:
         """Where the scores are."""
         return self.values.device
+
+    def at(self, rows: Sequence[int], columns: Sequence[int]) -> HeldScores:
+        """See :meth:`ScoreMap.at`."""
+        return HeldScores(self.values[:, list(rows)][:, :, list(columns)])
 
     def tile(self, top: int, bottom: int, left: int, right: int) -> Tensor:
         """Scores of rows [top, bottom) and columns [left, right), (h, w, K)."""

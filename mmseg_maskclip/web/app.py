@@ -100,9 +100,10 @@ def _add_answers(app: FastAPI, session: Session, work: Work) -> None:
         question = replace(question_of(await _values(request)), threshold=0.0)
 
         def job(check: Check) -> bytes:
-            result, reused = session.answer(question, check)
+            result, reused = session.answer(question, check, shown=True)
             check()
-            return pack({**description_of(result), 'reused': reused}, result.labels,
+            size = session.picture(question.picture).picture.rgb.shape[:2]
+            return pack({**description_of(result, size), 'reused': reused}, result.labels,
                         result.confidence)
 
         return Response(await work(request, job, 'labels'), media_type='application/octet-stream')

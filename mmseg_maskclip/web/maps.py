@@ -75,17 +75,18 @@ def confidence_steps(confidence: np.ndarray) -> np.ndarray:
     return np.searchsorted(thresholds, confidence, side='right').astype(np.uint8)
 
 
-def description_of(result: Segmentation) -> dict[str, Any]:
+def description_of(result: Segmentation, size: tuple[int, int]) -> dict[str, Any]:
     """Names, colours and numbers of the classes, the picture's own size, unused contrast words.
 
     Args:
         result: Labels of a picture.
+        size: (H, W) of the picture.
     """
     presence = result.presence or {}
     classes = [{'name': name, 'colour': [int(value) for value in colour],
                 'best': float(result.best_confidence[name]), 'presence': presence.get(name)}
                for name, colour in zip(result.names, result.palette)]
-    return {'classes': classes, 'own': list(result.labels.shape),
+    return {'classes': classes, 'own': list(size),
             'left_out': result.settings['contrast_left_out']}
 
 
@@ -94,13 +95,13 @@ def pack(description: dict[str, Any], labels: np.ndarray, confidence: np.ndarray
 
     Args:
         description: Plain values, which get ``height``, ``width`` and ``steps``.
-        labels: Class index of each pixel, (H, W) uint8 or uint16; at least K is none.
-        confidence: (H, W) float32.
+        labels: Class index of each shown pixel, (h, w) uint8 or uint16; at least K is none.
+        confidence: (h, w) float32.
 
     Returns:
         As described above.
     """
-    index, steps = shrink(labels).astype('<u2'), confidence_steps(shrink(confidence))
+    index, steps = labels.astype('<u2'), confidence_steps(confidence)
     index[index >= len(description['classes'])] = NONE
     height, width = index.shape
     text = json.dumps({**description, 'height': height, 'width': width, 'steps': STEPS}).encode()

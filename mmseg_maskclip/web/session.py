@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Union
 
 from mmseg_maskclip.utils import InputError
 from mmseg_maskclip.web.jobs import Check
+from mmseg_maskclip.web.maps import LONGEST_SIDE, shown_pixels
 from mmseg_maskclip.web.pictures import MOST_PIXELS, check_size, plain_name
 from mmseg_maskclip.web.questions import DEFAULT, FieldError, Question, ReadOut
 from mmseg_maskclip.web.recent import Recent
@@ -57,7 +58,7 @@ class Session:
         self._predictors: Recent[ReadOut, Predictor] = Recent(_READ_OUTS)
         self._pictures: Recent[str, KeptPicture] = Recent(_PICTURES)
         # A file after the labels, or three files, cost no further classification.
-        self._result: Recent[Question, Segmentation] = Recent(1)
+        self._result: Recent[tuple[Question, bool], Segmentation] = Recent(2)
 
     def predictor(self, read_out: Optional[ReadOut] = None) -> Predictor:
         """The predictor of a read-out, loaded if it is not kept.
@@ -133,11 +134,13 @@ class Session:
             raise GoneError('this picture is no longer kept: choose it again.')
         return kept
 
-    def answer(self, question: Question, check: Check = lambda: None) -> tuple[Segmentation, bool]:
+    def answer(self, question: Question, check: Check = lambda: None,
+               shown: bool = False) -> tuple[Segmentation, bool]:
         """Labels of a picture.
 
         Args:
             question: What is asked.
+            shown: Whether of the pixels alone that the page shows.
             check: Called between the steps; stops a superseded job.
 
         Returns:
@@ -156,7 +159,11 @@ class Session:
             encoded = kept.encoded.put(question.read_out, predictor.encode(kept.picture))
             check()
         whole = replace(question, threshold=0.0)
-        result = self._result.get(whole) or self._result.put(whole, _classify(encoded, whole))
+        # Most pictures are shown as they are, and files then need no labels of their own.
+        fewer = shown and max(encoded.size) > LONGEST_SIDE
+        places = shown_pixels(*encoded.size) if fewer else None
+        key = (whole, fewer)
+        result = self._result.get(key) or self._result.put(key, _classify(encoded, whole, places))
         return result.rethreshold(question.threshold), reused
 
 
@@ -195,9 +202,9 @@ def _methods(predictor: Predictor) -> tuple[str, ...]:
     return METHODS if predictor.spec.kind == 'vit' else (chosen,)
 
 
-def _classify(encoded: EncodedPicture, question: Question) -> Segmentation:
+def _classify(encoded: EncodedPicture, question: Question, places: Any) -> Segmentation:
     words = None if question.words is None else list(question.words)
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = {'places': places}
     if question.contrast != DEFAULT:
         settings['contrast'] = question.contrast and list(question.contrast)
     try:

@@ -274,3 +274,12 @@ def test_the_public_names_are_loaded_when_they_are_touched():
     assert mmseg_maskclip.load is load
     assert {'download', 'Segmentation', 'Predictor', 'EncodedPicture'} <= set(
         mmseg_maskclip.__all__)
+
+
+def test_few_places_have_the_labels_of_the_whole_picture(model, picture):
+    read, places = model.encode(picture), (np.arange(5, 250, 7), np.arange(0, 256, 3))
+    whole, few = read.classify(WORDS), read.classify(WORDS, places=places)
+    assert few.labels.shape == (35, 86) and few.picture.shape == (35, 86, 3)
+    assert np.array_equal(few.labels, whole.labels[np.ix_(*places)])
+    np.testing.assert_allclose(few.confidence, whole.confidence[np.ix_(*places)], atol=1e-6)
+    np.testing.assert_allclose(few.scores, whole.scores[:, places[0]][:, :, places[1]], atol=1e-6)

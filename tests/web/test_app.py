@@ -284,7 +284,7 @@ def test_one_job_at_a_time_and_of_one_page_the_newest(client, session, monkeypat
     started, go_on, running, statuses = threading.Event(), threading.Event(), [], {}
     answer = session.answer
 
-    def slow(question, check):
+    def slow(question, check, shown=False):
         running.append(question.words)
         started.set()
         assert go_on.wait(20) and len(running) == len(done) + 1

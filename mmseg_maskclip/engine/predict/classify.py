@@ -17,6 +17,8 @@ from mmseg_maskclip.ops.precision import full_precision
 from mmseg_maskclip.ops.score_maps import Scores
 
 Box = tuple[slice, slice]
+Places = tuple[Sequence[int], Sequence[int]]
+"""Rows and columns of a picture."""
 # Above rounding, and below what one window of a hundred adds to a mean.
 _SOME = 1e-4
 
@@ -44,10 +46,11 @@ class Reading:
         views: The augmentations of the picture.
         num_words: K; further classes are contrast words.
         temperature: Probabilities are those of scores divided by it.
+        places: Rows and columns of the pixels that are read; None for all.
     """
 
     def __init__(self, model: nn.Module, views: Sequence[EncodedView], num_words: int,
-                 temperature: float = 1.0) -> None:
+                 temperature: float = 1.0, places: Optional[Places] = None) -> None:
         self.num_words = num_words
         self.temperature = temperature
         self.exclusive = model.exclusive_classes
@@ -56,6 +59,9 @@ class Reading:
             grids = [model.encoded_grids(view.encoded, view.meta) for view in views]
             self.maps, self.read = model.readable(_scored(model, grids, views))
             self.left = _left(model, grids, views)
+        if places is not None:
+            self.maps = [scores.at(*places) for scores in self.maps]
+            self.left = [scores.at(*places) for scores in self.left]
         self.size = self.maps[0].size
 
     def tiles(self) -> Iterator[tuple[Box, Tensor, Tensor]]:
