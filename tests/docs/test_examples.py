@@ -9,12 +9,13 @@ from helpers.cases import cases
 from helpers.tools import ROOT
 
 
-def test_the_examples_of_the_python_page_are_true(tmp_path, monkeypatch):
+@cases('page, least', [('python', 10), ('predict', 5)])
+def test_the_examples_of_pages_are_true(page, least, tmp_path, monkeypatch):
     monkeypatch.setenv('MASKCLIP_CACHE', str(tmp_path))
     # Numbers print as NumPy 2 does, or as plain ones.
     with np.printoptions(legacy='1.25'):
-        failed, attempted = doctest.testfile(str(ROOT / 'docs/python.md'), module_relative=False)
-    assert attempted > 10 and not failed
+        failed, attempted = doctest.testfile(str(ROOT / f'docs/{page}.md'), module_relative=False)
+    assert attempted > least and not failed
 
 
 @cases('name', ['apis.loading', 'evaluation.temperature'])

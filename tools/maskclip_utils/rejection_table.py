@@ -3,8 +3,7 @@
     python tools/maskclip_utils/rejection_table.py [--world data/tinyworld]
 
 Prints the tables of docs/predict.md: absent words, each word alone, the limit of the cosine
-above which a contrast word is left out, presence, and calibration. All of it takes about
-AA minutes on one core.
+above which a contrast word is left out, presence, and calibration; five to ten minutes a model.
 """
 
 import argparse
