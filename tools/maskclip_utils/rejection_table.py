@@ -20,9 +20,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--world', default='data/tinyworld',
                         help='as tools/dataset_converters/tinyworld.py writes it')
     parser.add_argument('--models', nargs='+', metavar='NAME',
-                        default=['TinyRN', 'TinyViT8, surgery'],
-                        help="'TinyRN', 'TinyViT8, surgery', 'TinyViT8, naclip' (default: the "
-                             'first two)')
+                        default=['TinyRN', 'TinyViT8, surgery', 'TinyViT8, naclip'],
+                        help="some of 'TinyRN', 'TinyViT8, surgery', 'TinyViT8, naclip' "
+                             '(default: all)')
     parser.add_argument('--tables', nargs='+', choices=TABLES, default=TABLES)
     parser.add_argument('--scenes', type=int, default=100, help='of the validation set')
     parser.add_argument('--splits', type=int, default=4, help='of the classes into halves')
