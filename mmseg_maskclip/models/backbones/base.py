@@ -100,7 +100,7 @@ class ClipBackbone(BaseModule):
         self.input_mean = tuple(input_mean)
         self.input_std = tuple(input_std)
         self.frozen = frozen
-        self._grids: dict = {}
+        self.forget()
         self._register_affine(renormalise)
 
     def _register_affine(self, renormalise: bool) -> None:
@@ -117,6 +117,10 @@ class ClipBackbone(BaseModule):
         for name, value in (('input_scale', scale), ('input_shift', shift)):
             # Not persistent: published backbone files have no such entries.
             self.register_buffer(name, torch.tensor(value).view(1, 3, 1, 1), persistent=False)
+
+    def forget(self) -> None:
+        """Drop what was made of the weights."""
+        self._grids: dict = {}
 
     def freeze(self) -> None:
         """Turn gradients off for good; called at the end of construction."""
@@ -191,13 +195,13 @@ class ClipBackbone(BaseModule):
         return self._grids[grid]
 
     def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> ClipBackbone:
-        # Cached tables are not buffers: they do not move or cast with the module.
-        self._grids.clear()
+        # What is cached is no buffer: it does not move or cast with the module.
+        self.forget()
         return super()._apply(fn, *args, **kwargs)
 
     def _load_from_state_dict(self, *args: Any) -> None:
-        # Cached tables are those of the old weights.
-        self._grids.clear()
+        # What is cached is of the old weights.
+        self.forget()
         super()._load_from_state_dict(*args)
 
     @property

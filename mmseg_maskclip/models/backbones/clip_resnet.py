@@ -16,6 +16,7 @@ from mmseg_maskclip.models.backbones.base import (
     DenseFeatures,
     Feedback,
 )
+from mmseg_maskclip.models.backbones.folding import folded, joined
 from mmseg_maskclip.models.backbones.readouts import READOUTS, Readout
 from mmseg_maskclip.utils import InputError
 
@@ -174,6 +175,33 @@ class ClipResNet(ClipBackbone):
         """See :class:`ClipBackbone`; earlier converted files lack the position table."""
         return self.attnpool.has_positions
 
+    def forget(self) -> None:
+        """See :class:`ClipBackbone`; also the folded trunk, and v and c as one."""
+        super().forget()
+        self._folded: tuple[nn.Module, ...] = ()
+        self._value: tuple[Tensor, ...] = ()
+
+    @property
+    def _trunk(self) -> nn.Module:
+        """Stem and stages; folded while frozen."""
+        if not self.frozen:
+            return self._stages()
+        if not self._folded:
+            # In a tuple it is no submodule: files and checkpoints keep the published names.
+            self._folded = (folded(self._stages()),)
+        return self._folded[0]
+
+    def _stages(self) -> nn.Sequential:
+        return nn.Sequential(self.stem, self.layer1, self.layer2, self.layer3, self.layer4)
+
+    def _values(self, tokens: Tensor) -> Tensor:
+        """c(v(x)) of tokens, (B, L, D); while frozen as one product."""
+        if not self.frozen:
+            return self.attnpool.value(tokens)
+        if not self._value:
+            self._value = joined(self.attnpool.v_proj, self.attnpool.c_proj)
+        return F.linear(tokens, *self._value)
+
     def _map(self, img: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """The stage-4 map as tokens, (B, h*w, C), and the grid (h, w)."""
         img = self.normalise(img)
@@ -181,9 +209,11 @@ class ClipResNet(ClipBackbone):
         if bottom or right:
             # A side below the stride would leave no position; zeros are the mean colour.
             img = F.pad(img, (0, right, 0, bottom))
-        x = self.stem(img)
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return x.flatten(2).transpose(1, 2), (x.shape[2], x.shape[3])
+        if self.frozen:
+            img = img.contiguous(memory_format=torch.channels_last)
+        x = self._trunk(img)
+        # Channels last, tokens are there already.
+        return x.permute(0, 2, 3, 1).flatten(1, 2), (x.shape[2], x.shape[3])
 
     def _with_mean(self, tokens: Tensor, grid: tuple[int, int], positions: bool) -> Tensor:
         """The pool's input: the mean token first, positions added or not."""
@@ -212,7 +242,7 @@ class ClipResNet(ClipBackbone):
         if readout is None:
             # Without attention neither the mean token nor the position table comes in (MaskCLIP,
             # Sec. 3.2).
-            features = self.attnpool.value(tokens)
+            features = self._values(tokens)
         else:
             features = readout.read_pool(self.attnpool, self._with_mean(tokens, grid, True))
         found = self.normalise_keys(self.attnpool.k_proj(tokens)) if keys else None
