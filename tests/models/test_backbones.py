@@ -238,6 +238,27 @@ def test_frozen_backbone_has_no_gradient_and_stays_in_eval(kind):
     assert any(parameter.grad is not None for parameter in free.parameters())
 
 
+def test_a_frozen_resnet_runs_folded_and_follows_its_weights():
+    """Batch norms with statistics of their own, as trained weights have them."""
+    first, second = (make_tiny_clip('resnet', seed=seed) for seed in (1, 2))
+    generator = torch.Generator().manual_seed(3)
+    for model in (first, second):
+        for module in model.visual.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                for values in (module.running_var, module.weight.data):
+                    values.uniform_(0.5, 2, generator=generator)
+                module.running_mean.normal_(generator=generator)
+    frozen, free = _ours(first), _ours(first, frozen=False).eval()
+    image = _imagenet(_pixels(1, 70, 100))
+    found, plain = frozen.dense(image).features, free.dense(image).features
+    torch.testing.assert_close(found, plain.detach(), rtol=1e-4, atol=1e-4)
+    assert frozen.state_dict().keys() == free.state_dict().keys()
+    frozen.load_state_dict(_ours(second).state_dict())
+    torch.testing.assert_close(frozen.dense(image).features, _ours(second).dense(image).features)
+    assert (frozen.dense(image).features - found).abs().max() > 0.01
+    assert frozen.double().dense(image.double()).features.dtype == torch.float64
+
+
 def test_registered_with_mmseg():
     assert isinstance(build_backbone(dict(type='ClipViT', arch='TinyViT')), ClipViT)
     assert isinstance(build_backbone(dict(type='ClipResNet', arch='TinyRN')), ClipResNet)
