@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from mmseg_maskclip.ops.precision import full_precision
+from mmseg_maskclip.ops.pruning import pruned_labels, worth_pruning
 from mmseg_maskclip.ops.resize import area_weights
-from mmseg_maskclip.ops.score_maps import Scores
+from mmseg_maskclip.ops.score_maps import ScoreMap, Scores
 
 TILE_BYTES_CPU = 2 << 20
 """Scores of one tile on a CPU: about what a core's cache holds."""
@@ -188,6 +189,8 @@ def label_map(maps: Sequence[Scores],
         tensor([[1, 0],
                 [1, 0]])
     """
+    if len(maps) == 1 and isinstance(maps[0], ScoreMap) and worth_pruning(maps[0]):
+        return pruned_labels(maps[0], tiles(maps))
     return best_classes(maps, probabilities)[0]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Callable, Sequence, Union
+from typing import Callable, Iterator, Sequence, Union
 
 import torch
 from torch import Tensor
@@ -49,31 +49,44 @@ class _WindowScores:
                                self._row_weights[0].device)
         return other
 
-    def tile(self, top: int, bottom: int, left: int, right: int) -> Tensor:
+    def _reaching(self, top: int, bottom: int, left: int, right: int
+                  ) -> Iterator[tuple[int, tuple[int, int], tuple[int, int]]]:
+        """The sources that a tile draws from, with their rows [low, high) and columns."""
+        for index, (rows, columns) in enumerate(zip(self.rows, self.columns)):
+            down, across = rows.span(top, bottom), columns.span(left, right)
+            if down[0] < down[1] and across[0] < across[1]:
+                yield index, down, across
+
+    def tile(self, top: int, bottom: int, left: int, right: int,
+             classes: Tensor | None = None) -> Tensor:
         """Scores of output rows [top, bottom) and columns [left, right).
 
+        Args:
+            top: As said.
+            bottom: As said.
+            left: As said.
+            right: As said.
+            classes: Ids of those whose scores are wanted, of a :class:`ScoreMap`; None for all.
+
         Returns:
-            (bottom - top, right - left, K) float32.
+            (bottom - top, right - left, K) float32, or as many classes as are wanted.
 
         Raises:
             ValueError: If the tile lies outside what the windows cover.
         """
         total: Tensor | None = None
-        for index, (rows, columns) in enumerate(zip(self.rows, self.columns)):
-            row_low, row_high = rows.span(top, bottom)
-            column_low, column_high = columns.span(left, right)
-            if row_low >= row_high or column_low >= column_high:
-                continue
-            patch = self._patch(index, row_low, row_high, column_low, column_high)
-            across = self._column_weights[index][left:right, column_low:column_high] @ patch
-            down = self._row_weights[index][top:bottom, row_low:row_high]
+        for index, rows, columns in self._reaching(top, bottom, left, right):
+            patch = self._patch(index, *rows, *columns, classes)
+            across = self._column_weights[index][left:right, slice(*columns)] @ patch
+            down = self._row_weights[index][top:bottom, slice(*rows)]
             part = (down @ across.flatten(1)).view(bottom - top, right - left, -1)
             total = part if total is None else total.add_(part)
         if total is None:
             raise ValueError(f'no grid reaches rows {top} to {bottom}, columns {left} to {right}')
         return total
 
-    def _patch(self, index: int, top: int, bottom: int, left: int, right: int) -> Tensor:
+    def _patch(self, index: int, top: int, bottom: int, left: int, right: int,
+               classes: Tensor | None = None) -> Tensor:
         """A part of one source, (bottom - top, right - left, K) float32."""
         raise NotImplementedError
 
@@ -112,8 +125,22 @@ class ScoreMap(_WindowScores):
         """Where the scores are."""
         return self.grids[0].device
 
-    def _patch(self, index: int, top: int, bottom: int, left: int, right: int) -> Tensor:
-        return self.grids[index][top:bottom, left:right]
+    def _patch(self, index: int, top: int, bottom: int, left: int, right: int,
+               classes: Tensor | None = None) -> Tensor:
+        patch = self.grids[index][top:bottom, left:right]
+        return patch if classes is None else patch.index_select(2, classes)
+
+    def patches(self, top: int, bottom: int, left: int, right: int) -> Iterator[Tensor]:
+        """The parts of the grids that a tile is interpolated from, each (h, w, K).
+
+        Args:
+            top: First row of the tile.
+            bottom: Behind its last row.
+            left: First column.
+            right: Behind its last column.
+        """
+        for index, rows, columns in self._reaching(top, bottom, left, right):
+            yield self._patch(index, *rows, *columns)
 
 
 class ActivatedScores(_WindowScores):
@@ -157,7 +184,8 @@ class ActivatedScores(_WindowScores):
         """Where the scores are."""
         return self.windows[0].device
 
-    def _patch(self, index: int, top: int, bottom: int, left: int, right: int) -> Tensor:
+    def _patch(self, index: int, top: int, bottom: int, left: int, right: int,
+               classes: Tensor | None = None) -> Tensor:
         return self.activation(self.windows[index].tile(top, bottom, left, right))
 
 

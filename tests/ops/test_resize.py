@@ -75,9 +75,9 @@ def test_large_vocabulary_never_holds_all_scores():
     largest = 0
     original = ScoreMap.tile
 
-    def watched(self, *box):
+    def watched(self, *box, **classes):
         nonlocal largest
-        tile = original(self, *box)
+        tile = original(self, *box, **classes)
         largest = max(largest, tile.numel() * 4)
         return tile
 
