@@ -150,9 +150,7 @@ def _clip_file(config: Config, settings: Settings) -> Path:
 def _maskclip(config: Config, path: Path, settings: Settings, device: torch.device,
               record: dict) -> Built:
     """A training-free model: its tower alone, the words come later."""
-    if config.model.get('class_weight'):
-        raise InputError('the config has a class weight, whose prior knows the classes of the '
-                         'config alone: set model.class_weight=None.')
+    _require_no_class_weight(config)
     head = config.model.decode_head
     names = head.get('vocabulary')
     templates = settings.templates or head.get('templates', 'imagenet85')
@@ -185,6 +183,11 @@ def _trained(config: Config, settings: Settings, device: torch.device, record: d
         raise InputError('ks_thresh and pd_thresh refine the scores of MaskCLIP, not those of a '
                          'trained model: leave them out.')
     path = Path(str(settings.weights))
+    config = copy.deepcopy(config)
+    if (config.model.get('class_weight') or {}).get('on') == 'teacher':
+        # That taught the student, whose own scores it does not weigh.
+        config.model.class_weight = None
+    _require_no_class_weight(config)
     pipeline = _pipeline(config, settings)
     model = build_model(config)
     meta = load_weights(model, path, device)
@@ -208,6 +211,13 @@ def _trained(config: Config, settings: Settings, device: torch.device, record: d
                  settings.templates or head.templates,
                  {**record, 'weights': str(path), 'sha256': sha256_of(path)}, names,
                  tuple(map(tuple, palette)), bank)
+
+
+def _require_no_class_weight(config: Config) -> None:
+    if config.model.get('class_weight'):
+        raise InputError('the model has a class weight, whose prior knows the classes of its '
+                         "config alone: predict without it, options={'model.class_weight': None} "
+                         '(--cfg-options model.class_weight=None).')
 
 
 def _spec_of(model: nn.Module, config: Config) -> ClipSpec:
