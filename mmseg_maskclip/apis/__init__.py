@@ -16,7 +16,7 @@ _MODULES = {
     'load': 'mmseg_maskclip.apis.loading',
     'load_config': 'mmseg_maskclip.engine.config',
     'load_weights': 'mmseg_maskclip.models.weights.load',
-    'predict_files': 'mmseg_maskclip.apis.predict_files',
+    'predict_files': 'mmseg_maskclip.apis.file_runs',
     'read_picture': 'mmseg_maskclip.engine.predict.pictures',
     'test_model': 'mmseg_maskclip.engine.test',
     'train_model': 'mmseg_maskclip.engine.train.train',

@@ -26,7 +26,7 @@ from mmseg_maskclip.formats import FORMATS, require_formats
 from mmseg_maskclip.utils import InputError, require_number
 
 if TYPE_CHECKING:
-    from mmseg_maskclip.apis.predict_files import Summary
+    from mmseg_maskclip.apis.file_runs import Summary
     from mmseg_maskclip.apis.predictor import Predictor
 
 # The pictures may stand behind the flags.
@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> None:
     _check_flags(args)
     settle_flags(args)
     from mmseg_maskclip.apis import load
-    from mmseg_maskclip.apis.predict_files import predict_files
+    from mmseg_maskclip.apis.file_runs import predict_files
     from mmseg_maskclip.clip import vocabulary_of_words
     from mmseg_maskclip.engine.distributed import device_of_process, is_main, processes
 

@@ -272,6 +272,9 @@ def test_zegclip_keeps_its_offset_for_its_own_classes(tmp_path, picture):
 
 def test_the_public_names_are_loaded_when_they_are_touched():
     assert mmseg_maskclip.load is load
+    for _ in range(2):
+        # A module of the same name would stand in its way from the second time on.
+        assert all(callable(getattr(mmseg_maskclip, name)) for name in mmseg_maskclip.__all__[1:])
     assert {'download', 'Segmentation', 'Predictor', 'EncodedPicture'} <= set(
         mmseg_maskclip.__all__)
 
