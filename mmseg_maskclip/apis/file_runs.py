@@ -27,6 +27,7 @@ from mmseg_maskclip.engine.predict.results import (
     in_background,
     state_of,
 )
+from mmseg_maskclip.engine.predict.vocabulary import Classes
 from mmseg_maskclip.engine.predict.words import Words
 from mmseg_maskclip.engine.record import versions
 from mmseg_maskclip.formats import require_formats
@@ -99,16 +100,17 @@ def predict_files(predictor: Predictor, sources: Sources, words: Words | None = 
     formats = require_formats(formats)
     folder = writable_dir(out, 'output folder')
     files = list_pictures(sources, leave_out=folder)
-    results = ResultFolder(folder, formats, opacity if overlay else None, _settings(
-        predictor, words, contrast, threshold))
-    pending = _pending(files, results, resume)
-    skipped: list[tuple[str, str]] = []
     # Checks the words, before anything is removed; the others find their embeddings cached.
     with main_process_first():
-        found = predictor.predict_many(
-            [file.path for file, _ in pending.values()], words, threshold=threshold,
-            contrast=contrast, batch_size=batch_size, progress=False,
-            skipped=skipped) if pending else ()
+        classes = predictor._classes(words, contrast, threshold)
+    results = ResultFolder(folder, formats, opacity if overlay else None, _settings(
+        predictor, classes, words, contrast, threshold))
+    pending = _pending(files, results, resume)
+    skipped: list[tuple[str, str]] = []
+    found = predictor.predict_many(
+        [file.path for file, _ in pending.values()], words, threshold=threshold,
+        contrast=contrast, batch_size=batch_size, progress=False,
+        skipped=skipped) if pending else ()
     return _run(found, skipped, files, pending, results, progress)
 
 
@@ -133,15 +135,21 @@ def _run(found: Iterable[Segmentation], skipped: list[tuple[str, str]],
     return summary
 
 
-def _settings(predictor: Predictor, words: Words | None, contrast: Contrast,
+def _settings(predictor: Predictor, classes: Classes, words: Words | None, contrast: Contrast,
               threshold: float) -> dict[str, Any]:
-    """All that decides about labels but the pictures."""
+    """All that decides about results but the pictures."""
     # A file of weights counts by its content, wherever it lies.
-    model = {key: value for key, value in predictor.settings.items() if key != 'weights'}
-    default = isinstance(contrast, str) and contrast == DEFAULT
-    return {'model': model, 'words': _plain(words) or predictor.names,
-            'contrast_set': predictor.contrast if default else _plain(contrast),
+    model = {key: value for key, value in predictor.settings.items()
+             if key not in ('weights', 'clip_weights')}
+    contrast = predictor._contrast if _is_default(contrast) else contrast
+    return {'model': model, 'text_sha256': classes.text_sha256,
+            'words': _plain(words) or predictor.names, 'palette': classes.palette,
+            'contrast_set': predictor.contrast if _is_default(contrast) else _plain(contrast),
             'threshold': threshold, 'version': __version__}
+
+
+def _is_default(contrast: Contrast) -> bool:
+    return isinstance(contrast, str) and contrast == DEFAULT
 
 
 def _plain(words: Any) -> Any:

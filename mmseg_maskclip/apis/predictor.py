@@ -194,7 +194,8 @@ class Predictor:
         names = len(classes.names) - self._built.model.decode_head.background
         seen = presence(encoded.views, classes.embeddings, names)
         settings = {**self.settings, 'temperature': temperature,
-                    'calibrated': temperature != 1, 'words': list(classes.names),
+                    'calibrated': temperature != 1, 'text_sha256': classes.text_sha256,
+                    'words': list(classes.names),
                     'contrast': list(classes.contrast),
                     'contrast_left_out': list(classes.left_out)}
         return Segmentation(

@@ -69,6 +69,11 @@ class NameEncoder:
         self._known: dict[Phrase, Tensor] = {}
         self._store: _Store | None = None
 
+    @property
+    def sha256(self) -> str:
+        """Of the CLIP file."""
+        return self._checkpoint.sha256
+
     def embed(self, classes: Sequence[Sequence[Phrase]]) -> Tensor:
         """One unit-norm row per class: the mean over the prompts of all its phrases.
 

@@ -37,6 +37,7 @@ class Classes(NamedTuple):
             head takes them: without a background that it has learned.
         contrast: M contrast words.
         left_out: Contrast words that are too near to one of the names.
+        text_sha256: Of the CLIP file that embedded words; None if none did.
     """
 
     names: tuple[str, ...]
@@ -44,6 +45,7 @@ class Classes(NamedTuple):
     bank: TextBank
     contrast: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    text_sha256: Optional[str] = None
 
     @property
     def embeddings(self) -> Tensor:
@@ -134,7 +136,9 @@ class Vocabularies:
         found = ContrastSet((), own.embeddings[:0])
         if others is not None:
             found = contrast_against(others, chosen, own.embeddings, self.encoder, self.near)
-        return Classes(names, palette, _joined(own, found), found.names, found.left_out)
+        encoded = own is not self.built.bank or others is not None
+        return Classes(names, palette, _joined(own, found), found.names, found.left_out,
+                       self.encoder.sha256 if encoded else None)
 
     def set(self, classes: Classes) -> None:
         """Give the model these classes; call it with the lock held.
