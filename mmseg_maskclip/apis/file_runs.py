@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from mmseg_maskclip.engine.predict.results import (
     file_name_of,
     in_background,
     state_of,
+    why_no_results,
 )
 from mmseg_maskclip.engine.predict.vocabulary import Classes
 from mmseg_maskclip.engine.predict.words import Words
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from mmseg_maskclip.apis.predictor import Predictor
     from mmseg_maskclip.apis.segmentation import Segmentation
 
+_LOG = logging.getLogger('mmseg')
 Pending = Dict[str, Tuple[PictureFile, Optional[FileState]]]
 
 
@@ -105,8 +108,7 @@ def predict_files(predictor: Predictor, sources: Sources, words: Words | None = 
         classes = predictor._classes(words, contrast, threshold)
     results = ResultFolder(folder, formats, opacity if overlay else None, _settings(
         predictor, classes, words, contrast, threshold))
-    pending = _pending(files, results, resume)
-    skipped: list[tuple[str, str]] = []
+    pending, skipped = _pending(files, results, resume)
     found = predictor.predict_many(
         [file.path for file, _ in pending.values()], words, threshold=threshold,
         contrast=contrast, batch_size=batch_size, progress=False,
@@ -119,7 +121,7 @@ def _run(found: Iterable[Segmentation], skipped: list[tuple[str, str]],
          progress: bool) -> Summary:
     """Write the results as they come, and merge."""
     started = time.time()
-    total = int(sum_over_processes(torch.tensor(len(pending))))
+    total = int(sum_over_processes(torch.tensor(len(pending) + len(skipped))))
     summary = Summary(results.folder, len(files), len(files) - total)
     if not total and results.is_complete(files):
         return summary
@@ -158,16 +160,21 @@ def _plain(words: Any) -> Any:
 
 
 def _pending(files: Sequence[PictureFile], results: ResultFolder,
-             resume: bool) -> Pending:
-    """This process's share of what is to be done, by paths."""
+             resume: bool) -> tuple[Pending, list[tuple[str, str]]]:
+    """This process's share of what is to be done, by paths, and (path, why) of what can't be."""
     rank, world = get_dist_info()
-    found = {}
+    found, left_out = {}, []
     for file in files[rank::world]:
+        reason = why_no_results(file)
+        if reason:
+            _LOG.warning('left out: %s', reason)
+            left_out.append((file.path, reason))
+            continue
         # Before it is read: a picture that is changed meanwhile counts as another.
         state = state_of(file.path)
         if not (resume and results.is_done(file, state)):
             found[file.path] = (file, state)
-    return found
+    return found, left_out
 
 
 def _write_all(found: Iterable[Segmentation], pending: Pending, skipped: list[tuple[str, str]],
@@ -180,7 +187,8 @@ def _write_all(found: Iterable[Segmentation], pending: Pending, skipped: list[tu
             # The bar counts all processes, of which the others are about as far.
             bar.update(min(world * (number + len(skipped)), bar.total) - bar.n)
     for path, _ in skipped:
-        results.forget(pending[path][0].name)
+        if path in pending:
+            results.forget(pending[path][0].name)
     bar.update(bar.total - bar.n)
 
 

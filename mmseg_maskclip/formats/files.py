@@ -15,7 +15,7 @@ from mmseg_maskclip.formats.index_png import IndexPng
 from mmseg_maskclip.formats.label_studio import LOCAL_FILES, label_studio_of, labelling_config
 from mmseg_maskclip.formats.labelme import labelme_of
 from mmseg_maskclip.formats.picture import LabelledPicture
-from mmseg_maskclip.utils import InputError, atomic_path, progress_bar, require_file
+from mmseg_maskclip.utils import InputError, atomic_path, is_one_line, progress_bar, require_file
 from mmseg_maskclip.utils.files import PathLike
 
 _CLASSES = 'classes.txt'
@@ -95,9 +95,13 @@ def write_formats(folder: PathLike, name: str, picture: LabelledPicture, formats
         The files, those of all pictures last.
 
     Raises:
-        InputError: If a format is unknown or a file can't be written.
+        InputError: If a format is unknown, a file can't be written, or the picture's file
+            name is none that text files can hold.
     """
     formats = require_formats(formats)
+    if not is_one_line(picture.file_name):
+        raise InputError(f'the file name {picture.file_name!r} has control characters or bytes '
+                         'that are no UTF-8, which label files cannot hold: rename the picture.')
     own = picture_files(folder, name, formats)
     for path in own:
         _WRITERS[path.relative_to(folder).parts[0]](path, picture, source)

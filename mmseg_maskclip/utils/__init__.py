@@ -1,6 +1,6 @@
 """What every layer may use: the error for wrong input, checks, files, plain values, progress."""
 
-from mmseg_maskclip.utils.checks import require_number
+from mmseg_maskclip.utils.checks import is_one_line, require_number
 from mmseg_maskclip.utils.errors import InputError, lacks_memory, sentence_of
 from mmseg_maskclip.utils.files import (
     atomic_path,
@@ -15,6 +15,6 @@ from mmseg_maskclip.utils.images import write_image
 from mmseg_maskclip.utils.plain import to_plain
 from mmseg_maskclip.utils.progress import progress_bar
 
-__all__ = ['InputError', 'atomic_path', 'cache_dir', 'lacks_memory', 'progress_bar', 'read_lines',
-           'require_dir', 'require_file', 'require_number', 'sentence_of', 'sha256_of', 'to_plain',
-           'writable_dir', 'write_image']
+__all__ = ['InputError', 'atomic_path', 'cache_dir', 'is_one_line', 'lacks_memory', 'progress_bar',
+           'read_lines', 'require_dir', 'require_file', 'require_number', 'sentence_of',
+           'sha256_of', 'to_plain', 'writable_dir', 'write_image']

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import numbers
+import unicodedata
 from typing import Any, TypeVar
 
 from mmseg_maskclip.utils.errors import InputError
 
 Value = TypeVar('Value')
+# Control characters, lone surrogates (bytes that are no UTF-8), ends of lines and paragraphs.
+_NO_TEXT = ('Cc', 'Cs', 'Zl', 'Zp')
+_NO_XML = '\ufffe\uffff'
 
 
 def require_number(value: Value, name: str, *, minimum: float | None = None,
@@ -48,6 +52,16 @@ def require_number(value: Value, name: str, *, minimum: float | None = None,
         raise InputError(f'{name} is {value!r}, expected {kind}'
                          f'{_range(minimum, above, maximum, below)}{end}.')
     return value
+
+
+def is_one_line(text: str) -> bool:
+    """Whether text files, JSON and XML can hold a name, as one line.
+
+    Args:
+        text: The name.
+    """
+    return text.isprintable() or not any(
+        letter in _NO_XML or unicodedata.category(letter) in _NO_TEXT for letter in text)
 
 
 def _range(minimum: float | None, above: float | None, maximum: float | None,

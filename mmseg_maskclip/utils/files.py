@@ -13,6 +13,8 @@ from mmseg_maskclip.utils.errors import InputError
 
 PathLike = Union[str, 'os.PathLike[str]']
 _CHUNK = 1 << 20
+# Letters of a name in that of its temporary file.
+_SHOWN = 40
 
 
 def require_file(path: PathLike, what: str, fix: str = '') -> Path:
@@ -110,21 +112,29 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         path: The final name; its folder is made where missing.
 
     Raises:
-        InputError: If the folder can't be written.
+        InputError: If the folder can't be written, or the name is none that files can have.
     """
     path = Path(path)
     writable_dir(path.parent, 'folder')
+    # A long name and what is added to it may be too long together.
     handle, name = tempfile.mkstemp(
-        prefix=f'.{path.stem}.', suffix=path.suffix, dir=path.parent)
+        prefix=f'.{path.stem[:_SHOWN]}.', suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
         _share(temporary)
-        os.replace(temporary, path)
+        _rename(temporary, path)
     finally:
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def _rename(temporary: Path, path: Path) -> None:
+    try:
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f'file {path} cannot be written: {error.strerror or error}.') from error
 
 
 def _share(path: Path) -> None:

@@ -1,6 +1,8 @@
 """Runs over picture files from Python: what makes results count as others."""
 
+import os
 import shutil
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from PIL import Image
 from mmseg_maskclip import load, predict_files
 from mmseg_maskclip.clip import find_checkpoint, get_spec
 from mmseg_maskclip.tinyworld.scenes import scene
+from mmseg_maskclip.utils import InputError
 
 WORDS = ['sky', 'bricks']
 
@@ -26,6 +29,25 @@ def run(tmp_path, monkeypatch):
         return done.written == 1
 
     return label
+
+
+def test_pictures_whose_names_label_files_cannot_hold_are_left_out(tmp_path):
+    Image.fromarray(scene(0, 0).image).save(tmp_path / 'a.png')
+    bad = ['b\x07.png', 'c\n.png', os.fsdecode(b'caf\xe9.png'), f'{"n" * 251}.png']
+    for name in bad:
+        shutil.copy(tmp_path / 'a.png', tmp_path / name)
+    shutil.copy(tmp_path / 'a.png', tmp_path / f'{"n" * 250}.png')
+    model, formats = load('TinyRN', size=64, device='cpu'), ('coco', 'cvat', 'labelme', 'png')
+    for times in (1, 2):
+        done = predict_files(model, tmp_path, WORDS, tmp_path / 'out', formats=formats,
+                             progress=False)
+        assert (done.pictures, done.done_before) == (6, 2 * (times - 1))
+        assert sorted(done.unreadable) == sorted(str(tmp_path / name) for name in bad)
+        assert all('rename it' in reason for reason in done.unreadable.values())
+        images = ElementTree.parse(tmp_path / 'out/cvat.xml').findall('image')
+        assert [image.get('name') for image in images] == ['a.png', f'{"n" * 250}.png']
+    with pytest.raises(InputError, match=r"the file name 'b\\x07.png' has control characters"):
+        model.predict(tmp_path / bad[0], WORDS).save(tmp_path / 'one')
 
 
 def test_colours_of_words_count(run, tmp_path):

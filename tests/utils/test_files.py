@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmseg_maskclip.utils import InputError, read_lines, require_dir, require_file
+from mmseg_maskclip.utils import InputError, atomic_path, read_lines, require_dir, require_file
 
 
 def test_lines_are_stripped_and_blank_ones_kept_but_at_the_end(tmp_path):
@@ -24,3 +24,13 @@ def test_a_name_longer_than_a_file_may_have_is_missing():
     for check in (require_file, require_dir):
         with pytest.raises(InputError, match='does not exist'):
             check('n' * 300, 'list')
+
+
+def test_any_name_that_a_file_may_have_can_be_written(tmp_path):
+    with atomic_path(tmp_path / f'{"n" * 251}.txt') as temporary:
+        temporary.write_text('whole')
+    assert [path.read_text() for path in tmp_path.iterdir()] == ['whole']
+    with pytest.raises(InputError, match='cannot be written: File name too long'), \
+            atomic_path(tmp_path / f'{"m" * 252}.txt'):
+        pass
+    assert len(list(tmp_path.iterdir())) == 1

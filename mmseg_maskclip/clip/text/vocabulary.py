@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Optional, Union
 
 from mmseg_maskclip.clip.text.class_lists import parse_class_list
-from mmseg_maskclip.utils import InputError, read_lines, require_file
+from mmseg_maskclip.utils import InputError, is_one_line, read_lines, require_file
 
 _FOLDER = Path(__file__).parent / 'data' / 'vocabularies'
 _SEPARATOR = ';'
@@ -68,7 +68,7 @@ def load_vocabulary(source: Source, what: str = '') -> Vocabulary:
 
     Raises:
         InputError: If there is no such set or file, it is not UTF-8, it has blank
-            lines, items that are not text, no classes, or a name twice.
+            lines, items that are not one line of text, no classes, or a name twice.
     """
     if isinstance(source, Vocabulary):
         return source
@@ -193,6 +193,9 @@ def _entry(item: str | Sequence[str], where: str) -> tuple[str, ...]:
     names = [part.strip() for part in parts]
     if not any(names):
         raise InputError(f'{where} is blank, expected a class name.')
+    if not all(map(is_one_line, names)):
+        raise InputError(f'{where} is {item!r}: a name is one line of text, without control '
+                         'characters.')
     if not all(names):
         raise InputError(f"{where} is '{item}': there is no name between two '{_SEPARATOR}'.")
     return tuple(dict.fromkeys(names))

@@ -21,7 +21,7 @@ from mmseg_maskclip.formats import (
     picture_files,
     write_formats,
 )
-from mmseg_maskclip.utils import atomic_path, to_plain
+from mmseg_maskclip.utils import atomic_path, is_one_line, to_plain
 from mmseg_maskclip.utils.files import PathLike
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 SUMMARY = 'predict.json'
 _WAITING = 2
+# The longest one of results, and bytes of a file name on most systems.
+_SUFFIX, _LONGEST = '.json', 255
 
 
 class FileState(NamedTuple):
@@ -162,6 +164,22 @@ def state_of(path: PathLike) -> FileState | None:
     except OSError:
         return None
     return FileState(found.st_size, found.st_mtime_ns)
+
+
+def why_no_results(file: PictureFile) -> str:
+    """Why the results of a picture can't be called as it is; empty if they can.
+
+    Args:
+        file: The picture.
+    """
+    longest = max(len(os.fsencode(part)) for part in file.name.split('/'))
+    if not is_one_line(file_name_of(file)):
+        reason = 'has control characters or bytes that are no UTF-8'
+    elif longest + len(_SUFFIX) > _LONGEST:
+        reason = 'is too long'
+    else:
+        return ''
+    return f'the name of picture {file.path!r} {reason}: rename it.'
 
 
 def file_name_of(file: PictureFile) -> str:

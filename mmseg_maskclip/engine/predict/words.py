@@ -8,7 +8,7 @@ from typing import Mapping, Optional, Sequence, Union
 from mmseg_maskclip.clip import Phrase, Vocabulary, load_templates, load_vocabulary
 from mmseg_maskclip.clip.text.templates import TemplateSource
 from mmseg_maskclip.clip.text.vocabulary import Source
-from mmseg_maskclip.utils import InputError
+from mmseg_maskclip.utils import InputError, is_one_line
 
 _PLACE = '{}'
 _MOST = 65534
@@ -81,7 +81,8 @@ def _from_prompts(words: Mapping[str, Sequence[str]], what: str) -> WordSet:
     for name, prompts in words.items():
         prompts = [prompts] if isinstance(prompts, str) else prompts
         if not isinstance(prompts, Sequence) or not prompts or not all(
-                isinstance(prompt, str) and prompt.strip() for prompt in prompts):
+                isinstance(prompt, str) and prompt.strip() and is_one_line(prompt)
+                for prompt in prompts):
             raise InputError(f'the prompts of {name!r} are {prompts!r}, expected a list of '
                              "sentences, such as ['a photo of a cat'].")
         groups.append(tuple(Phrase(prompt.replace(_PLACE, name), (_PLACE,)) for prompt in prompts))
