@@ -136,7 +136,8 @@ async def _values(request: Request) -> dict[str, Any]:
     body = await _body(request, _MOST_JSON, 'the question has more than 1 MB.')
     try:
         values = json.loads(body)
-    except ValueError as error:
+    # The latter of brackets in brackets in brackets.
+    except (ValueError, RecursionError) as error:
         raise InputError('the question is not JSON.') from error
     if not isinstance(values, dict):
         raise InputError(f'the question is a {type(values).__name__}, expected an object.')

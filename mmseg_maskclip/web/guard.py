@@ -61,10 +61,11 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: Mapping[str, str]) -> Optional[tuple[int, str]]:
         # A site that lets its own name point to this machine is told by the name (DNS rebinding).
-        if _host_of(f'//{headers.get("host", "")}') not in HOSTS:
+        host = headers.get('host', '')
+        if _host_of(host) not in HOSTS:
             return 403, f'This page answers to {" and ".join(HOSTS)} alone.'
         origin = headers.get('origin')
-        if origin is not None and urlsplit(origin).netloc != headers['host']:
+        if origin is not None and origin.partition('://')[2] != host:
             return 403, 'This page answers to itself alone.'
         query = parse_qs(scope.get('query_string', b'').decode('latin-1'))
         given = headers.get('x-token') or query.get('token', [''])[0]
@@ -74,9 +75,9 @@ class Guard:
         return None
 
 
-def _host_of(address: str) -> Optional[str]:
+def _host_of(host: str) -> Optional[str]:
     try:
-        return urlsplit(address).hostname
+        return urlsplit(f'//{host}').hostname
     except ValueError:
         return None
 

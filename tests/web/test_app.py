@@ -86,6 +86,8 @@ def _ask(client, picture, **changes):
     ('/about', {'X-Token': TOKEN, 'Origin': 'http://attacker.example'}, 403),
     ('/about', {'X-Token': TOKEN, 'Origin': 'http://127.0.0.1:8000'}, 200),
     ('/about', {'X-Token': TOKEN, 'Origin': 'null'}, 403),
+    ('/about', {'X-Token': TOKEN, 'Origin': 'http://['}, 403),
+    (f'/?token={TOKEN}', {'Host': '['}, 403),
     ('/../setup.py', {'X-Token': TOKEN}, 404), ('/pictures/..%2f..%2fsetup.png', {
         'X-Token': TOKEN}, 404), ('/openapi.json', {'X-Token': TOKEN}, 404)])
 def test_who_may_ask(path, headers, status, session):
@@ -226,6 +228,12 @@ def test_mistakes_are_a_sentence_at_their_field(changes, field, words, client):
     done = _ask(client, picture, **changes)
     assert done.status_code == 400
     assert done.json()['field'] == field and words in done.json()['error']
+
+
+@cases('content', [b'', b'x', b'[]', b'[' * 900_000, b'\xff'])
+def test_a_question_that_is_none(content, client):
+    done = client.post('/labels', content=content)
+    assert done.status_code == 400 and done.json()['error'].startswith('the question is ')
 
 
 def test_a_picture_that_is_no_longer_kept_is_asked_for_again(client):
