@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any, Iterator, Optional, Sequence, Union
+from typing import Any, Iterable, Iterator, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from mmseg_maskclip.engine.predict.words import Words
 from mmseg_maskclip.utils import progress_bar, require_number
 
 _LOG = logging.getLogger('mmseg')
-Pictures = Union[Source, Sequence[Source]]
+Pictures = Union[Source, Iterable[Source]]
 
 
 class Predictor:
@@ -106,7 +106,7 @@ class Predictor:
         """Segment many pictures, one after the other; the next ones are read meanwhile.
 
         Args:
-            pictures: Files, folders, patterns, or a list of what :meth:`encode` takes.
+            pictures: Files, folders, patterns, or an iterable of what :meth:`encode` takes.
             words: As in :meth:`predict`.
             threshold: As there.
             contrast: As there.

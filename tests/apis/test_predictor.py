@@ -175,6 +175,12 @@ def test_many_pictures_in_batches_are_each_as_alone(model, tmp_path, picture):
     assert [one.path for one in found] == [str(folder / f'{index}.png') for index in range(4)]
     assert [path for path, _ in skipped] == [str(folder / '2b.jpg')]
     assert 'is not a picture' in skipped[0][1]
+    listed = sorted(folder.glob('[01].png'))
+    for few in (iter(listed), iter(images[:2]), (listed[0], images[1])):
+        again = list(model.predict_many(few, WORDS, progress=False))
+        assert [one.areas for one in again] == [one.areas for one in found[:2]]
+    one, = model.predict_many(images[0], WORDS, progress=False)
+    assert one.areas == found[0].areas
     for one, image in zip(found, images):
         alone = model.predict(image, WORDS)
         np.testing.assert_allclose(one.confidence, alone.confidence, atol=1e-5)

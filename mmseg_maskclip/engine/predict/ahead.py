@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Iterator, NamedTuple, Sequence, Union
+from typing import Any, NamedTuple, Union
 
+import numpy as np
 from mmseg.datasets.pipelines import Compose
+from torch import Tensor
 
 from mmseg_maskclip.engine.predict.encode import prepare
 from mmseg_maskclip.engine.predict.listing import list_pictures
@@ -16,6 +19,8 @@ from mmseg_maskclip.engine.predict.pictures import Picture, Source, read_picture
 from mmseg_maskclip.utils import InputError
 
 _AHEAD = 2
+# Iterables that are one picture.
+_ONE = (str, bytes, np.ndarray, Tensor)
 
 
 class Prepared(NamedTuple):
@@ -105,7 +110,7 @@ def prepared_ahead(pictures: Any, pipeline: Compose, max_pixels: int, size: int)
     """Read pictures while others are being labelled.
 
     Args:
-        pictures: Files, folders, patterns, or a list of what :func:`read_picture` takes.
+        pictures: Files, folders, patterns, or an iterable of what :func:`read_picture` takes.
         pipeline: As for :func:`prepare`.
         max_pixels: As for :func:`read_picture`.
         size: The most pictures of a group.
@@ -113,12 +118,11 @@ def prepared_ahead(pictures: Any, pipeline: Compose, max_pixels: int, size: int)
     Raises:
         InputError: If there are none.
     """
-    many = isinstance(pictures, (list, tuple))
-    if not many and not isinstance(pictures, (str, os.PathLike)):
-        pictures, many = [pictures], True
-    if many and not all(isinstance(one, (str, os.PathLike)) for one in pictures):
-        return Groups(list(pictures), pipeline, max_pixels, size)
-    return Groups([file.path for file in list_pictures(pictures)], pipeline, max_pixels, size)
+    many = isinstance(pictures, Iterable) and not isinstance(pictures, _ONE)
+    sources = list(pictures) if many else [pictures]
+    if all(isinstance(one, (str, os.PathLike)) for one in sources):
+        sources = [file.path for file in list_pictures(sources)]
+    return Groups(sources, pipeline, max_pixels, size)
 
 
 def _shapes(prepared: Prepared) -> list:
