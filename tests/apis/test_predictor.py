@@ -156,7 +156,10 @@ def test_a_method_brings_no_words_of_its_protocol(picture):
     (dict(model='none.pth'), 'does not exist'),
     (dict(model=STUDENT), 'give its checkpoint'),
     (dict(model='TinyRN', size=0), 'size is 0'),
-    (dict(model=STUDENT, weights='x.pth', method='gem'), 'leave it out')])
+    (dict(model=STUDENT, weights='x.pth', method='gem'), 'leave it out'),
+    (dict(model='TinyViT8', method='gem', fidelity='paper'), "method 'gem' has its own"),
+    (dict(model='tiny/maskclip_tinyrn_256x256_tinyworld.py', fidelity='paper'), 'has its own'),
+    (dict(model='TinyRN', fidelity='papr'), "fidelity is 'papr'")])
 def test_bad_settings_are_named(settings, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=said):

@@ -34,6 +34,7 @@ from mmseg_maskclip.engine.predict.configs import (
     config_of_clip,
     hash_of_config,
     input_steps,
+    require_own_fidelity,
 )
 from mmseg_maskclip.models import MaskClip, MaskClipPlus, ZegClip
 from mmseg_maskclip.models.pseudo_labels.teacher import teacher_spec
@@ -127,6 +128,7 @@ def _from_config(config: Config, what: str, settings: Settings, device: torch.de
     if settings.method is not None:
         raise InputError(f'method is {settings.method!r}, which chooses how a CLIP model is read, '
                          f'and {what} is a whole model: leave it out.')
+    require_own_fidelity(settings, what)
     if settings.options:
         merge_options(config, dict(settings.options), what)
     kind = config.model.get('type')

@@ -15,7 +15,7 @@ from mmcv import Config
 from mmseg_maskclip.clip import CheckpointContent, ClipSpec
 from mmseg_maskclip.clip.text.templates import TemplateSource
 from mmseg_maskclip.engine.config import merge_options, shipped_folder, test_settings
-from mmseg_maskclip.engine.heads import OWN_PROTOCOL, choose, compose, part_names
+from mmseg_maskclip.engine.heads import OWN_PROTOCOL, choose, compose
 from mmseg_maskclip.engine.overrides.pipelines import transforms_of
 from mmseg_maskclip.utils import InputError, require_number, to_plain
 
@@ -76,13 +76,15 @@ def config_of_clip(spec: ClipSpec, settings: Settings) -> Config:
         settings: Its method and fidelity.
 
     Raises:
-        InputError: If the method is unknown, or reads a ViT and this is a ResNet.
+        InputError: If the method is unknown, or reads a ViT and this is a ResNet, or has
+            a fidelity of its own.
     """
     method = settings.method or MASKCLIP
     if method not in METHODS:
         # With the names that are close.
         choose(method, 'voc21')
     if method != MASKCLIP:
+        require_own_fidelity(settings, f'method {method!r}')
         config = compose(method, _dataset_of(method, spec), None, spec.name)
     else:
         config = Config({'model': _maskclip(spec, settings.fidelity),
@@ -203,9 +205,20 @@ def input_steps(settings: Mapping[str, Any], size: Optional[int]) -> list:
     return steps
 
 
-def known_methods() -> tuple[str, ...]:
-    """Names of the methods, sorted."""
-    return part_names('methods')
+def require_own_fidelity(settings: Settings, what: str) -> None:
+    """Refuse a fidelity that would not be used.
+
+    Args:
+        settings: As a user gave them.
+        what: What has its own.
+
+    Raises:
+        InputError: If another fidelity than the default is asked for.
+    """
+    if settings.fidelity != Settings.fidelity:
+        raise InputError(f'fidelity is {settings.fidelity!r}, which is for MaskCLIP by the name of '
+                         f'a CLIP model, and {what} has its own: leave it out, or change it by '
+                         "options={'model.backbone.fidelity': ...}.")
 
 
 def require_threshold(threshold: float) -> float:
