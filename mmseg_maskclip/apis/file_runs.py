@@ -54,6 +54,7 @@ class Summary:
         done_before: How many of them had results of the same settings.
         unreadable: Why pictures were left out, by their paths; in the main process alone.
         merged: Files of all pictures that were written; in the main process alone.
+        only: The record of the picture, where there is one alone; in the main process alone.
         seconds: How long it took.
     """
 
@@ -62,6 +63,7 @@ class Summary:
     done_before: int = 0
     unreadable: dict[str, str] = field(default_factory=dict)
     merged: list[Path] = field(default_factory=list)
+    only: Optional[dict[str, Any]] = None
     seconds: float = 0.0
 
     @property
@@ -124,6 +126,7 @@ def _run(found: Iterable[Segmentation], skipped: list[tuple[str, str]],
     total = int(sum_over_processes(torch.tensor(len(pending) + len(skipped))))
     summary = Summary(results.folder, len(files), len(files) - total)
     if not total and results.is_complete(files):
+        summary.only = _only(files, results)
         return summary
     with main_process_first():
         if is_main():
@@ -212,4 +215,9 @@ def _finish(summary: Summary, files: Sequence[PictureFile], results: ResultFolde
               'done_before': summary.done_before}
     summary.merged = results.close(files, summary.unreadable, {
         **counts, 'processes': get_dist_info()[1], 'versions': versions()}, shown)
+    summary.only = _only(files, results)
     summary.seconds = time.time() - started
+
+
+def _only(files: Sequence[PictureFile], results: ResultFolder) -> dict[str, Any] | None:
+    return results.record(files[0].name) if len(files) == 1 else None

@@ -13,7 +13,8 @@ settings is skipped, so that a run that was interrupted goes on where it stopped
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+import os
+from typing import TYPE_CHECKING, Any, Mapping
 
 from mmseg_maskclip.cli.options import (
     add_cfg_options,
@@ -23,7 +24,7 @@ from mmseg_maskclip.cli.options import (
     settle_flags,
 )
 from mmseg_maskclip.formats import FORMATS, require_formats
-from mmseg_maskclip.utils import InputError, require_number
+from mmseg_maskclip.utils import InputError, read_lines, require_number
 
 if TYPE_CHECKING:
     from mmseg_maskclip.apis.file_runs import Summary
@@ -69,7 +70,8 @@ def _add_word_flags(parser: argparse.ArgumentParser) -> None:
                        help='words that the classes compete with, one file of them or a published '
                             "set; 'none' gives every pixel a class (default: the model's own set)")
     words.add_argument('--templates', metavar='NAME|FILE',
-                       help='sentences that class names are put into')
+                       help='sentences that class names are put into: a template set, or a file '
+                            "with one a line, each with one '{}' (default: 85, or the model's own)")
 
 
 def _add_model_flags(parser: argparse.ArgumentParser) -> None:
@@ -116,7 +118,7 @@ def run(args: argparse.Namespace) -> None:
     with processes(args.launcher):
         predictor = load(
             args.model, args.weights, method=args.method, device=device_of_process(),
-            size=args.size, templates=args.templates, ks_thresh=args.ks_thresh,
+            size=args.size, templates=_templates(args), ks_thresh=args.ks_thresh,
             pd_thresh=args.pd_thresh, clip_weights=args.clip_weights,
             options=parse_options(args.cfg_options), max_pixels=args.max_pixels)
         if words is None and predictor.names is None:
@@ -140,6 +142,13 @@ def _check_flags(args: argparse.Namespace) -> None:
     require_number(args.max_pixels, '--max-pixels', minimum=1)
 
 
+def _templates(args: argparse.Namespace) -> Any:
+    """The name of a set, or the sentences of a file."""
+    if args.templates is None or not os.path.isfile(args.templates):
+        return args.templates
+    return [line for line in read_lines(args.templates, 'list of templates') if line]
+
+
 def _contrast(args: argparse.Namespace, predictor: Predictor) -> Any:
     """The contrast set that the flags name."""
     from mmseg_maskclip.clip import vocabulary_of_words
@@ -161,6 +170,8 @@ def _tell(summary: Summary, args: argparse.Namespace) -> None:
     pictures = 'picture' if summary.pictures == 1 else 'pictures'
     before = f', {summary.done_before} done before' if summary.done_before else ''
     print(f'{summary.pictures} {pictures}: {summary.written} labelled{before}')
+    if summary.only:
+        _tell_words(summary.only)
     if summary.unreadable:
         print(f'{len(summary.unreadable)} could not be read and were left out; '
               f'{summary.folder / "predict.json"} names them')
@@ -171,3 +182,13 @@ def _tell(summary: Summary, args: argparse.Namespace) -> None:
         print(f'{name}: {", ".join(str(summary.folder / place) for place in places)}')
     if args.overlay:
         print(f'overlay: {summary.folder / "overlay" / "*.png"}')
+
+
+def _tell_words(record: Mapping[str, Any]) -> None:
+    """Print what was found of each word in the only picture."""
+    pixels = record['size'][0] * record['size'][1]
+    for name, area in record['areas'].items():
+        presence = (record['presence'] or {}).get(name)
+        whole = '' if presence is None else f', presence {presence:.2f} (uncalibrated)'
+        print(f'  {name}: {area / pixels:.1%} of the pixels, best confidence '
+              f'{record["best_confidence"][name]:.2f}{whole}')

@@ -177,6 +177,31 @@ def test_threshold_and_contrast_reach_the_labels(call_tool, pictures, tmp_path):
     assert (found['default'] != found['background']).any()
 
 
+def test_of_one_picture_each_word_is_told(call_tool, pictures, tmp_path):
+    command = [pictures / '4.png', *_flags(tmp_path / 'out')]
+    found = mmseg_maskclip.load('TinyRN', size=64, device='cpu').predict(
+        pictures / '4.png', WORDS)
+    for said in ('1 labelled', '0 labelled, 1 done before'):
+        done = call_tool(TOOL, *command)
+        first, *lines = done.stdout.splitlines()
+        assert first == f'1 picture: {said}'
+        assert lines[:3] == [
+            f'  {name}: {found.mask(name).mean():.1%} of the pixels, best confidence '
+            f'{found.best_confidence[name]:.2f}, presence {found.presence[name]:.2f} (uncalibrated)'
+            for name in NAMES]
+    assert 'presence' not in call_tool(TOOL, *command, '--contrast', 'none').stdout
+
+
+def test_templates_of_ones_own(call_tool, pictures, tmp_path):
+    file = tmp_path / 'mine.txt'
+    file.write_text('a photo of a {}.\n\na {} here.\n')
+    _run(call_tool, pictures / '4.png', *_flags(tmp_path / 'out', '--templates', file))
+    model = mmseg_maskclip.load('TinyRN', size=64, device='cpu', templates=[
+        'a photo of a {}.', 'a {} here.'])
+    np.testing.assert_array_equal(np.array(Image.open(tmp_path / 'out/annotations/4.png')),
+                                  model.predict(pictures / '4.png', WORDS).labels)
+
+
 def test_a_killed_run_goes_on_and_ends_the_same(whole, pictures, tmp_path):
     out, _ = whole
     mine = tmp_path / 'whole'

@@ -73,7 +73,7 @@ class ResultFolder:
             file: The picture.
             state: Of its file as it is now.
         """
-        record = _read_json(self._record(file.name))
+        record = self.record(file.name)
         return (state is not None and record.get('settings') == self._hash
                 and record.get('file_state') == state._asdict()
                 and all(path.is_file() for path in self._files(file.name)))
@@ -100,6 +100,14 @@ class ResultFolder:
         write_json(self._record(file.name), {
             'file': labelled.file_name, 'settings': self._hash,
             'file_state': None if state is None else state._asdict(), **record})
+
+    def record(self, name: str) -> dict[str, Any]:
+        """What was recorded of a picture, nothing where it is not done.
+
+        Args:
+            name: Of its results.
+        """
+        return _read_json(self._record(name))
 
     def forget(self, name: str) -> None:
         """Remove the record of a picture, whose results are about to change."""
