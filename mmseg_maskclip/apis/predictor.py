@@ -186,6 +186,7 @@ class Predictor:
         temperature, picture = self.temperature, encoded.picture
 
         def read() -> Reading:
+            """Scores of the words, once more."""
             return self._reading(encoded, classes, temperature, places)
 
         if places is not None:

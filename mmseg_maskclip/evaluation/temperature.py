@@ -33,6 +33,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     logits = logits.double()
 
     def negative_log_likelihood(log_temperature: float) -> float:
+        """Mean over the pixels."""
         shares = (logits / math.exp(log_temperature)).log_softmax(dim=1)
         return -float(shares.gather(1, labels[:, None]).mean())
 

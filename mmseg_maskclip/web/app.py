@@ -49,6 +49,7 @@ def make_app(session: Session, token: str) -> Guard:
     jobs = Jobs()
 
     async def work(request: Request, job: Callable[[Check], Any], kind: str) -> Any:
+        """Run a job in a thread, once no other runs."""
         # Words supersede words, a picture a picture, and a file nothing of that.
         page = request.headers.get('x-page', '')[:64]
         return await run_in_threadpool(jobs.run, f'{page}/{kind}', job)
@@ -63,32 +64,38 @@ def make_app(session: Session, token: str) -> Guard:
 def _add_page(app: FastAPI, session: Session) -> None:
     @app.get('/')
     def page() -> Response:
+        """The HTML, with a nonce of its own."""
         nonce = secrets.token_urlsafe(16)
         return HTMLResponse(_PAGE.read_text(encoding='utf-8').replace('{nonce}', nonce),
                             headers={'Content-Security-Policy': _CSP.format(nonce=nonce)})
 
     @app.get('/about')
     def about_page() -> dict:
+        """What the page shows before any picture."""
         return about(session)
 
     @app.get('/scenes/{number}.png')
     def scene_thumbnail(number: int) -> Response:
+        """A scene of the embedded world, small."""
         return Response(png_bytes(thumbnail(number)), media_type='image/png')
 
 
 def _add_pictures(app: FastAPI, session: Session, work: Work) -> None:
     @app.post('/pictures')
     async def add_picture(request: Request, name: str = '') -> dict:
+        """Take in the picture that is the body."""
         content = await _body(request, MOST_BYTES, TOO_MANY_BYTES)
         return await work(request, lambda _: session.add(content, name), 'picture')
 
     @app.post('/scenes/{number}')
     async def add_scene(request: Request, number: int) -> dict:
+        """Take in a scene of the embedded world."""
         return await work(request, lambda _: session.add_pixels(
             scene_pixels(number), f'scene_{number + 1}.png'), 'picture')
 
     @app.get('/pictures/{identity}.png')
     def shown_picture(identity: str) -> Response:
+        """The pixels of a picture that the page shows."""
         shown = shrink(session.picture(identity).picture.rgb)
         return Response(png_bytes(shown), media_type='image/png')
 
@@ -96,10 +103,12 @@ def _add_pictures(app: FastAPI, session: Session, work: Work) -> None:
 def _add_answers(app: FastAPI, session: Session, work: Work) -> None:
     @app.post('/labels')
     async def labels(request: Request) -> Response:
+        """The maps of a question."""
         # The page has a threshold of its own: what it hides stays in the maps.
         question = replace(question_of(await _values(request)), threshold=0.0)
 
         def job(check: Check) -> bytes:
+            """Classify, and pack what is shown."""
             result, reused = session.answer(question, check, shown=True)
             check()
             size = session.picture(question.picture).picture.rgb.shape[:2]
@@ -110,6 +119,7 @@ def _add_answers(app: FastAPI, session: Session, work: Work) -> None:
 
     @app.post('/files/{form}')
     async def file(request: Request, form: str) -> Response:
+        """The labels of a question as a file."""
         question = question_of(await _values(request))
         name, content = await work(
             request, lambda check: file_of(session.answer(question, check)[0], form), 'file')
@@ -148,24 +158,29 @@ def _add_errors(app: FastAPI) -> None:
     """Every error is a sentence and, where one is to blame, the field it belongs to."""
     @app.exception_handler(InputError)
     async def wrong_input(_: Request, error: InputError) -> Response:
+        """A sentence for what somebody typed."""
         return _error(410 if isinstance(error, GoneError) else 400, str(error),
                       error.field if isinstance(error, FieldError) else None)
 
     @app.exception_handler(Superseded)
     async def superseded(_: Request, error: Superseded) -> Response:
+        """Nobody waits for the answer any more."""
         return _error(409, 'a newer question came.')
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
+        """A sentence for what was refused."""
         return _error(error.status_code, str(error.detail),
                       'picture' if request.url.path == '/pictures' else None)
 
     @app.exception_handler(RequestValidationError)
     async def wrong_address(_: Request, error: RequestValidationError) -> Response:
+        """No such address."""
         return _error(404, 'there is nothing at this address.')
 
     @app.exception_handler(Exception)
     async def failed(_: Request, error: Exception) -> Response:
+        """A sentence for what should not happen."""
         if lacks_memory(error):
             return _error(507, 'out of memory: take a smaller picture or fewer words.')
         return _error(500, 'this failed, which is a defect: see the terminal of maskclip serve.')

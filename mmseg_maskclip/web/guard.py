@@ -84,6 +84,7 @@ def _host_of(host: str) -> Optional[str]:
 
 def _with_headers(send: Send) -> Send:
     async def sending(message: Message) -> None:
+        """Send, with the headers added."""
         if message['type'] == 'http.response.start':
             own = {name.lower() for name, _ in message.get('headers', [])}
             message['headers'] = [*message.get('headers', []), *(

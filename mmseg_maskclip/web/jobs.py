@@ -39,6 +39,7 @@ class Jobs:
         ticket = object()
 
         def check() -> None:
+            """Stop if a newer job has come."""
             if self._newest.get(page) is not ticket:
                 raise Superseded
 

@@ -183,6 +183,7 @@ def open_session(model: str = 'TinyRN', weights: Union[str, Path, None] = None,
     from mmseg_maskclip.apis import load
 
     def load_read_out(read_out: ReadOut) -> Predictor:
+        """Load the model once more, read in another way."""
         return load(model, weights, method=read_out.method, ks_thresh=read_out.smoothing,
                     **settings)
 

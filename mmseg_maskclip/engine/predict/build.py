@@ -169,6 +169,7 @@ def _maskclip(config: Config, path: Path, settings: Settings, device: torch.devi
     spec = model.backbone.spec
 
     def make_encoder() -> NameEncoder:
+        """Of the own CLIP file, or of another one."""
         other = checkpoint if settings.clip_weights is None else read_clip_checkpoint(
             locate_weights(settings.clip_weights))
         return NameEncoder(other, spec, device)
@@ -202,6 +203,7 @@ def _trained(config: Config, settings: Settings, device: torch.device, record: d
     spec = _spec_of(model, config)
 
     def make_encoder() -> NameEncoder:
+        """Of the file that is named, or of the teacher."""
         named = settings.clip_weights or (
             config.model.get('clip_checkpoint')
             or (config.model.get('teacher') or {}).get('clip_checkpoint'))

@@ -226,6 +226,7 @@ def in_background() -> Iterator[Callable[..., None]]:
     pool = ThreadPoolExecutor(max_workers=1)
 
     def hand_over(work: Callable, *arguments: Any) -> None:
+        """Begin work once fewer than two wait."""
         begun.append(pool.submit(work, *arguments))
         while len(begun) > _WAITING:
             begun.popleft().result()
