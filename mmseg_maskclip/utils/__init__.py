@@ -6,6 +6,7 @@ from mmseg_maskclip.utils.files import (
     atomic_path,
     cache_dir,
     read_lines,
+    remove_file,
     require_dir,
     require_file,
     sha256_of,
@@ -16,5 +17,5 @@ from mmseg_maskclip.utils.plain import to_plain
 from mmseg_maskclip.utils.progress import progress_bar
 
 __all__ = ['InputError', 'atomic_path', 'cache_dir', 'is_one_line', 'lacks_memory', 'progress_bar',
-           'read_lines', 'require_dir', 'require_file', 'require_number', 'sentence_of',
-           'sha256_of', 'to_plain', 'writable_dir', 'write_image']
+           'read_lines', 'remove_file', 'require_dir', 'require_file', 'require_number',
+           'sentence_of', 'sha256_of', 'to_plain', 'writable_dir', 'write_image']

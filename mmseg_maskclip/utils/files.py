@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import tempfile
@@ -13,8 +14,9 @@ from mmseg_maskclip.utils.errors import InputError
 
 PathLike = Union[str, 'os.PathLike[str]']
 _CHUNK = 1 << 20
-# Letters of a name in that of its temporary file.
-_SHOWN = 40
+# What a user can change; of other errors nobody knows whether they come from writing.
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG, errno.EROFS,
+               errno.EISDIR)
 
 
 def require_file(path: PathLike, what: str, fix: str = '') -> Path:
@@ -112,29 +114,47 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         path: The final name; its folder is made where missing.
 
     Raises:
-        InputError: If the folder can't be written, or the name is none that files can have.
+        InputError: If the folder can't be written, the disk is full, or the name is
+            too long.
     """
     path = Path(path)
     writable_dir(path.parent, 'folder')
-    # A long name and what is added to it may be too long together.
-    handle, name = tempfile.mkstemp(
-        prefix=f'.{path.stem[:_SHOWN]}.', suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
     try:
-        yield temporary
-        _share(temporary)
-        _rename(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
-
-
-def _rename(temporary: Path, path: Path) -> None:
-    try:
-        os.replace(temporary, path)
+        # Not the whole stem, which may be as long as a name can be.
+        handle, name = tempfile.mkstemp(
+            prefix=f'.{path.stem[:16]}.', suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            _share(temporary)
+            os.replace(temporary, path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                temporary.unlink()
     except OSError as error:
-        raise InputError(f'file {path} cannot be written: {error.strerror or error}.') from error
+        if error.errno not in _UNWRITABLE:
+            raise
+        raise InputError(f'{path} cannot be written: {error.strerror}.') from error
+
+
+def remove_file(path: PathLike) -> None:
+    """Remove a file if it is there.
+
+    Args:
+        path: The file.
+
+    Raises:
+        InputError: If it can't be removed.
+    """
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        # Of a name that is too long there is no file.
+        if error.errno != errno.ENAMETOOLONG:
+            raise InputError(f'{path} cannot be removed: {error.strerror or error}.') from error
 
 
 def _share(path: Path) -> None:

@@ -100,6 +100,19 @@ def test_labels_are_those_of_the_python_functions(whole, pictures):
     assert record['size'] == [256, 256] and record['file'] == 'b/3.png'
 
 
+def test_pictures_whose_names_no_label_file_can_have_are_left_out(call_tool, tmp_path):
+    names = [b'lat\xe9in', b'n' * 251, b'good']
+    (tmp_path / 'mine').mkdir()
+    for name in names:
+        Image.new('RGB', (32, 32)).save(os.fsdecode(os.fsencode(tmp_path / 'mine/') + b'/' + name)
+                                        + '.png', 'PNG')
+    assert _run(call_tool, tmp_path / 'mine', *_flags(tmp_path / 'out')) == '3 pictures: 1 labelled'
+    reasons = list(_summary(tmp_path / 'out')['unreadable'].values())
+    assert 'no UTF-8' in reasons[0] and 'is too long' in reasons[1] and len(reasons) == 2
+    assert not any(name.startswith(('n', 'lat')) for _, _, files in os.walk(tmp_path / 'out')
+                   for name in files)
+
+
 def _run(call_tool, *words):
     done = call_tool(TOOL, *words)
     assert done.returncode == 0, done.stderr

@@ -1,5 +1,8 @@
 """Text files read with errors that name them."""
 
+import errno
+import os
+
 import pytest
 
 from mmseg_maskclip.utils import InputError, atomic_path, read_lines, require_dir, require_file
@@ -26,11 +29,21 @@ def test_a_name_longer_than_a_file_may_have_is_missing():
             check('n' * 300, 'list')
 
 
-def test_any_name_that_a_file_may_have_can_be_written(tmp_path):
-    with atomic_path(tmp_path / f'{"n" * 251}.txt') as temporary:
+def test_a_name_as_long_as_a_file_may_have_is_written(tmp_path):
+    path = tmp_path / ('n' * 250 + '.json')
+    with atomic_path(path) as temporary:
         temporary.write_text('whole')
-    assert [path.read_text() for path in tmp_path.iterdir()] == ['whole']
-    with pytest.raises(InputError, match='cannot be written: File name too long'), \
-            atomic_path(tmp_path / f'{"m" * 252}.txt'):
-        pass
-    assert len(list(tmp_path.iterdir())) == 1
+    assert path.read_text() == 'whole'
+    with pytest.raises(InputError, match='n.json cannot be written: File name too long'), \
+            atomic_path(tmp_path / ('n' * 251 + '.json')) as temporary:
+        temporary.write_text('whole')
+
+
+def test_what_a_full_disk_cuts_off_does_not_stay(tmp_path):
+    path = tmp_path / 'a.txt'
+    path.write_text('before')
+    with pytest.raises(InputError, match='a.txt cannot be written: No space'), \
+            atomic_path(path) as temporary:
+        temporary.write_text('ha')
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert path.read_text() == 'before' and list(tmp_path.iterdir()) == [path]

@@ -21,7 +21,7 @@ from mmseg_maskclip.formats import (
     picture_files,
     write_formats,
 )
-from mmseg_maskclip.utils import atomic_path, is_one_line, to_plain
+from mmseg_maskclip.utils import atomic_path, is_one_line, remove_file, to_plain
 from mmseg_maskclip.utils.files import PathLike
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class ResultFolder:
 
     def forget(self, name: str) -> None:
         """Remove the record of a picture, whose results are about to change."""
-        self._record(name).unlink(missing_ok=True)
+        remove_file(self._record(name))
 
     def is_complete(self, files: Sequence[PictureFile]) -> bool:
         """Whether a run over these pictures with these settings came to its end.
@@ -127,7 +127,7 @@ class ResultFolder:
     def open(self) -> None:
         """Remove what says that a run came to its end, and merged files of whatever settings."""
         for path in [self.folder / SUMMARY, *self._merged(FORMATS)]:
-            path.unlink(missing_ok=True)
+            remove_file(path)
 
     def close(self, files: Sequence[PictureFile], left_out: Mapping[str, str],
               record: Mapping[str, Any], progress: bool) -> list[Path]:
