@@ -110,6 +110,7 @@ def predict_files(predictor: Predictor, sources: Sources, words: Words | None = 
         classes = predictor._classes(words, contrast, threshold)
     results = ResultFolder(folder, formats, opacity if overlay else None, _settings(
         predictor, classes, words, contrast, threshold))
+    results.require_apart(files)
     pending, skipped = _pending(files, results, resume)
     found = predictor.predict_many(
         [file.path for file, _ in pending.values()], words, threshold=threshold,

@@ -38,6 +38,8 @@ def test_a_clip_model_has_no_classes_of_its_own(call_tool):
     (['one.png', '--background', 'sky'], ['--background needs --classes']),
     (['one.png', '--launcher', 'pytorch'], ['dist_predict.sh']),
     (['empty', '--out', 'empty'], ['among the pictures of empty']),
+    (['*.png', '--out', '.'], ['among the pictures of *.png']),
+    (['o/overlay/two.png', '--out', 'o'], ['o/overlay lie where results go', 'than o']),
     (['one.png', '--out', 'one.png'], ['output folder one.png']),
 ], ids=lambda flags, words: ' '.join(flags[:3]))
 def test_wrong_input_is_one_sentence(flags, words, call_tool, tmp_path, monkeypatch):
@@ -47,6 +49,8 @@ def test_wrong_input_is_one_sentence(flags, words, call_tool, tmp_path, monkeypa
     Path('text.jpg').write_text('no picture')
     Path('two.txt').write_text('text.jpg\nb.jpg\n')
     Image.new('RGB', (64, 64)).save('one.png')
+    Path('o/overlay').mkdir(parents=True)
+    Image.new('RGB', (64, 64)).save('o/overlay/two.png')
     given = flags if '--classes' in flags or '--background' in flags else [
         *flags, '--classes', 'sky']
     done = call_tool(TOOL, *given, *(['--model', 'TinyRN'] if '--model' not in flags else []))

@@ -51,7 +51,7 @@ def list_pictures(sources: Sources, leave_out: PathLike | None = None) -> list[P
     """
     given = list(_flat(sources))
     for source in given:
-        if leave_out is not None and osp.isdir(source) and _is_same(source, leave_out):
+        if leave_out is not None and _is_same(_start(source), leave_out):
             raise InputError(f'the results would lie among the pictures of {source}: name another '
                              'folder for them, which may lie in it.')
     roots: list[str] = []
@@ -121,8 +121,15 @@ def _walk(folder: str, leave_out: PathLike | None, above: tuple[str, ...] = ()) 
         yield from _walk(path, leave_out, places)
 
 
+def _start(source: str) -> str:
+    """The folder in which pictures are looked for; of a file, itself."""
+    if glob.has_magic(source) and not osp.exists(source):
+        return _fixed_part(source) or '.'
+    return source
+
+
 def _is_same(folder: str, other: PathLike) -> bool:
-    return osp.exists(other) and osp.samefile(folder, other)
+    return osp.isdir(folder) and osp.exists(other) and osp.samefile(folder, other)
 
 
 def _holds(folder: str, path: str) -> bool:
@@ -141,8 +148,12 @@ def _matches(pattern: str, leave_out: PathLike | None) -> Iterator[str]:
     """Pictures that a pattern matches, and what has another suffix that the pattern names."""
     suffix = osp.splitext(pattern)[1].lower()
     suffixes = PICTURES if not suffix or glob.has_magic(suffix) else (*PICTURES, suffix)
+    folder = None if leave_out is None else osp.abspath(leave_out)
+    if folder is not None and _holds(folder, osp.abspath(_fixed_part(pattern))):
+        # A folder of pictures in that of the results, which was asked for.
+        folder = None
     for path in glob.iglob(pattern, recursive=True):
-        if leave_out is not None and _holds(osp.abspath(leave_out), osp.abspath(path)):
+        if folder is not None and _holds(folder, osp.abspath(path)):
             continue
         if path.lower().endswith(suffixes) and not osp.isdir(path):
             yield path

@@ -21,7 +21,13 @@ from mmseg_maskclip.formats import (
     picture_files,
     write_formats,
 )
-from mmseg_maskclip.utils import atomic_path, is_one_line, remove_file, to_plain
+from mmseg_maskclip.utils import (
+    InputError,
+    atomic_path,
+    is_one_line,
+    remove_file,
+    to_plain,
+)
 from mmseg_maskclip.utils.files import PathLike
 
 if TYPE_CHECKING:
@@ -65,6 +71,23 @@ class ResultFolder:
         self.opacity = opacity
         self.settings = to_plain({**settings, 'formats': self.formats, 'overlay': opacity})
         self._hash = hash_of(self.settings)
+
+    def require_apart(self, files: Sequence[PictureFile]) -> None:
+        """Check that no picture lies where results go, which may take its name.
+
+        Args:
+            files: All pictures.
+
+        Raises:
+            InputError: If one does.
+        """
+        patterns = (pattern for one in FORMATS.values() for pattern in one.pictures)
+        places = [osp.join(osp.realpath(self.folder), place, '') for place in
+                  {*(pattern.split('/')[0] for pattern in patterns), 'overlay', 'records'}]
+        for folder in sorted({osp.dirname(file.path) for file in files}):
+            if osp.join(osp.realpath(folder), '').startswith(tuple(places)):
+                raise InputError(f'the pictures of {folder} lie where results go: name another '
+                                 f'folder for these than {self.folder}.')
 
     def is_done(self, file: PictureFile, state: FileState | None) -> bool:
         """Whether there are results of a picture with these settings.

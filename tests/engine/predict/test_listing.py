@@ -43,6 +43,7 @@ IN_FOLDER = ['a', 'b', 'other/b', 'sub/c', 'sub/deep/d', 'twin.jpg', 'twin.png']
     ('pics/*.gif', ['x']),
     ('pics/**/*.p*', ['sub/c', 'twin']),
     ('pics/s*/deep/*', ['sub/deep/d']),
+    ('pics/out/labels/*', ['b']),
     ('list.txt', ['sub/c', 'b', 'none']),
 ])
 def test_names_of_what_is_given(sources, names, folder):
