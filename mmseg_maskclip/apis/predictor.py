@@ -12,7 +12,7 @@ from mmcv import Config
 
 from mmseg_maskclip.apis.segmentation import Segmentation
 from mmseg_maskclip.clip import ClipSpec
-from mmseg_maskclip.engine.predict.ahead import Prepared, prepared_ahead
+from mmseg_maskclip.engine.predict.ahead import Groups, Prepared, prepared_ahead
 from mmseg_maskclip.engine.predict.build import build, record_of
 from mmseg_maskclip.engine.predict.calibrate import fit_on_pictures
 from mmseg_maskclip.engine.predict.classify import Places, Reading, presence
@@ -106,7 +106,8 @@ class Predictor:
         """Segment many pictures, one after the other; the next ones are read meanwhile.
 
         Args:
-            pictures: Files, folders, patterns, or an iterable of what :meth:`encode` takes.
+            pictures: Files, folders, patterns, what :meth:`encode` takes, or some of
+                these in any iterable; a generator is read as far as is needed.
             words: As in :meth:`predict`.
             threshold: As there.
             contrast: As there.
@@ -121,13 +122,12 @@ class Predictor:
         """
         require_number(batch_size, 'batch_size', minimum=1, whole=True)
         classes = self._classes(words, contrast, threshold)
-        return self._predict_many(pictures, classes, threshold, batch_size, progress,
+        groups = prepared_ahead(pictures, self._built.pipeline, self._max_pixels, batch_size)
+        return self._predict_many(groups, classes, threshold, progress,
                                   [] if skipped is None else skipped)
 
-    def _predict_many(self, pictures: Pictures, classes: Classes, threshold: float,
-                      batch_size: int, progress: bool,
+    def _predict_many(self, groups: Groups, classes: Classes, threshold: float, progress: bool,
                       skipped: list[tuple[str, str]]) -> Iterator[Segmentation]:
-        groups = prepared_ahead(pictures, self._built.pipeline, self._max_pixels, batch_size)
         with progress_bar(groups.total, 'pictures', 'picture', shown=progress) as bar:
             for group in groups:
                 for path, reason in group.unreadable:
@@ -201,7 +201,8 @@ class Predictor:
                     'contrast_left_out': list(classes.left_out)}
         return Segmentation(
             found, classes.names, classes.palette, picture, encoded.path, threshold,
-            settings, None if seen is None else dict(zip(classes.names[-names:], seen)), read)
+            settings, None if seen is None else dict(zip(classes.names[-names:], seen)), read,
+            encoded.name)
 
 
 class EncodedPicture:
@@ -210,13 +211,14 @@ class EncodedPicture:
     Attributes:
         picture: The picture, (H, W, 3) uint8, RGB.
         path: Its file, or None.
+        name: What its label files are called, or None.
         views: Features of each augmentation.
     """
 
     def __init__(self, predictor: Predictor, picture: Picture,
                  views: Sequence[EncodedView]) -> None:
         self.picture: np.ndarray = picture.rgb
-        self.path: Optional[str] = picture.path
+        self.path, self.name = picture.path, picture.name
         self.views = views
         self._predictor = predictor
 

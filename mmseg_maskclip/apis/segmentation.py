@@ -37,6 +37,8 @@ class Segmentation:
         palette: RGB of each.
         picture: The picture, (H, W, 3) uint8, RGB.
         path: Its file, or None.
+        name: What its label files are called: by default as its file; no two of
+            ``predict_many`` have one name.
         threshold: Pixels of a lower confidence are none of the words.
         confidence: Probability of the best word of each pixel, among words and
             contrast set, (H, W) float32; also where none of the words was chosen.
@@ -49,12 +51,13 @@ class Segmentation:
     def __init__(self, found: Labelled, names: Sequence[str], palette: Sequence,
                  picture: np.ndarray, path: Optional[str], threshold: float,
                  settings: Mapping[str, Any], presence: Optional[Mapping[str, float]],
-                 read: Callable[[], Reading]) -> None:
+                 read: Callable[[], Reading], name: Optional[str] = None) -> None:
         self._found = found
         self.names = tuple(names)
         self.palette = tuple((int(red), int(green), int(blue)) for red, green, blue in palette)
         self.picture = picture
         self.path = path
+        self.name = name or (Path(path).stem if path else 'picture')
         self.threshold = threshold
         self.settings = {**settings, 'threshold': threshold}
         self.presence = None if presence is None else dict(presence)
@@ -218,7 +221,7 @@ class Segmentation:
             folder: Where to; ``annotations/NAME.png`` and so on below it.
             formats: Of ``'png'``, ``'coco'``, ``'labelme'``, ``'cvat'``, ``'labelstudio'``.
             overlay: Whether to write ``overlay/NAME.png`` as well.
-            name: What to call the files, by default as the picture.
+            name: What to call the files, by default :attr:`name`.
 
         Returns:
             The files.
@@ -226,8 +229,7 @@ class Segmentation:
         Raises:
             InputError: If a format is unknown or a file can't be written.
         """
-        if name is None:
-            name = Path(self.path).stem if self.path else 'picture'
+        name = self.name if name is None else name
         written = write_formats(folder, name, self.to_picture(), formats, self.path)
         if overlay:
             from mmseg_maskclip.utils import atomic_path

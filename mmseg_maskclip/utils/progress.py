@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 _LOG_SECONDS = 10.0
 
 
-def progress_bar(total: int, what: str, unit: str, shown: bool = True) -> tqdm:
+def progress_bar(total: int | None, what: str, unit: str, shown: bool = True) -> tqdm:
     """A bar on stderr.
 
     Args:
-        total: How many steps there will be.
+        total: How many steps there will be; None where that is not known.
         what: The task, shown before the bar.
         unit: Name of one step.
         shown: False makes a silent bar.

@@ -190,6 +190,27 @@ def test_many_pictures_in_batches_are_each_as_alone(model, tmp_path, picture):
         assert (one.labels == alone.labels).mean() > 0.999
 
 
+def test_of_many_pictures_none_takes_the_files_of_another(model, tmp_path, picture):
+    for name in ('a/x.png', 'b/x.png', 'b/x.jpg'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(picture[:32, :32]).save(tmp_path / name)
+    given = [[tmp_path], [tmp_path / 'a', tmp_path / 'b/x.png', picture, picture],
+             np.stack([picture, picture]), (one for one in (picture, tmp_path / 'a/x.png'))]
+    names = [['a/x', 'b/x.jpg', 'b/x.png'], ['x', 'x_2', 'picture_2', 'picture_3'],
+             ['picture_0', 'picture_1'], ['picture_0', 'x']]
+    for number, pictures in enumerate(given):
+        for found in model.predict_many(pictures, WORDS, progress=False):
+            found.save(tmp_path / f'out{number}')
+        out = tmp_path / f'out{number}' / 'annotations'
+        assert sorted(str(path.relative_to(out))[:-4] for path in out.rglob('*.png')) == sorted(
+            names[number])
+    frames = iter([picture] * 9)
+    next(model.predict_many(frames, WORDS, progress=False))
+    assert 4 <= len(list(frames)) < 9                            # as far as is needed
+    with pytest.raises(InputError, match='pictures are a NoneType'):
+        model.predict_many(None, WORDS)
+
+
 def test_255_words_take_16_bits(model, picture):
     words = {f'word {index}': [CLASSES[index % 14]] for index in range(255)}
     found = model.predict(picture, words, threshold=0.9)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Union
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Optional, Union
 
-import numpy as np
 from mmseg.datasets.pipelines import Compose
-from torch import Tensor
+from PIL import Image
 
 from mmseg_maskclip.engine.predict.encode import prepare
 from mmseg_maskclip.engine.predict.listing import list_pictures
@@ -19,8 +18,7 @@ from mmseg_maskclip.engine.predict.pictures import Picture, Source, read_picture
 from mmseg_maskclip.utils import InputError
 
 _AHEAD = 2
-# Iterables that are one picture.
-_ONE = (str, bytes, np.ndarray, Tensor)
+_Named = tuple[Source, str]
 
 
 class Prepared(NamedTuple):
@@ -52,18 +50,16 @@ class Groups:
     """The groups of some pictures, in their order.
 
     Args:
-        sources: The pictures.
+        sources: The pictures, and what their label files are called.
+        total: How many there are, None where that is not known before.
         pipeline: As for :func:`prepare`.
         max_pixels: As for :func:`read_picture`.
         size: The most pictures of a group.
-
-    Attributes:
-        total: How many pictures there are.
     """
 
-    def __init__(self, sources: Sequence[Source], pipeline: Compose, max_pixels: int,
-                 size: int) -> None:
-        self.total = len(sources)
+    def __init__(self, sources: Iterable[_Named], total: Optional[int], pipeline: Compose,
+                 max_pixels: int, size: int) -> None:
+        self.total = total
         self._sources = sources
         self._pipeline = pipeline
         self._max_pixels = max_pixels
@@ -89,28 +85,28 @@ class Groups:
     def _read_ahead(self) -> Iterator[Union[Prepared, tuple[str, str]]]:
         waiting: deque[Future] = deque()
         with ThreadPoolExecutor(max_workers=1) as pool:
-            for source in self._sources:
-                waiting.append(pool.submit(self._prepare, source))
+            for source, name in self._sources:
+                waiting.append(pool.submit(self._prepare, source, name))
                 # Few at a time: what is read ahead is held in memory.
                 if len(waiting) > max(self._size, _AHEAD):
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
 
-    def _prepare(self, source: Source) -> Union[Prepared, tuple[str, str]]:
+    def _prepare(self, source: Source, name: str) -> Union[Prepared, tuple[str, str]]:
         try:
-            picture = read_picture(source, self._max_pixels)
+            picture = replace(read_picture(source, self._max_pixels), name=name)
             return Prepared(picture, prepare(self._pipeline, picture))
         except InputError as error:
-            name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else 'a picture'
-            return name, str(error)
+            return os.fspath(source) if _is_path(source) else 'a picture', str(error)
 
 
 def prepared_ahead(pictures: Any, pipeline: Compose, max_pixels: int, size: int) -> Groups:
     """Read pictures while others are being labelled.
 
     Args:
-        pictures: Files, folders, patterns, or an iterable of what :func:`read_picture` takes.
+        pictures: What :func:`read_picture` takes, folders, patterns, or any of them in a
+            list, in another iterable, or stacked in one array or tensor.
         pipeline: As for :func:`prepare`.
         max_pixels: As for :func:`read_picture`.
         size: The most pictures of a group.
@@ -118,11 +114,43 @@ def prepared_ahead(pictures: Any, pipeline: Compose, max_pixels: int, size: int)
     Raises:
         InputError: If there are none.
     """
-    many = isinstance(pictures, Iterable) and not isinstance(pictures, _ONE)
-    sources = list(pictures) if many else [pictures]
-    if all(isinstance(one, (str, os.PathLike)) for one in sources):
-        sources = [file.path for file in list_pictures(sources)]
-    return Groups(sources, pipeline, max_pixels, size)
+    sources, total = _sources(pictures)
+    return Groups(sources, total, pipeline, max_pixels, size)
+
+
+def _sources(pictures: Any) -> tuple[Iterable[_Named], Optional[int]]:
+    """Pictures with names, and how many there are."""
+    if _is_path(pictures) or isinstance(pictures, (bytes, Image.Image, Picture)) or getattr(
+            pictures, 'ndim', 0) in (2, 3):
+        pictures = [pictures]
+    if not isinstance(pictures, Iterable):
+        raise InputError(f'pictures are a {type(pictures).__name__}, expected a folder, files, '
+                         'or a list of pictures.')
+    if not isinstance(pictures, Iterator):
+        pictures = list(pictures)
+    if isinstance(pictures, list) and all(map(_is_path, pictures)):
+        files = list_pictures(pictures)
+        return [(file.path, file.name) for file in files], len(files)
+    # Taken one by one: there may be no end of them, or no room for all.
+    counted = isinstance(pictures, list) and not any(map(_is_path, pictures))
+    return _named(pictures), len(pictures) if counted else None
+
+
+def _named(pictures: Iterable) -> Iterator[_Named]:
+    taken: set[str] = set()
+    for number, one in enumerate(pictures):
+        files = list_pictures(one) if _is_path(one) else [(one, f'picture_{number}')]
+        for source, stem in files:
+            name, copy = stem, 1
+            while name in taken:
+                copy += 1
+                name = f'{stem}_{copy}'
+            taken.add(name)
+            yield source, name
+
+
+def _is_path(source: Any) -> bool:
+    return isinstance(source, (str, os.PathLike))
 
 
 def _shapes(prepared: Prepared) -> list:

@@ -39,10 +39,12 @@ class Picture:
     Attributes:
         rgb: (H, W, 3) uint8, upright.
         path: Its file, None for one that came from memory.
+        name: What its label files are called, where it is one of many.
     """
 
     rgb: np.ndarray
     path: str | None = None
+    name: str | None = None
 
 
 Source = Union[PathLike, bytes, Image.Image, np.ndarray, 'Tensor', Picture]
