@@ -61,6 +61,7 @@ from mmseg_maskclip.ops.score_maps import (
     ScoreMap,
 )
 from mmseg_maskclip.ops.scores import (
+    class_softmax,
     pool_queries,
     pool_rows,
     score_patches,
@@ -84,6 +85,7 @@ __all__ = [
     'best_classes',
     'best_in_groups',
     'class_cosines',
+    'class_softmax',
     'close_labels',
     'compose_resize',
     'denoise_prompts',

@@ -12,6 +12,7 @@ from mmseg_maskclip.ops.precision import full_precision
 from mmseg_maskclip.ops.pruning import pruned_labels, worth_pruning
 from mmseg_maskclip.ops.resize import area_weights
 from mmseg_maskclip.ops.score_maps import ScoreMap, Scores
+from mmseg_maskclip.ops.scores import class_softmax
 
 TILE_BYTES_CPU = 2 << 20
 """Scores of one tile on a CPU: about what a core's cache holds."""
@@ -24,12 +25,9 @@ def _tile_side(device: torch.device, num_classes: int) -> int:
     return max(8, math.isqrt(budget // (4 * num_classes)))
 
 
-def _softmax(scores: Tensor) -> Tensor:
-    return scores.softmax(dim=-1)
-
-
 def best_classes(maps: Sequence[Scores],
-                 probabilities: Callable[[Tensor], Tensor] = _softmax) -> tuple[Tensor, Tensor]:
+                 probabilities: Callable[[Tensor], Tensor] = class_softmax
+                 ) -> tuple[Tensor, Tensor]:
     """Best class of every pixel and its score, tile by tile.
 
     One map: the arg-max of its scores. Several maps (flips and scales of one
@@ -59,7 +57,7 @@ def best_classes(maps: Sequence[Scores],
 
 
 def best_in_groups(maps: Sequence[Scores], groups: Sequence[Sequence[int]],
-                   probabilities: Callable[[Tensor], Tensor] = _softmax
+                   probabilities: Callable[[Tensor], Tensor] = class_softmax
                    ) -> list[tuple[Tensor, Tensor]]:
     """Best class of every pixel within each of some groups of classes, tile by tile.
 
@@ -170,7 +168,7 @@ def mean_probability(maps: Sequence[Scores], box: tuple[slice, slice],
 
 
 def label_map(maps: Sequence[Scores],
-              probabilities: Callable[[Tensor], Tensor] = _softmax) -> Tensor:
+              probabilities: Callable[[Tensor], Tensor] = class_softmax) -> Tensor:
     """Best class of every pixel, see :func:`best_classes`.
 
     Args:
@@ -195,7 +193,7 @@ def label_map(maps: Sequence[Scores],
 
 
 def probability_map(maps: Sequence[Scores],
-                    probabilities: Callable[[Tensor], Tensor] = _softmax) -> Tensor:
+                    probabilities: Callable[[Tensor], Tensor] = class_softmax) -> Tensor:
     """Mean class probabilities of every pixel; all of them are held.
 
     Args:

@@ -1,9 +1,16 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from mmseg_maskclip.ops import denoise_prompts, pool_rows, score_patches, smooth_keys
+from mmseg_maskclip.ops import (
+    class_softmax,
+    denoise_prompts,
+    pool_rows,
+    score_patches,
+    smooth_keys,
+)
 
 
 def test_scores_are_cosines_worked_by_hand():
@@ -23,6 +30,19 @@ def test_pooling_takes_the_best_row_of_each_class():
     scores = torch.tensor([1.0, 5.0, 3.0, -2.0]).view(1, 4, 1, 1)
     pooled = pool_rows(scores, torch.tensor([0, 1, 1, 0]), 2)
     assert pooled.flatten().tolist() == [1.0, 5.0]
+
+
+@pytest.mark.parametrize('count', [1, 2, 14, 15, 16, 17, 40])
+def test_softmax_of_few_and_of_many_classes(count):
+    """Also of tiles that are views, and of scores that would overflow."""
+    torch.manual_seed(count)
+    scores = 60 * torch.randn(count, 6, 9)
+    exact = np.exp(scores.double().numpy() - scores.double().amax(0).numpy())
+    exact = np.moveaxis(exact / exact.sum(0), 0, -1)
+    for given in (scores.permute(1, 2, 0), scores.permute(1, 2, 0).contiguous(),
+                  scores.permute(1, 2, 0)[:, 2:5]):
+        expected = exact if given.shape[1] == 9 else exact[:, 2:5]
+        np.testing.assert_allclose(class_softmax(given), expected, atol=1e-6)
 
 
 def test_denoising_drops_a_class_that_is_nowhere_confident():

@@ -23,7 +23,7 @@ from mmseg_maskclip.models.segmentors.refined_inference import RefinedInference
 from mmseg_maskclip.models.segmentors.replaceable_classes import ReplaceableClasses
 from mmseg_maskclip.models.segmentors.views import ImageViews
 from mmseg_maskclip.models.weights.clip import load_clip
-from mmseg_maskclip.ops import LOGIT_SCALE
+from mmseg_maskclip.ops import LOGIT_SCALE, class_softmax
 from mmseg_maskclip.utils import InputError
 
 # Keeps pixels whose scores are all equal from a division by zero: each class gets 1 / K.
@@ -197,7 +197,7 @@ class MaskClip(EncodesInputs, ReplaceableClasses, RefinedInference, EncoderDecod
         if self.decode_head.needs_keys or self.refiners.background is None:
             # After key smoothing they are probabilities already.
             return self.probabilities(scores)
-        return (self.refiners.background.scale * scores).softmax(dim=-1)
+        return class_softmax(self.refiners.background.scale * scores)
 
     def score_queries(self, dense: DenseFeatures, queries: QueryClasses,
                       weight: Callable[..., Tensor] | None = None,

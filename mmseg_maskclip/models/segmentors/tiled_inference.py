@@ -20,6 +20,7 @@ from mmseg_maskclip.models.segmentors.windows import (
 from mmseg_maskclip.ops import (
     ActivatedScores,
     ScoreMap,
+    class_softmax,
     compose_resize,
     label_map,
     probability_map,
@@ -124,7 +125,7 @@ class TiledInference:
         Returns:
             (..., K), of sum 1.
         """
-        return scores.softmax(dim=-1)
+        return class_softmax(scores)
 
     def label_image(self, views: Sequence[View]) -> Tensor:
         """Class ids of an image, (H, W) int64; 255 is none of the classes.
