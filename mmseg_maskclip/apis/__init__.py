@@ -8,7 +8,7 @@ _MODULES = {
     'Picture': 'mmseg_maskclip.engine.predict.pictures',
     'Predictor': 'mmseg_maskclip.apis.predictor',
     'Segmentation': 'mmseg_maskclip.apis.segmentation',
-    'TestOptions': 'mmseg_maskclip.engine.test',
+    'TestOptions': 'mmseg_maskclip.engine.results.options',
     'TrainOptions': 'mmseg_maskclip.engine.train.resume',
     'build_model': 'mmseg_maskclip.engine.build',
     'download': 'mmseg_maskclip.apis.loading',

@@ -25,7 +25,6 @@ from mmseg_maskclip.engine.predict.results import (
     FileState,
     ResultFolder,
     file_name_of,
-    in_background,
     state_of,
     why_no_results,
 )
@@ -33,7 +32,13 @@ from mmseg_maskclip.engine.predict.vocabulary import Classes
 from mmseg_maskclip.engine.predict.words import Words
 from mmseg_maskclip.engine.record import versions
 from mmseg_maskclip.formats import require_formats
-from mmseg_maskclip.utils import InputError, progress_bar, require_number, writable_dir
+from mmseg_maskclip.utils import (
+    InputError,
+    in_background,
+    progress_bar,
+    require_number,
+    writable_dir,
+)
 from mmseg_maskclip.utils.files import PathLike
 
 if TYPE_CHECKING:

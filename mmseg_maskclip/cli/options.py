@@ -21,6 +21,20 @@ def add_cfg_options(parser: argparse.ArgumentParser, of: str = 'the config') -> 
                         help=f'override settings of {of}, as in mmseg')
 
 
+def add_precision(parser: Any, default: str | None, told: str) -> None:
+    """Add ``--precision``.
+
+    Args:
+        parser: A command's, or a group of its flags.
+        default: What it is where the flag is left out.
+        told: That in words.
+    """
+    # Checked where torch is: fp16 needs a GPU.
+    parser.add_argument('--precision', metavar='fp32|bf16|fp16', default=default,
+                        help=f'of the forward pass (default: {told}); labels are chosen by scores '
+                             'in fp32; fp16 needs a GPU')
+
+
 def add_process_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags for the GPU and the processes of a command, and mmseg's older ones."""
     parser.add_argument('--options', nargs='+', default=[], metavar='KEY=VALUE',

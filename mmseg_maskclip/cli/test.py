@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from mmseg_maskclip.cli.options import (
     add_cfg_options,
+    add_precision,
     add_process_flags,
     choose_gpu,
     parse_options,
@@ -70,6 +71,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              'LabelMe or COCO), or the name of a published set')
     parser.add_argument('--background', nargs='+', default=[], metavar='NAME',
                         help='names of classes that are drawn black')
+    add_precision(parser, None, 'fp32, or as the config says')
+    parser.add_argument('--batch', type=int, default=1, metavar='N',
+                        help='images of one size in a row that go through the model together')
     add_cfg_options(parser)
     parser.add_argument('--eval-options', nargs='+', default=[], metavar='KEY=VALUE',
                         help='arguments for the evaluation or the format')
@@ -129,7 +133,7 @@ def run(args: argparse.Namespace) -> None:
         metrics=args.eval, eval_options=parse_options(args.eval_options), out=args.out,
         show_dir=args.show_dir, show_queries=args.show_queries, opacity=args.opacity,
         format_only=args.format_only, work_dir=work_dir, gpu_collect=args.gpu_collect,
-        tmpdir=args.tmpdir, extra=extra)
+        tmpdir=args.tmpdir, precision=args.precision, batch=args.batch, extra=extra)
     with processes(args.launcher, config.get('dist_params')):
         if args.save_config and is_main():
             save_config(config, args.save_config, f'maskclip test {chosen.flags}')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Iterator
+from typing import Any, Iterable, Iterator, Sequence
 
 import cv2
 import mmcv
@@ -15,16 +15,24 @@ from mmcv.runner import get_dist_info
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
+from mmseg_maskclip.datasets import UnreadableSample
 from mmseg_maskclip.engine.samples import NamedFailures
+from mmseg_maskclip.models.segmentors import TiledInference
 from mmseg_maskclip.utils import InputError, require_number, sentence_of
 
+_SIZES = ('ori_shape', 'img_shape', 'pad_shape', 'flip', 'flip_direction')
 
-def samples_of_process(dataset: Any, config: Config) -> Iterator[tuple[int, Any]]:
+
+def samples_of_process(dataset: Any, config: Config,
+                       pin: bool = False) -> Iterator[tuple[int, Any]]:
     """This process's samples with their indices: every n-th image of n processes.
+
+    Worker processes decode the next ones while the caller is busy with one.
 
     Args:
         dataset: A test set; no image is repeated to fill up.
         config: Has the number of worker processes.
+        pin: Whether tensors lie in memory that a GPU copies from while its CPU goes on.
 
     Raises:
         InputError: Raised by the data set in a worker process.
@@ -37,7 +45,7 @@ def samples_of_process(dataset: Any, config: Config) -> Iterator[tuple[int, Any]
     workers = min(workers, os.cpu_count() or 1)
     named = NamedFailures(dataset, 'data.test', skip_unreadable=True)
     loader = DataLoader(Subset(named, indices), batch_size=None, shuffle=False,
-                        num_workers=workers, collate_fn=_keep)
+                        num_workers=workers, collate_fn=_keep, pin_memory=pin)
     try:
         yield from zip(indices, loader)
     except InputError as error:
@@ -48,6 +56,44 @@ def samples_of_process(dataset: Any, config: Config) -> Iterator[tuple[int, Any]
 def _keep(sample: Any) -> Any:
     """Samples stay as the pipeline made them: sizes differ, nothing is stacked."""
     return sample
+
+
+def grouped(samples: Iterable[tuple[int, Any]], size: int,
+            model: nn.Module) -> Iterator[list[tuple[int, Any]]]:
+    """Samples in a row that can go through a model together.
+
+    Args:
+        samples: With their indices; an unreadable one fits to any.
+        size: The most of a group.
+        model: A segmentor. Those of this project take images whose network inputs have
+            one shape, mmseg's only those that also had one size before.
+
+    Yields:
+        One group after the other, in the order of the samples.
+    """
+    group: list[tuple[int, Any]] = []
+    shapes = None
+    for index, sample in samples:
+        own = shapes
+        if not isinstance(sample, UnreadableSample):
+            own = _shapes(sample, isinstance(model, TiledInference))
+        if group and shapes is not None and own != shapes:
+            yield group
+            group = []
+        shapes = own
+        group.append((index, sample))
+        if len(group) == size:
+            yield group
+            group, shapes = [], None
+    if group:
+        yield group
+
+
+def _shapes(sample: dict, inputs_alone: bool) -> list:
+    found: list = [image.shape for image in sample['img']]
+    if not inputs_alone:
+        found += [[meta.data.get(key) for key in _SIZES] for meta in sample['img_metas']]
+    return found
 
 
 def label_sample(model: nn.Module, sample: dict, device: torch.device) -> np.ndarray:
@@ -62,11 +108,31 @@ def label_sample(model: nn.Module, sample: dict, device: torch.device) -> np.nda
     Returns:
         Class ids at the size of the original image, (H, W).
     """
-    images = [image[None].to(device) for image in sample['img']]
+    return label_samples(model, [sample], device)[0]
+
+
+def label_samples(model: nn.Module, samples: Sequence[dict],
+                  device: torch.device) -> list[np.ndarray]:
+    """Label maps of samples that go through a model together, see :func:`grouped`.
+
+    They are those of one sample at a time, but for pixels where two classes are equal up
+    to rounding: matrix products of other shapes are summed in another order.
+
+    Args:
+        model: As for :func:`label_sample`.
+        samples: Outputs of the pipeline.
+        device: Where the model is.
+
+    Returns:
+        Class ids at the size of each original image, (H, W).
+    """
+    augmentations = range(len(samples[0]['img']))
+    images = [torch.stack([sample['img'][number].to(device, non_blocking=True)
+                           for sample in samples]) for number in augmentations]
     # mmcv unpacks its containers while it collates, and nothing was collated.
-    metas = [[meta.data] for meta in sample['img_metas']]
+    metas = [[sample['img_metas'][number].data for sample in samples] for number in augmentations]
     with torch.no_grad():
-        return model(return_loss=False, img=images, img_metas=metas)[0]
+        return model(return_loss=False, img=images, img_metas=metas)
 
 
 def picture_of(sample: dict, size: tuple[int, int]) -> np.ndarray:

@@ -1,11 +1,11 @@
-"""Mixed precision: what ``--amp`` and the fp16 settings of mmseg's configs ask for."""
+"""Mixed precision: what ``--amp``, ``--precision`` and the fp16 settings of configs ask for."""
 
 from __future__ import annotations
 
 import contextlib
 import inspect
 from dataclasses import dataclass
-from typing import Any, ContextManager, Mapping
+from typing import Any, ContextManager, Mapping, Sequence
 
 import torch
 from mmcv import Config
@@ -14,6 +14,7 @@ from mmcv.utils import print_log
 from mmseg_maskclip.utils import InputError, require_number
 
 AMP = ('fp16', 'bf16')
+PRECISIONS = ('fp32', 'bf16', 'fp16')
 DYNAMIC = 'dynamic'
 FP16_HOOK = 'Fp16OptimizerHook'
 # mmcv's own: a number is a scale that stays.
@@ -52,7 +53,8 @@ def choose_precision(config: Config, amp: str | None) -> Precision:
         InputError: If a setting is wrong, or this machine can't do what ``amp`` says.
     """
     settings = fp16_settings(config)
-    _check_amp(amp)
+    if amp is not None:
+        _require_half(amp, '--amp', AMP, torch.cuda.is_available())
     if settings is None:
         return Precision(amp)
     scale = settings.get('loss_scale', _LOSS_SCALE)
@@ -88,14 +90,16 @@ def fp16_settings(config: Config) -> dict | None:
     return found
 
 
-def _check_amp(amp: str | None) -> None:
-    if amp not in (None, *AMP):
-        raise InputError(f'--amp is {amp!r}, expected one of {AMP}.')
-    if amp == 'fp16' and not torch.cuda.is_available():
-        raise InputError('--amp fp16 needs a GPU: use --amp bf16 on the CPU.')
-    if amp == 'bf16' and torch.cuda.is_available() and not torch.cuda.is_bf16_supported():
-        raise InputError(f'--amp bf16: {torch.cuda.get_device_name()} has no bfloat16, use '
-                         '--amp fp16.')
+def _require_half(value: str, name: str, known: Sequence[str], on_gpu: bool) -> None:
+    """Refuse a precision that is none, or that the device lacks."""
+    if value not in known:
+        raise InputError(f'{name} is {value!r}, expected one of {tuple(known)}.')
+    # A CPU takes several times as long as in single precision, where torch can do it at all.
+    if value == 'fp16' and not on_gpu:
+        raise InputError(f'{name} fp16 needs a GPU: use {name} bf16 on the CPU.')
+    if value == 'bf16' and on_gpu and not torch.cuda.is_bf16_supported():
+        raise InputError(f'{name} bf16: {torch.cuda.get_device_name()} has no bfloat16, use '
+                         f'{name} fp16.')
 
 
 def _check_scale(scale: Any) -> None:
@@ -145,19 +149,57 @@ def fixed_scale(loss_scale: float | str | Mapping) -> float | None:
     return None if isinstance(loss_scale, (str, Mapping)) else float(loss_scale)
 
 
-def inference_precision(config: Config, device: torch.device) -> ContextManager:
-    """What a config with fp16 settings is tested under, as in mmseg: fp16 on a GPU.
+def require_precision(precision: str, device: torch.device, name: str = '--precision') -> str:
+    """A precision of a forward pass, checked.
 
     Args:
-        config: Any config.
+        precision: One of :data:`PRECISIONS`.
         device: Of the model.
+        name: What a user knows it by.
 
     Raises:
-        InputError: If the settings are wrong.
+        InputError: If it is none, or the device can't do it.
     """
-    if fp16_settings(config) is None:
-        return contextlib.nullcontext()
+    _require_half(precision, name, PRECISIONS, device.type == 'cuda')
+    return precision
+
+
+def inference_precision(config: Config, device: torch.device,
+                        precision: str | None = None) -> str:
+    """The precision a model is tested in.
+
+    Args:
+        config: Any config. With fp16 settings it is tested as in mmseg: in fp16 on a GPU.
+        device: Of the model.
+        precision: What is asked for, which goes before the config.
+
+    Returns:
+        One of :data:`PRECISIONS`.
+
+    Raises:
+        InputError: If the settings are wrong, or the device can't do what is asked for.
+    """
+    settings = fp16_settings(config)
+    if precision is not None:
+        return require_precision(precision, device)
+    if settings is None:
+        return 'fp32'
     if device.type != 'cuda':
         print_log('The config asks for fp16, which needs a GPU: this run tests in fp32.', 'mmseg')
+        return 'fp32'
+    return 'fp16'
+
+
+def running_in(precision: str, device: torch.device) -> ContextManager:
+    """A context in which models compute in a precision.
+
+    Matrix products and convolutions do; what decides between classes stays in single
+    precision, see ``ops.precision``.
+
+    Args:
+        precision: One of :data:`PRECISIONS`.
+        device: Of the model.
+    """
+    if precision == 'fp32':
         return contextlib.nullcontext()
-    return torch.autocast(device.type, torch.float16)
+    return torch.autocast(device.type, {'bf16': torch.bfloat16, 'fp16': torch.float16}[precision])

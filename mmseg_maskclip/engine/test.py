@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 
 import numpy as np
 import torch
@@ -27,9 +27,10 @@ from mmseg_maskclip.engine.distributed import (
     merge_dicts,
     sum_over_processes,
 )
-from mmseg_maskclip.engine.inference import label_sample, samples_of_process
-from mmseg_maskclip.engine.precision import inference_precision
+from mmseg_maskclip.engine.inference import grouped, label_samples, samples_of_process
+from mmseg_maskclip.engine.precision import inference_precision, running_in
 from mmseg_maskclip.engine.record import timestamp, unused_name, versions, write_json
+from mmseg_maskclip.engine.results.options import TestOptions
 from mmseg_maskclip.engine.results.outputs import Outputs
 from mmseg_maskclip.engine.samples import NamedFailures
 from mmseg_maskclip.engine.unread import warn_of_unread
@@ -39,48 +40,12 @@ from mmseg_maskclip.models.weights.files import locate_weights
 from mmseg_maskclip.models.weights.load import load_weights
 from mmseg_maskclip.utils import (
     InputError,
+    in_background,
     progress_bar,
     require_number,
     sha256_of,
     writable_dir,
 )
-
-
-@dataclass
-class TestOptions:
-    """What a test run does with its label maps.
-
-    Attributes:
-        metrics: Metrics to evaluate, empty for none.
-        eval_options: Keyword arguments for the dataset's ``evaluate``, or what
-            :class:`LabelFiles` takes; ``confusion`` names the files of a
-            confusion matrix, see :class:`ConfusionFiles`, ``seen_offsets`` the
-            offsets of a calibration curve, see :class:`SeenOffsets`.
-        out: Pickle file for all label maps.
-        show_dir: Folder for pictures.
-        show_queries: Folder for heat maps of the queries of a model that has some.
-        opacity: Of the labels drawn over the pictures.
-        format_only: Write the label maps as files, see :class:`LabelFiles`.
-        work_dir: Folder of the record of the metrics.
-        gpu_collect: Merge label maps through the process group.
-        tmpdir: Folder through which label maps are merged otherwise; None is
-            the work dir.
-        extra: Further entries of the record (corruption, scale, command line).
-    """
-
-    __test__ = False
-
-    metrics: list[str] = field(default_factory=list)
-    eval_options: dict = field(default_factory=dict)
-    out: str | None = None
-    show_dir: str | None = None
-    show_queries: str | None = None
-    opacity: float = 0.5
-    format_only: bool = False
-    work_dir: str = 'work_dirs'
-    gpu_collect: bool = False
-    tmpdir: str | None = None
-    extra: dict = field(default_factory=dict)
 
 
 class _Totals:
@@ -116,13 +81,14 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
     warn_of_unread(config)
     checkpoint = str(locate_weights(checkpoint))
     _prepare(options)
+    device = device_of_process()
+    precision = inference_precision(config, device, options.precision)
     dataset = build_test_dataset(config, skip_unreadable=True)
     _check_options(dataset, options)
     outputs = Outputs(dataset, options)
     model = build_model(config)
     check_classes(model, dataset)
     outputs.watch(model)
-    device = device_of_process()
     with main_process_first(), from_config('the model', 'cannot be given its weights'):
         meta = load_weights(model, checkpoint, str(device))
     # Other classes than it was trained for may well be as many.
@@ -131,8 +97,7 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
     warn_of_split(model, meta, dataset)
     model.CLASSES, model.PALETTE = dataset.CLASSES, dataset.PALETTE
     started = time.time()
-    with inference_precision(config, device):
-        totals = _run(model.to(device).eval(), dataset, config, options, outputs)
+    totals = _run(model.to(device).eval(), dataset, config, options, outputs, precision)
     outputs.finish()
     if not options.metrics:
         return None
@@ -145,6 +110,7 @@ def test_model(config: Config, checkpoint: str, options: TestOptions) -> dict | 
                                **outputs.eval_options)
     _warn_of_labels(areas[AREAS.index('label')], images, pixels, dataset)
     extra = {'fidelity': getattr(getattr(model, 'backbone', None), 'fidelity', None),
+             'precision': precision, 'batch': options.batch,
              'seconds': round(time.time() - started, 2), **outputs.record(), **options.extra}
     outputs.write_beside(_write_record(metrics, config, checkpoint, totals, extra, options))
     return metrics
@@ -159,6 +125,7 @@ def _prepare(options: TestOptions) -> None:
     if options.out and not options.out.endswith(('.pkl', '.pickle')):
         raise InputError(f'--out is {options.out}, expected a name ending in .pkl.')
     require_number(options.opacity, '--opacity', above=0, maximum=1)
+    require_number(options.batch, '--batch', minimum=1, whole=True)
     if options.out and Path(options.out).is_dir():
         raise InputError(f'--out {options.out} is a folder, expected a file.')
     writable_dir(options.work_dir, 'work dir')
@@ -179,29 +146,43 @@ def _check_options(dataset: Any, options: TestOptions) -> None:
 
 
 def _run(model: nn.Module, dataset: Any, config: Config, options: TestOptions,
-         outputs: Outputs) -> _Totals:
+         outputs: Outputs, precision: str) -> _Totals:
     device = next(model.parameters()).device
     totals = _Totals()
-    named = NamedFailures(dataset, 'data.test')
     world = get_dist_info()[1]
+    use = partial(_use, totals=totals, dataset=NamedFailures(dataset, 'data.test'),
+                  options=options, outputs=outputs)
+    samples = samples_of_process(dataset, config, pin=device.type == 'cuda')
     labelled = False
-    with progress_bar(len(dataset), 'test', 'image', shown=is_main()) as bar:
-        for index, sample in samples_of_process(dataset, config):
-            if isinstance(sample, UnreadableSample):
-                totals.unreadable[sample.filename] = sample.reason
-            else:
+    # Metrics and files are a thread's work: the model goes on, and a GPU does not wait.
+    with progress_bar(len(dataset), 'test', 'image', shown=is_main()) as bar, \
+            in_background() as hand_over:
+        for group in grouped(samples, options.batch, model):
+            found = [pair for pair in group if not isinstance(pair[1], UnreadableSample)]
+            for _, sample in group:
+                if isinstance(sample, UnreadableSample):
+                    totals.unreadable[sample.filename] = sample.reason
+            if found:
                 # On the first image settings show their faults that no check knows.
-                with nullcontext() if labelled else from_config('testing', 'fails on an image'):
-                    labels = label_sample(model, sample, device)
+                with running_in(precision, device), \
+                        nullcontext() if labelled else from_config('testing', 'fails on an image'):
+                    maps = label_samples(model, [sample for _, sample in found], device)
                 labelled = True
-                if options.metrics:
-                    totals.add(named.pre_eval([labels], [index]))
-                    totals.seen += torch.tensor([1, labels.size])
-                outputs.add(labels, index, sample)
+                hand_over(use, maps, found)
             # The bar counts all processes, of which the others are about as far.
-            bar.update(min(world, len(dataset) - bar.n))
+            bar.update(min(world * len(group), len(dataset) - bar.n))
     _report_unreadable(totals, dataset, Path(options.work_dir))
     return totals
+
+
+def _use(maps: Sequence[np.ndarray], samples: Sequence[tuple[int, dict]], totals: _Totals,
+         dataset: NamedFailures, options: TestOptions, outputs: Outputs) -> None:
+    """Compare some label maps with the truth, and write what is made of each."""
+    for labels, (index, sample) in zip(maps, samples):
+        if options.metrics:
+            totals.add(dataset.pre_eval([labels], [index]))
+            totals.seen += torch.tensor([1, labels.size])
+        outputs.add(labels, index, sample)
 
 
 def _report_unreadable(totals: _Totals, dataset: Any, folder: Path) -> None:

@@ -1,5 +1,7 @@
-"""What every layer may use: the error for wrong input, checks, files, plain values, progress."""
+"""What every layer may use: the error for wrong input, checks, files, plain values, progress,
+work in the background."""
 
+from mmseg_maskclip.utils.background import in_background
 from mmseg_maskclip.utils.checks import is_one_line, require_number
 from mmseg_maskclip.utils.errors import InputError, lacks_memory, sentence_of
 from mmseg_maskclip.utils.files import (
@@ -16,6 +18,7 @@ from mmseg_maskclip.utils.images import write_image
 from mmseg_maskclip.utils.plain import to_plain
 from mmseg_maskclip.utils.progress import progress_bar
 
-__all__ = ['InputError', 'atomic_path', 'cache_dir', 'is_one_line', 'lacks_memory', 'progress_bar',
-           'read_lines', 'remove_file', 'require_dir', 'require_file', 'require_number',
-           'sentence_of', 'sha256_of', 'to_plain', 'writable_dir', 'write_image']
+__all__ = ['InputError', 'atomic_path', 'cache_dir', 'in_background', 'is_one_line',
+           'lacks_memory', 'progress_bar', 'read_lines', 'remove_file', 'require_dir',
+           'require_file', 'require_number', 'sentence_of', 'sha256_of', 'to_plain',
+           'writable_dir', 'write_image']

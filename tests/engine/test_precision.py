@@ -11,6 +11,7 @@ from mmseg_maskclip.engine.precision import (
     choose_precision,
     grad_scaler,
     inference_precision,
+    running_in,
 )
 from mmseg_maskclip.engine.train import train as training
 from mmseg_maskclip.engine.train.checkpoint import read_checkpoint
@@ -130,9 +131,12 @@ def test_log_of_a_run_without_a_gpu_says_what_it_does(tiny_world, tmp_path, monk
 
 @pytest.mark.filterwarnings('ignore:CUDA is not available')
 def test_a_config_with_fp16_is_tested_in_half_precision_on_a_gpu():
-    found = inference_precision(Config(dict(fp16=dict(loss_scale=512.))), torch.device('cuda'))
+    gpu, config = torch.device('cuda'), Config(dict(fp16=dict(loss_scale=512.)))
+    assert inference_precision(config, gpu) == 'fp16'
+    assert inference_precision(config, gpu, 'fp32') == inference_precision(Config(), gpu) == 'fp32'
+    found = running_in('fp16', gpu)
     assert (found.device, found.fast_dtype) == ('cuda', torch.float16)
-    assert not hasattr(inference_precision(Config(), torch.device('cuda')), 'device')
+    assert not hasattr(running_in('fp32', gpu), 'device')
 
 
 def test_a_test_without_a_gpu_says_what_it_does(tiny_world, tiny_rn, tmp_path, call_tool,

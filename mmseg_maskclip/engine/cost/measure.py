@@ -16,7 +16,7 @@ from mmseg_maskclip.engine.cost.operations import count_flops
 from mmseg_maskclip.engine.cost.parameters import parameters_by_part
 from mmseg_maskclip.engine.cost.speed import timed_turns
 from mmseg_maskclip.engine.cost.text import set_random_text
-from mmseg_maskclip.engine.precision import inference_precision
+from mmseg_maskclip.engine.precision import inference_precision, running_in
 from mmseg_maskclip.models.backbones.base import IMAGENET_MEAN, IMAGENET_STD
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
 from mmseg_maskclip.utils import InputError, require_number
@@ -107,7 +107,7 @@ def measure_cost(config: Config, shape: tuple[int, int], device: torch.device,
         macs = _macs_by_part(model, image, metas)
         seconds: list[float] = []
         if repeats:
-            with inference_precision(config, device):
+            with running_in(inference_precision(config, device), device):
                 seconds = timed_turns({'': lambda: model.simple_test(image, metas)}, repeats,
                                       device)['']
     counted = parameters_by_part(model)

@@ -6,11 +6,8 @@ import hashlib
 import json
 import os
 import os.path as osp
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, NamedTuple, Sequence
 
 from mmseg_maskclip.engine.predict.listing import PictureFile
 from mmseg_maskclip.engine.record import write_json
@@ -34,7 +31,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SUMMARY = 'predict.json'
-_WAITING = 2
 # The longest one of results, and bytes of a file name on most systems.
 _SUFFIX, _LONGEST = '.json', 255
 
@@ -235,28 +231,3 @@ def _read_json(path: Path) -> dict:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-@contextmanager
-def in_background() -> Iterator[Callable[..., None]]:
-    """A thread that does what is handed to it, in order.
-
-    The body gets a function that takes a callable and its arguments, and waits where two calls
-    are not done yet. What they raise is raised there, or at the end. If the body fails, nothing
-    more is begun.
-    """
-    begun: deque[Future] = deque()
-    pool = ThreadPoolExecutor(max_workers=1)
-
-    def hand_over(work: Callable, *arguments: Any) -> None:
-        """Begin work once fewer than two wait."""
-        begun.append(pool.submit(work, *arguments))
-        while len(begun) > _WAITING:
-            begun.popleft().result()
-
-    try:
-        yield hand_over
-        while begun:
-            begun.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)

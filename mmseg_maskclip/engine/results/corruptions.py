@@ -15,7 +15,8 @@ from prettytable import PrettyTable
 from mmseg_maskclip.datasets.pipelines import BENCHMARK
 from mmseg_maskclip.engine.overrides.pipelines import set_corruption
 from mmseg_maskclip.engine.record import timestamp, unused_name, versions, write_json
-from mmseg_maskclip.engine.test import TestOptions, test_model
+from mmseg_maskclip.engine.results.options import TestOptions
+from mmseg_maskclip.engine.test import test_model
 from mmseg_maskclip.evaluation import METRICS, percent
 from mmseg_maskclip.utils import InputError
 

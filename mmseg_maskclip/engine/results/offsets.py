@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 from typing import Any, Sequence
 
@@ -60,7 +61,8 @@ class SeenOffsets:
         self._counts = OffsetCounts(count, len(self._offsets))
         self._own = 0.0
         self._probabilities: Any = None
-        self._last: tuple[Tensor, Tensor, Tensor] | None = None
+        # Labelled, and not counted yet: several where images go through the model together.
+        self._waiting: deque[tuple[Tensor, Tensor, Tensor]] = deque()
         self._curve: CalibrationCurve | None = None
 
     def watch(self, model: nn.Module) -> None:
@@ -95,10 +97,10 @@ class SeenOffsets:
                                       (self._seen, self._unseen), self._probabilities)
         # The model's own offset is in its scores already; at it nothing is rounded twice.
         wins = count_seen_wins(seen, unseen, [offset - self._own for offset in self._offsets])
-        self._last = seen[0], unseen[0], wins
+        self._waiting.append((seen[0], unseen[0], wins))
 
     def add(self, index: int) -> None:
-        """Count the image that was labelled last.
+        """Count the first image that was labelled and is not counted.
 
         Args:
             index: Of the image in the test set.
@@ -106,10 +108,8 @@ class SeenOffsets:
         Raises:
             InputError: If its label can't be read or doesn't fit.
         """
-        if self._last is not None:
-            seen, unseen, wins = self._last
-            self._counts.add(seen, unseen, wins, *truth_of(self._dataset, index))
-            self._last = None
+        if self._waiting:
+            self._counts.add(*self._waiting.popleft(), *truth_of(self._dataset, index))
 
     def finish(self) -> None:
         """Sum over all processes."""

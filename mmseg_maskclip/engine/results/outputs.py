@@ -26,7 +26,7 @@ from mmseg_maskclip.utils import InputError, atomic_path, writable_dir, write_im
 from mmseg_maskclip.visualization.overlay import add_legend, classes_present, overlay
 
 if TYPE_CHECKING:
-    from mmseg_maskclip.engine.test import TestOptions
+    from mmseg_maskclip.engine.results.options import TestOptions
 
 _CONFUSION = 'confusion'
 _OFFSETS = 'seen_offsets'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any, Sequence
 
 import torch
@@ -40,7 +41,8 @@ class QueryMaps:
         self._parts = list(parts_of(dataset))
         self._names = [png_names(part) for part in self._parts]
         self._offsets = torch.zeros(len(dataset.CLASSES))
-        self._last: tuple[Tensor, Tensor] | None = None
+        # Labelled, and not drawn yet: several where images go through the model together.
+        self._waiting: deque[tuple[Tensor, Tensor]] = deque()
 
     def watch(self, model: nn.Module) -> None:
         """See the scores of the images that a model labels.
@@ -63,10 +65,11 @@ class QueryMaps:
         small, highest = shrink(maps, panel_size(maps[0].size))
         # What was subtracted from seen classes can be added back after a resize, whose weights
         # have the sum 1.
-        self._last = (small.cpu() + self._offsets[:, None, None], highest.cpu() + self._offsets)
+        self._waiting.append((small.cpu() + self._offsets[:, None, None],
+                              highest.cpu() + self._offsets))
 
     def draw(self, index: int, sample: dict) -> None:
-        """Draw the image that was labelled last.
+        """Draw the first image that was labelled and is not drawn.
 
         Args:
             index: Of the image in the test set.
@@ -75,10 +78,9 @@ class QueryMaps:
         Raises:
             InputError: If the sheet can't be written.
         """
-        if self._last is None:
+        if not self._waiting:
             return
-        maps, highest = (values.numpy() for values in self._last)
-        self._last = None
+        maps, highest = (values.numpy() for values in self._waiting.popleft())
         sheet = draw_queries(picture_of(sample, maps.shape[1:]), maps, highest,
                              self._dataset.CLASSES)
         part, place = located(self._dataset, index)

@@ -227,6 +227,13 @@ class TiledInference:
         pixels = whole_maps(torch.stack(grids), size, (padding[0], padding[1]), self.align_corners)
         return ActivatedScores(pixels, rows, columns, self.activation)
 
+    def forward_test(self, imgs: list[Tensor], img_metas: list[list[dict]],
+                     **kwargs: Any) -> list:
+        """See :meth:`aug_test`; unlike in mmseg's, original sizes may differ in a batch."""
+        if len(imgs) == 1:
+            return self.simple_test(imgs[0], img_metas[0], **kwargs)
+        return self.aug_test(imgs, img_metas, **kwargs)
+
     def simple_test(self, img: Tensor, img_meta: list[dict], rescale: bool = True) -> list:
         """Label maps of a batch.
 
