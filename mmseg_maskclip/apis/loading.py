@@ -22,7 +22,7 @@ def load(model: str | Path | Config = 'ViT-B/16', weights: str | Path | None = N
          ks_thresh: float = 0.0, pd_thresh: float = 0.0, contrast: Contrast = DEFAULT,
          contrast_limit: float = NEAR, fidelity: str = 'clip',
          clip_weights: str | Path | None = None, options: Mapping[str, Any] | None = None,
-         max_pixels: int = MAX_PIXELS) -> Predictor:
+         max_pixels: int = MAX_PIXELS, precision: str = 'fp32') -> Predictor:
     """A model that segments any picture into any words. Nothing is downloaded.
 
     Args:
@@ -47,6 +47,8 @@ def load(model: str | Path | Config = 'ViT-B/16', weights: str | Path | None = N
         clip_weights: The CLIP file that encodes words for a trained model.
         options: Changes to the config, ``{'model.test_cfg.mode': 'slide', ...}``.
         max_pixels: The most pixels a picture may have.
+        precision: That of the forward pass, ``'fp32'``, ``'bf16'`` or, on a GPU,
+            ``'fp16'``; words are embedded and labels chosen in fp32.
 
     Returns:
         The model, in evaluation mode.
@@ -62,7 +64,7 @@ def load(model: str | Path | Config = 'ViT-B/16', weights: str | Path | None = N
         ('grass', 'sky', 'sand')
     """
     settings = Settings(weights, method, size, templates, ks_thresh, pd_thresh, fidelity,
-                        clip_weights, options)
+                        clip_weights, options, precision)
     where = pick_device(None if device is None else str(device))
     return Predictor(model, settings, where, contrast, contrast_limit, max_pixels)
 

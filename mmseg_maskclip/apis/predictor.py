@@ -12,6 +12,7 @@ from mmcv import Config
 
 from mmseg_maskclip.apis.segmentation import Segmentation
 from mmseg_maskclip.clip import ClipSpec
+from mmseg_maskclip.engine.precision import require_precision, running_in
 from mmseg_maskclip.engine.predict.ahead import Groups, Prepared, prepared_ahead
 from mmseg_maskclip.engine.predict.build import build, record_of
 from mmseg_maskclip.engine.predict.calibrate import fit_on_pictures
@@ -43,6 +44,7 @@ class Predictor:
     def __init__(self, model: str | Path | Config, settings: Settings, device: torch.device,
                  contrast: Contrast = DEFAULT, contrast_limit: float = NEAR,
                  max_pixels: int = MAX_PIXELS) -> None:
+        self._precision = require_precision(settings.precision, device, 'precision')
         built = build(model, settings, device)
         self.spec: ClipSpec = built.spec
         self.device = device
@@ -52,7 +54,7 @@ class Predictor:
         self._max_pixels = max_pixels
         self._built = built
         self._vocabularies = Vocabularies(built, contrast_limit)
-        self._options = {'contrast_limit': contrast_limit,
+        self._options = {'precision': self._precision, 'contrast_limit': contrast_limit,
                          'options': dict(settings.options or {}),
                          'clip_weights': settings.clip_weights and str(settings.clip_weights)}
 
@@ -122,7 +124,8 @@ class Predictor:
         """
         require_number(batch_size, 'batch_size', minimum=1, whole=True)
         classes = self._classes(words, contrast, threshold)
-        groups = prepared_ahead(pictures, self._built.pipeline, self._max_pixels, batch_size)
+        groups = prepared_ahead(pictures, self._built.pipeline, self._max_pixels, batch_size,
+                                self.device)
         return self._predict_many(groups, classes, threshold, progress,
                                   [] if skipped is None else skipped)
 
@@ -170,7 +173,8 @@ class Predictor:
     def _encoded(self, pictures: Sequence[Prepared]) -> list[EncodedPicture]:
         if not pictures:
             return []
-        views = encode(self._built.model, [one.sample for one in pictures], self.device)
+        with running_in(self._precision, self.device):
+            views = encode(self._built.model, [one.sample for one in pictures], self.device)
         return [EncodedPicture(self, one.picture, found)
                 for one, found in zip(pictures, views)]
 
@@ -178,8 +182,9 @@ class Predictor:
                  places: Optional[Places] = None) -> Reading:
         with self._vocabularies.lock:
             self._vocabularies.set(classes)
-            return Reading(self._built.model, encoded.views, len(classes.names), temperature,
-                           places)
+            with running_in(self._precision, self.device):
+                return Reading(self._built.model, encoded.views, len(classes.names), temperature,
+                               places)
 
     def _classify(self, encoded: EncodedPicture, classes: Classes,
                   threshold: float, places: Optional[Places] = None) -> Segmentation:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Mapping
 
 from mmseg_maskclip.cli.options import (
     add_cfg_options,
+    add_precision,
     add_process_flags,
     choose_gpu,
     parse_options,
@@ -93,6 +94,7 @@ def _add_model_flags(parser: argparse.ArgumentParser) -> None:
                        help='of prompt denoising (the paper: 0.5; default: 0, off)')
     model.add_argument('--batch-size', type=int, default=1, metavar='N',
                        help='pictures of one size in a row that go through the model together')
+    add_precision(model, 'fp32', 'fp32')
     model.add_argument('--max-pixels', type=int, default=100_000_000, metavar='N',
                        help='larger pictures are left out (default: %(default)s)')
 
@@ -120,7 +122,8 @@ def run(args: argparse.Namespace) -> None:
             args.model, args.weights, method=args.method, device=device_of_process(),
             size=args.size, templates=_templates(args), ks_thresh=args.ks_thresh,
             pd_thresh=args.pd_thresh, clip_weights=args.clip_weights,
-            options=parse_options(args.cfg_options), max_pixels=args.max_pixels)
+            options=parse_options(args.cfg_options), max_pixels=args.max_pixels,
+            precision=args.precision)
         if words is None and predictor.names is None:
             raise InputError(f'{args.model} has no classes of its own: give --classes, such as '
                              "--classes cat 'grass; lawn'")

@@ -148,6 +148,18 @@ def test_a_method_brings_no_words_of_its_protocol(picture):
     assert (found.labels == scene(0, 0).mask).mean() > 0.85
 
 
+def test_half_precision_keeps_most_labels_and_all_words(model, picture):
+    half = load('TinyRN', device='cpu', precision='bf16')
+    read = half.encode(picture)
+    assert read.views[0].encoded.windows[0].features.dtype == torch.bfloat16
+    found, expected = read.classify(WORDS), model.predict(picture, WORDS)
+    assert 0.97 < (found.labels == expected.labels).mean() < 1
+    assert (found.settings['precision'], expected.settings['precision']) == ('bf16', 'fp32')
+    # Words are embedded in fp32 all the same, which is what is kept of them.
+    theirs, ours = (one._classes(WORDS, None, 0.0).embeddings for one in (half, model))
+    torch.testing.assert_close(theirs, ours)
+
+
 @pytest.mark.parametrize('settings, said', [
     (dict(model='TinyRNN'), 'unknown CLIP model'),
     (dict(model='TinyRN', method='naclip'), 'is a ResNet'),
@@ -156,6 +168,8 @@ def test_a_method_brings_no_words_of_its_protocol(picture):
     (dict(model='none.pth'), 'does not exist'),
     (dict(model=STUDENT), 'give its checkpoint'),
     (dict(model='TinyRN', size=0), 'size is 0'),
+    (dict(model='TinyRN', device='cpu', precision='fp16'), 'precision fp16 needs a GPU'),
+    (dict(model='TinyRN', precision='half'), "precision is 'half'"),
     (dict(model=STUDENT, weights='x.pth', method='gem'), 'leave it out'),
     (dict(model='TinyViT8', method='gem', fidelity='paper'), "method 'gem' has its own"),
     (dict(model='tiny/maskclip_tinyrn_256x256_tinyworld.py', fidelity='paper'), 'has its own'),

@@ -84,6 +84,8 @@ def test_files_of_a_folder(whole, pictures):
         9, 8, ['b/text'])
     assert summary['settings']['words'] == [['zebra'], ['sky', 'water'], ['grass']]
     assert 'torch' in summary['versions']
+    # What was labelled before there was a choice is done.
+    assert 'precision' not in summary['settings']['model']
 
 
 def test_labels_are_those_of_the_python_functions(whole, pictures):
@@ -152,7 +154,7 @@ def test_what_is_done_is_skipped(call_tool, pictures, tmp_path):
 @cases('flags', [
     ['--threshold', '0.9'], ['--contrast', 'none'], ['--contrast', 'tiger', 'cookie'],
     ['--background', 'forest; bricks'], ['--size', '96'], ['--ks-thresh', '1.0'],
-    ['--templates', 'single'], ['--overlay'], ['--formats', 'png', 'cvat'],
+    ['--templates', 'single'], ['--precision', 'bf16'], ['--overlay'], ['--formats', 'png', 'cvat'],
     ['--cfg-options', 'model.backbone.fidelity=paper']])
 def test_other_settings_are_done_again(flags, call_tool, whole, tmp_path):
     out, _ = whole

@@ -1,4 +1,4 @@
-"""Pictures read and resized by a thread while the model is busy with the ones before."""
+"""Pictures read and resized by threads while the model is busy with the ones before."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Optional, Union
 
+import torch
 from mmseg.datasets.pipelines import Compose
 from PIL import Image
 
@@ -19,6 +20,8 @@ from mmseg_maskclip.utils import InputError
 
 _AHEAD = 2
 _Named = tuple[Source, str]
+# One reads faster than a CPU labels; a GPU would wait for it.
+_GPU_READERS = 4
 
 
 class Prepared(NamedTuple):
@@ -55,15 +58,17 @@ class Groups:
         pipeline: As for :func:`prepare`.
         max_pixels: As for :func:`read_picture`.
         size: The most pictures of a group.
+        readers: How many threads read.
     """
 
     def __init__(self, sources: Iterable[_Named], total: Optional[int], pipeline: Compose,
-                 max_pixels: int, size: int) -> None:
+                 max_pixels: int, size: int, readers: int = 1) -> None:
         self.total = total
         self._sources = sources
         self._pipeline = pipeline
         self._max_pixels = max_pixels
         self._size = size
+        self._readers = readers
 
     def __iter__(self) -> Iterator[Group]:
         group = Group()
@@ -84,11 +89,11 @@ class Groups:
 
     def _read_ahead(self) -> Iterator[Union[Prepared, tuple[str, str]]]:
         waiting: deque[Future] = deque()
-        with ThreadPoolExecutor(max_workers=1) as pool:
+        with ThreadPoolExecutor(max_workers=self._readers) as pool:
             for source, name in self._sources:
                 waiting.append(pool.submit(self._prepare, source, name))
                 # Few at a time: what is read ahead is held in memory.
-                if len(waiting) > max(self._size, _AHEAD):
+                if len(waiting) > max(self._size, self._readers, _AHEAD):
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
@@ -101,7 +106,8 @@ class Groups:
             return os.fspath(source) if _is_path(source) else 'a picture', str(error)
 
 
-def prepared_ahead(pictures: Any, pipeline: Compose, max_pixels: int, size: int) -> Groups:
+def prepared_ahead(pictures: Any, pipeline: Compose, max_pixels: int, size: int,
+                   device: torch.device) -> Groups:
     """Read pictures while others are being labelled.
 
     Args:
@@ -110,12 +116,14 @@ def prepared_ahead(pictures: Any, pipeline: Compose, max_pixels: int, size: int)
         pipeline: As for :func:`prepare`.
         max_pixels: As for :func:`read_picture`.
         size: The most pictures of a group.
+        device: Where they are labelled.
 
     Raises:
         InputError: If there are none.
     """
     sources, total = _sources(pictures)
-    return Groups(sources, total, pipeline, max_pixels, size)
+    readers = 1 if device.type == 'cpu' else min(_GPU_READERS, os.cpu_count() or 1)
+    return Groups(sources, total, pipeline, max_pixels, size, readers)
 
 
 def _sources(pictures: Any) -> tuple[Iterable[_Named], Optional[int]]:

@@ -42,6 +42,7 @@ class Settings:
         fidelity: Of a CLIP model that is given by its name.
         clip_weights: The CLIP file that encodes words for a trained model.
         options: What ``--cfg-options`` would change in the config.
+        precision: That of the forward pass, one of ``engine.precision.PRECISIONS``.
     """
 
     weights: Union[str, Path, None] = None
@@ -53,6 +54,7 @@ class Settings:
     fidelity: str = 'clip'
     clip_weights: Union[str, Path, None] = None
     options: Optional[Mapping[str, Any]] = None
+    precision: str = 'fp32'
 
     def replace(self, **changes: Any) -> Settings:
         """A copy with other values."""
