@@ -20,7 +20,8 @@ def test_several_readers_keep_the_order():
         return {'img': [sample['img']]}
 
     pictures = [np.full((4, 5, 3), number, np.uint8) for number in range(6)]
-    groups = list(Groups(pictures, pipeline, 100, 2, readers=3))
+    named = [(picture, str(number)) for number, picture in enumerate(pictures)]
+    groups = list(Groups(named, 6, pipeline, 100, 2, readers=3))
     assert [[int(one.picture.rgb[0, 0, 0]) for one in group.pictures] for group in groups] == [
         [0, 1], [2, 3], [4, 5]]
     assert read.index(2) < read.index(0)
