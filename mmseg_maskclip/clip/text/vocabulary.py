@@ -198,4 +198,7 @@ def _entry(item: str | Sequence[str], where: str) -> tuple[str, ...]:
                          'characters.')
     if not all(names):
         raise InputError(f"{where} is '{item}': there is no name between two '{_SEPARATOR}'.")
+    if any(len(name.splitlines()) > 1 for name in names):
+        raise InputError(f'{where} is {item!r}, which has several lines, expected one name: give '
+                         'each line as an item, or the file.')
     return tuple(dict.fromkeys(names))
