@@ -7,6 +7,8 @@ import io
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Union
 
@@ -78,7 +80,9 @@ def read_picture(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
     if isinstance(source, Image.Image):
         path = getattr(source, 'filename', None)
         name = f'picture {path}' if path else 'the picture'
-        return Picture(_from_image(source, name, max_pixels), os.fspath(path) if path else None)
+        with _named(name):
+            rgb = _from_image(source, name, max_pixels)
+        return Picture(rgb, os.fspath(path) if path else None)
     array = _from_tensor(source)
     if not isinstance(array, np.ndarray):
         raise InputError(f'a picture is a {type(source).__name__}, expected a path, a PIL image, '
@@ -100,9 +104,15 @@ def _decode(file: Any, name: str, size: int, max_pixels: int) -> np.ndarray:
     """The pixels of an open file."""
     if not size:
         raise InputError(f'{name} is empty, it has 0 bytes.')
+    with _named(name), _open(file) as image:
+        return _from_image(image, name, max_pixels)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Turn what decoders raise into one sentence."""
     try:
-        with _open(file) as image:
-            return _from_image(image, name, max_pixels)
+        yield
     except InputError:
         raise
     except UnidentifiedImageError as error:

@@ -171,6 +171,8 @@ def test_a_file_that_cannot_be_read_is_named_in_one_sentence(content, words, tmp
     (lambda folder: folder, 'is a folder'),
     (lambda folder: np.zeros((0, 5, 3), np.uint8), '5 x 0 pixels'),
     (lambda folder: Image.new('RGB', (0, 3)), '0 x 3 pixels'),
+    # Pillow decodes when it is asked for pixels.
+    (lambda folder: Image.open(io.BytesIO(WHOLE[:len(WHOLE) // 2])), 'the picture is damaged'),
     (lambda folder: np.zeros((3, 40, 50), np.uint8), r'\(3, 40, 50\), expected \(H, W, 3\)'),
     (lambda folder: torch.zeros(1, 3, 4, 5), r'\(1, 3, 4, 5\), expected \(3, H, W\)'),
     (lambda folder: COLOURS.astype(float), 'from 0 to 255, expected 0 to 1'),
