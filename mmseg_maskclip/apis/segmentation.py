@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, Sequence
 
 import numpy as np
 
-from mmseg_maskclip.engine.predict.classify import Labelled, Reading
+from mmseg_maskclip.engine.predict.classify import Again, Labelled, Reading
 from mmseg_maskclip.engine.predict.configs import require_threshold
 from mmseg_maskclip.formats import (
     LabelledPicture,
@@ -61,7 +61,7 @@ class Segmentation:
         self.threshold = threshold
         self.settings = {**settings, 'threshold': threshold}
         self.presence = None if presence is None else dict(presence)
-        self._read = read
+        self._read = Again(read)
 
     def __repr__(self) -> str:
         height, width = self.confidence.shape

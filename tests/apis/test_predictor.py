@@ -1,6 +1,8 @@
 """Any picture, any words, through the public functions."""
 
+import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -80,6 +82,17 @@ def test_a_threshold_takes_pixels_away_and_gives_them_back(model, picture):
     assert free.settings['threshold'] == 0 and sure.settings['threshold'] == 0.9
     with pytest.raises(InputError, match=r'threshold is 2, expected a number from 0 to 1'):
         free.rethreshold(2)
+
+
+def test_a_copy_reads_again_and_a_pickle_has_the_labels(model, picture):
+    found = model.predict(picture[:32, :32], WORDS)
+    copied, loaded = copy.deepcopy(found), pickle.loads(pickle.dumps(found))
+    for other in (copied, loaded):
+        np.testing.assert_array_equal(other.rethreshold(0.5).labels, found.rethreshold(0.5).labels)
+        assert other.settings == found.settings and other.presence == found.presence
+    np.testing.assert_array_equal(copied.scores, found.scores)
+    with pytest.raises(InputError, match='predict again'):
+        loaded.masks()
 
 
 def test_masks_overlap_since_each_word_is_alone_against_the_contrast_set(model, picture):
