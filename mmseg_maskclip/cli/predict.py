@@ -147,9 +147,10 @@ def _check_flags(args: argparse.Namespace) -> None:
 
 def _templates(args: argparse.Namespace) -> Any:
     """The name of a set, or the sentences of a file."""
-    if args.templates is None or not os.path.isfile(args.templates):
-        return args.templates
-    return [line for line in read_lines(args.templates, 'list of templates') if line]
+    named = args.templates
+    if named is None or not (os.path.isfile(named) or named.lower().endswith('.txt')):
+        return named
+    return [line for line in read_lines(named, 'list of templates') if line]
 
 
 def _contrast(args: argparse.Namespace, predictor: Predictor) -> Any:
@@ -157,14 +158,14 @@ def _contrast(args: argparse.Namespace, predictor: Predictor) -> Any:
     from mmseg_maskclip.clip import vocabulary_of_words
     from mmseg_maskclip.engine.predict.contrast import DEFAULT
 
-    if args.contrast is None:
-        found: Any = DEFAULT
-    else:
-        found = None if args.contrast == [_OFF] else vocabulary_of_words(args.contrast)
+    found: Any = DEFAULT
+    if args.contrast is not None:
+        off = args.contrast == [_OFF]
+        found = None if off else vocabulary_of_words(args.contrast, '--contrast')
     if not args.background:
         return found
     known = predictor.contrast if args.contrast is None else getattr(found, 'class_names', ())
-    added = vocabulary_of_words(args.background).class_names
+    added = vocabulary_of_words(args.background, '--background').class_names
     return [*known, *(name for name in added if name not in known)]
 
 

@@ -70,5 +70,6 @@ def _with_memory_check(main: Main, args: argparse.Namespace) -> int | None:
         text = str(error)
         raise InputError(
             f"out of memory ({text.splitlines()[0] if text else 'no message'}): take a "
-            'smaller --img-scale, crop or data.samples_per_gpu, --amp in training, or sliding '
-            'windows in testing (model.test_cfg.mode=slide).') from error
+            'smaller --img-scale (--size, --batch-size in predictions), crop or '
+            'data.samples_per_gpu, --amp in training, or sliding windows in testing '
+            '(model.test_cfg.mode=slide).') from error

@@ -177,6 +177,8 @@ def test_half_precision_keeps_most_labels_and_all_words(model, picture):
     (dict(model='TinyRNN'), 'unknown CLIP model'),
     (dict(model='TinyRN', method='naclip'), 'is a ResNet'),
     (dict(model='TinyViT8', method='nacl'), "unknown method 'nacl', did you mean 'naclip'"),
+    (dict(model='TinyViT8', method='x'), "unknown method 'x', expected one of clearclip"),
+    (dict(model=STUDENT, weights='x.pth', fidelity='paper'), "fidelity is 'paper'"),
     (dict(model='ViT-B/16'), 'does not exist'),
     (dict(model='none.pth'), 'does not exist'),
     (dict(model=STUDENT), 'give its checkpoint'),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Union
 
@@ -45,6 +45,9 @@ def load_templates(source: TemplateSource = 'imagenet85') -> tuple[str, ...]:
         stem = 'imagenet85' if source in _FIRST_OF_85 else source
         lines = (_FOLDER / f'{stem}.txt').read_text(encoding='utf-8').splitlines()
         return tuple(lines[:_OPENAI_COUNT] if source in _FIRST_OF_85 else lines)
+    if not isinstance(source, Iterable):
+        raise InputError(f'templates are {source!r}, expected a template set or a list of '
+                         f"sentences with '{_PLACE}'.")
     templates = tuple(source)
     if not templates:
         raise InputError('the list of templates is empty, expected at least one.')

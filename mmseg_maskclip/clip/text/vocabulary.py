@@ -87,12 +87,13 @@ def load_vocabulary(source: Source, what: str = '') -> Vocabulary:
     return _from_items(source, 'custom', what, 'item')
 
 
-def vocabulary_of_words(words: Sequence[str]) -> Vocabulary:
+def vocabulary_of_words(words: Sequence[str], what: str = '') -> Vocabulary:
     """The classes that the words of a command line name.
 
     Args:
         words: Class names; or one word that is the name of a published set, or
             a file of names.
+        what: What they are for, used in errors.
 
     Raises:
         InputError: As :func:`load_vocabulary`; or if a file stands among names.
@@ -101,10 +102,10 @@ def vocabulary_of_words(words: Sequence[str]) -> Vocabulary:
     files = [word for word in words if os.path.isfile(word)]
     if len(words) == 1 and (files or words[0] in list_vocabularies()
                             or os.sep in words[0] or words[0].lower().endswith('.txt')):
-        return load_vocabulary(words[0])
+        return load_vocabulary(words[0], what)
     if files:
         raise InputError(f'{files[0]} is a file, expected class names, or one file alone.')
-    return load_vocabulary(list(words))
+    return load_vocabulary(list(words), what)
 
 
 def combine_vocabularies(sources: Sequence[Source]) -> Vocabulary:

@@ -45,9 +45,8 @@ def require_part(kind: str, name: str) -> str:
     known = part_names(kind)
     if name not in known:
         near = difflib.get_close_matches(name, known, n=2)
-        hint = f', did you mean {" or ".join(map(repr, near))}?' if near else ':'
-        raise InputError(f'unknown {_WORDS[kind]} {name!r}{hint} Expected one of '
-                         f'{", ".join(known)}.')
+        hint = f'did you mean {" or ".join(map(repr, near))}? Expected' if near else 'expected'
+        raise InputError(f'unknown {_WORDS[kind]} {name!r}, {hint} one of {", ".join(known)}.')
     return name
 
 
