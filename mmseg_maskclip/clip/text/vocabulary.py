@@ -195,11 +195,8 @@ def _entry(item: str | Sequence[str], where: str) -> tuple[str, ...]:
     if not any(names):
         raise InputError(f'{where} is blank, expected a class name.')
     if not all(map(is_one_line, names)):
-        raise InputError(f'{where} is {item!r}: a name is one line of text, without control '
-                         'characters.')
+        raise InputError(f'{where} is {item!r}, expected one line of text without control '
+                         'characters: give each line as an item, or the file.')
     if not all(names):
         raise InputError(f"{where} is '{item}': there is no name between two '{_SEPARATOR}'.")
-    if any(len(name.splitlines()) > 1 for name in names):
-        raise InputError(f'{where} is {item!r}, which has several lines, expected one name: give '
-                         'each line as an item, or the file.')
     return tuple(dict.fromkeys(names))

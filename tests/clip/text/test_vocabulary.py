@@ -155,7 +155,7 @@ def test_errors_say_what_the_classes_are_for(tmp_path):
     for source, message in (
             (['cat', 'cat'], "'cat' stands twice in classes of X, in items 1 and 2"),
             ([], 'classes of X is empty'),
-            (['cat', 'a dog\nsky'], 'item 2 of classes of X is .*a dog.nsky.* several lines'),
+            (['cat', 'a dog\nsky'], 'item 2 of classes of X is .*a dog.nsky.* expected one line'),
             ('vocs', "unknown class set 'vocs' for classes of X"),
             (str(tmp_path / 'none.txt'), 'classes of X .*none.txt does not exist'),
             (tmp_path / 'gaps.txt', 'line 2 of classes of X .*gaps.txt is blank')):
