@@ -1,14 +1,24 @@
 """What needs a CUDA device: left out where there is none."""
 
+import numpy as np
 import pytest
 import torch
 from mmcv import Config
+from PIL import Image
 
 from mmseg_maskclip.engine.build import build_model
 from mmseg_maskclip.models.weights.load import load_weights
 
 pytestmark = pytest.mark.gpu
 META = dict(img_shape=(100, 140, 3), ori_shape=(100, 140, 3), flip=False)
+WORDS = ['sky; clouds', 'ladybird', 'bricks', 'strawberry', 'giraffe']
+OTHERS = ['bricks', 'tiger']
+
+
+@pytest.fixture
+def without_tf32(monkeypatch):
+    """Convolutions in single precision, as on the CPU; cuDNN rounds their inputs by default."""
+    monkeypatch.setattr(torch.backends.cudnn, 'allow_tf32', False)
 
 
 @pytest.fixture(params=['TinyRN', 'TinyViT'])
@@ -98,3 +108,42 @@ def test_fp16_of_a_config_trains_with_its_scale(tiny_world, tmp_path):
     content = torch.load(tmp_path / 'iter_2.pth', weights_only=True)
     assert content['meta']['amp'] == 'fp16'
     assert content['stateful']['scaler']['scale'] == 128.
+
+
+@pytest.mark.parametrize('name', ['TinyRN', 'TinyViT8'])
+def test_predictions_equal_the_cpus(name, without_tf32, tmp_path, monkeypatch):
+    """Also of other words on a picture that was read; words are embedded where the model is."""
+    from mmseg_maskclip import load
+    from mmseg_maskclip.tinyworld.scenes import scene
+    picture, found = scene(0, 0).image, []
+    for device in ('cpu', 'cuda'):
+        # Each embeds its words itself.
+        monkeypatch.setenv('MASKCLIP_CACHE', str(tmp_path / device))
+        model = load(name, device=device)
+        read = model.encode(picture)
+        assert read.views[0].encoded.img.device.type == device
+        segmentations = [model.predict(picture, WORDS), read.classify(OTHERS, threshold=0.5)]
+        found.append([(one, one.scores, one.masks()) for one in segmentations])
+    for (expected, scores, masks), (one, own_scores, own_masks) in zip(*found):
+        assert one.names == expected.names and len(np.unique(expected.labels)) > 1
+        assert (one.labels == expected.labels).mean() > 0.999
+        assert all((own_masks[word] == mask).mean() > 0.999 for word, mask in masks.items())
+        np.testing.assert_allclose(own_scores, scores, rtol=0, atol=5e-3)
+        assert one.presence == pytest.approx(expected.presence, abs=5e-3)
+
+
+def test_files_are_labelled_on_the_gpu(without_tf32, call_tool, tmp_path):
+    from mmseg_maskclip import load
+    from mmseg_maskclip.tinyworld.scenes import scene
+    folder, out = tmp_path / 'pictures', tmp_path / 'out'
+    folder.mkdir()
+    for index in range(3):
+        Image.fromarray(scene(0, index).image).save(folder / f'{index}.png')
+    done = call_tool('tools/predict.py', folder, '--model', 'TinyRN', '--device', 'cuda',
+                     '--batch-size', 2, '--out', out, '--classes', *WORDS)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith('3 pictures: 3 labelled')
+    model = load('TinyRN', device='cpu')
+    for index, expected in enumerate(model.predict_many(folder, WORDS, progress=False)):
+        labels = np.array(Image.open(out / 'annotations' / f'{index}.png'))
+        assert (labels == expected.labels).mean() > 0.999
