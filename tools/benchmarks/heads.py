@@ -137,7 +137,8 @@ def _reading(tower: ClipViT, trace: Trace, method: Method,
 
 
 @torch.no_grad()
-def readout_rows(arch: str, device: torch.device, dtype: str, repeats: int) -> list[dict]:
+def readout_rows(arch: str, device: torch.device, dtype: str, repeats: int,
+                 sizes: Sequence[int] | None = None) -> list[dict]:
     """Operations and time of every read-out as shares of those of a plain pass.
 
     A turn runs the plain pass, the blocks that all methods share, and every
@@ -148,6 +149,7 @@ def readout_rows(arch: str, device: torch.device, dtype: str, repeats: int) -> l
         device: Where it runs.
         dtype: ``'fp32'`` or ``'bf16'``.
         repeats: Timed turns, of which the median ratio counts.
+        sizes: Sides of the images, :data:`SIZES` if left out.
 
     Returns:
         A row for each method and size.
@@ -157,7 +159,7 @@ def readout_rows(arch: str, device: torch.device, dtype: str, repeats: int) -> l
     tower = tower.to(device, _DTYPES[dtype]).eval()
     text = random_bank(QUERIES, tower.spec.embed_dim).embeddings.to(device)
     rows = []
-    for column, size in enumerate(SIZES):
+    for column, size in enumerate(sizes or SIZES):
         flops = readout_flops(arch, size)
         image = torch.randn(1, 3, size, size, device=device)
         trace, feedback = tower.trace(image), _feedback(tower, image, text)
