@@ -139,7 +139,7 @@ def test_unknown_sets_and_missing_files(tmp_path):
         load_vocabulary([])
     for name in ('cat\ndog', 'cat\x07', 'cat\udcff', 'a\u2028cat'):
         # Label files of one name a line, JSON and XML could not hold it.
-        with pytest.raises(InputError, match='item 2 .* a name is one line of text'):
+        with pytest.raises(InputError, match='item 2 .* expected one line of text'):
             load_vocabulary(['dog', name])
     assert load_vocabulary(['ein großer\u00a0Hund', '犬']).class_names[1] == '犬'
     with pytest.raises(InputError, match=r'item 2.*\[3\]'):
