@@ -74,8 +74,7 @@ class Groups:
         group = Group()
         for one in self._read_ahead():
             if isinstance(one, Prepared):
-                if group.pictures and (len(group.pictures) == self._size
-                                       or _shapes(one) != _shapes(group.pictures[0])):
+                if group.pictures and _shapes(one) != _shapes(group.pictures[0]):
                     yield group
                     group = Group()
                 group.pictures.append(one)
