@@ -4,6 +4,7 @@ import os
 import shutil
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -74,4 +75,7 @@ def test_the_file_that_encodes_words_counts_by_its_content(run, tmp_path):
     weights = content.get('state_dict', content)
     weights['text_projection'] = -weights['text_projection']
     torch.save(content, first)
+    # Nor are the embeddings of names taken from the cache of another file.
+    before = np.array(Image.open(tmp_path / 'out/annotations/a.png'))
     assert run(clip_weights=first)
+    assert (np.array(Image.open(tmp_path / 'out/annotations/a.png')) != before).any()

@@ -76,9 +76,10 @@ def test_a_threshold_takes_pixels_away_and_gives_them_back(model, picture):
     sure = model.predict(picture, WORDS, threshold=0.9)
     unsure = (sure.confidence < 0.9) & (sure.rethreshold(0).labels != 255)
     assert unsure.any() and (sure.labels[unsure] == 255).all()
+    some = sum(sure.areas.values())
     free = sure.rethreshold(0)
     assert np.array_equal(free.labels, model.predict(picture, WORDS).labels)
-    assert sum(free.areas.values()) > sum(sure.areas.values())
+    assert sum(free.areas.values()) > some == (sure.labels != 255).sum()
     assert free.settings['threshold'] == 0 and sure.settings['threshold'] == 0.9
     with pytest.raises(InputError, match=r'threshold is 2, expected a number from 0 to 1'):
         free.rethreshold(2)
@@ -93,6 +94,16 @@ def test_a_copy_reads_again_and_a_pickle_has_the_labels(model, picture):
     np.testing.assert_array_equal(copied.scores, found.scores)
     with pytest.raises(InputError, match='predict again'):
         loaded.masks()
+
+
+def test_an_overlay_leaves_what_is_none_of_the_words_as_it_is(model, picture):
+    found = model.predict(picture, ['bricks', 'zebra'])
+    drawn = np.array(found.overlay(opacity=0.25, legend=False)).astype(int)
+    known = found.mask('bricks')
+    assert 0.2 < known.mean() < 0.8 and np.array_equal(drawn[~known], picture[~known])
+    expected = 0.75 * picture[known] + 0.25 * np.array(found.palette[0])
+    np.testing.assert_allclose(drawn[known], expected, atol=1)
+    assert found.overlay().size > (256, 256)
 
 
 def test_masks_overlap_since_each_word_is_alone_against_the_contrast_set(model, picture):
@@ -203,7 +214,8 @@ def test_many_pictures_in_batches_are_each_as_alone(model, tmp_path, picture):
         Image.fromarray(image).save(folder / f'{index}.png')
     (folder / '2b.jpg').write_text('no picture')
     skipped = []
-    found = list(model.predict_many(folder, WORDS, batch_size=3, progress=False, skipped=skipped))
+    # The last one, of another size, would stand in one batch with the others.
+    found = list(model.predict_many(folder, WORDS, batch_size=8, progress=False, skipped=skipped))
     assert [one.path for one in found] == [str(folder / f'{index}.png') for index in range(4)]
     assert [path for path, _ in skipped] == [str(folder / '2b.jpg')]
     assert 'is not a picture' in skipped[0][1]

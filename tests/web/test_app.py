@@ -248,6 +248,8 @@ def files(client, model):
     picture = np.ascontiguousarray(np.tile(scene(3, 3).image, (1, 5, 1)))
     added = _add(client, picture, '/a b/..\\stréet.jpg')
     question = {**QUESTION, 'picture': added, 'threshold': 0.4}
+    # The page shows fewer pixels of it.
+    assert _ask(client, added, threshold=0.4).status_code == 200
     done = {form: client.post(f'/files/{form}', json=question)
             for form in ('png', 'coco', 'labelme')}
     assert [one.status_code for one in done.values()] == [200] * 3
