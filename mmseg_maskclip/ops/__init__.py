@@ -34,6 +34,8 @@ from mmseg_maskclip.ops.neighbourhood import (
 )
 from mmseg_maskclip.ops.positions import (
     POSITIONS,
+    is_symbolic,
+    position_weights,
     resize_positions,
 )
 from mmseg_maskclip.ops.pseudo_labels import (
@@ -98,6 +100,7 @@ __all__ = [
     'gate_weights',
     'gaussian_bias',
     'ignore_unlabelled',
+    'is_symbolic',
     'label_map',
     'local_outliers',
     'mean_probability',
@@ -106,6 +109,7 @@ __all__ = [
     'patch_labels',
     'pool_queries',
     'pool_rows',
+    'position_weights',
     'probability_map',
     'replace_outliers',
     'resize_positions',

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmseg_maskclip.ops import resize_positions
+from mmseg_maskclip.ops import POSITIONS, position_weights, resize_positions
 
 
 def test_native_grid_is_untouched():
@@ -39,3 +39,14 @@ def test_orientation_is_row_by_row():
 def test_no_square_grid_is_refused():
     with pytest.raises(ValueError, match=r'expected a position table of 1 \+ n \* n rows, got 12'):
         resize_positions(torch.randn(12, 4), (3, 3))
+
+
+@pytest.mark.parametrize('mode', POSITIONS)
+@pytest.mark.parametrize('own, grid', [((4, 4), (3, 9)), ((14, 14), (32, 43)), ((5, 9), (5, 4))])
+def test_the_weights_of_an_axis_resize_as_torch_does(mode, own, grid):
+    table = torch.randn(1 + own[0] * own[1], 3)
+    rows, columns = (position_weights(size_in, size_out, mode)
+                     for size_in, size_out in zip(own, grid))
+    resized = torch.einsum('iy,yxc,jx->ijc', rows, table[1:].view(*own, 3), columns)
+    torch.testing.assert_close(resized.flatten(0, 1),
+                               resize_positions(table, grid, mode, own)[1:], rtol=0, atol=2e-5)

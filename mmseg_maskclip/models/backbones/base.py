@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmseg_maskclip.clip import ClipSpec, get_spec, make_spec
 from mmseg_maskclip.models.backbones.readouts import Guide
-from mmseg_maskclip.ops import POSITIONS, resize_positions
+from mmseg_maskclip.ops import POSITIONS, is_symbolic, resize_positions
 from mmseg_maskclip.utils import InputError
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
@@ -183,8 +183,9 @@ class ClipBackbone(BaseModule):
         Returns:
             (1 + h*w, C).
         """
-        # A table that is trained changes with every step, and needs a graph of its own.
-        if table.requires_grad:
+        # A table that is trained changes with every step, and needs a graph of its own; and so
+        # does one of a grid whose size an exported graph does not know.
+        if table.requires_grad or is_symbolic(*grid):
             return resize_positions(table, grid, self.position_mode, self.stored_grid)
         if grid not in self._grids:
             # Test sets have images of many sizes: without a limit each would keep its table.

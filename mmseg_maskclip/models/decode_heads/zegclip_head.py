@@ -90,7 +90,8 @@ class ZegClipHead(TextHead):
             InputError: If there are no text embeddings yet.
         """
         embeddings, row_class = self.text.embeddings, self.text.row_class
-        if not len(embeddings):
+        # Not len(): it would fix the number of classes of an exported graph.
+        if embeddings.shape[0] == 0:
             raise InputError('the head has no text embeddings yet: load a checkpoint with '
                              'mmseg_maskclip.load_weights, or set a text bank.')
         if classes is None:

@@ -15,7 +15,7 @@ from mmseg_maskclip.models.backbones.readouts.base import (
     block_numbers,
 )
 from mmseg_maskclip.models.backbones.readouts.trace import Guide, Trace
-from mmseg_maskclip.ops import gaussian_bias
+from mmseg_maskclip.ops import gaussian_bias, is_symbolic
 from mmseg_maskclip.utils import InputError, require_number
 
 PAIRS = ('qk', 'qq', 'kk', 'vv', 'v', 'bias')
@@ -158,12 +158,13 @@ class AttentionReadout(Readout):
 
     def _bias(self, trace: Trace, sigma: float, like: Tensor) -> Tensor:
         """The Gaussian of patches to all tokens, (1, 1, N, leading + N), made once per grid."""
+        if is_symbolic(*trace.grid):
+            return _bias_of(trace, sigma, like)
         key = (trace.grid, trace.leading, like.dtype, like.device)
         if key not in self._biases:
             if len(self._biases) >= _KEPT_GRIDS:
                 self._biases.clear()
-            bias = gaussian_bias(trace.grid, sigma)
-            self._biases[key] = F.pad(bias, (trace.leading, 0)).to(like)[None, None]
+            self._biases[key] = _bias_of(trace, sigma, like)
         return self._biases[key]
 
     def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> AttentionReadout:
@@ -198,6 +199,10 @@ class _Middle:
     def blocks(self, depth: int) -> tuple[int, ...]:
         """Numbers of the blocks in a tower of a depth."""
         return block_numbers(self._blocks, depth, self._counted_in, 'middle.blocks')
+
+
+def _bias_of(trace: Trace, sigma: float, like: Tensor) -> Tensor:
+    return F.pad(gaussian_bias(trace.grid, sigma), (trace.leading, 0)).to(like)[None, None]
 
 
 def _by_bias_alone(parts: dict[str, Tensor], bias: Tensor | None) -> Tensor:
