@@ -5,7 +5,7 @@ import importlib
 _MODULES = {
     'EncodedPicture': 'mmseg_maskclip.apis.predictor',
     'METHODS': 'mmseg_maskclip.engine.predict.configs',
-    'Picture': 'mmseg_maskclip.engine.predict.pictures',
+    'Picture': 'mmseg_maskclip.portable.pictures',
     'Predictor': 'mmseg_maskclip.apis.predictor',
     'Segmentation': 'mmseg_maskclip.apis.segmentation',
     'TestOptions': 'mmseg_maskclip.engine.results.options',
@@ -17,7 +17,7 @@ _MODULES = {
     'load_config': 'mmseg_maskclip.engine.config',
     'load_weights': 'mmseg_maskclip.models.weights.load',
     'predict_files': 'mmseg_maskclip.apis.file_runs',
-    'read_picture': 'mmseg_maskclip.engine.predict.pictures',
+    'read_picture': 'mmseg_maskclip.portable.pictures',
     'test_model': 'mmseg_maskclip.engine.test',
     'train_model': 'mmseg_maskclip.engine.train.train',
 }

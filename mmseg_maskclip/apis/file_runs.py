@@ -20,18 +20,18 @@ from mmseg_maskclip.engine.distributed import (
     sum_over_processes,
 )
 from mmseg_maskclip.engine.predict.contrast import DEFAULT, Contrast
-from mmseg_maskclip.engine.predict.listing import PictureFile, Sources, list_pictures
-from mmseg_maskclip.engine.predict.results import (
+from mmseg_maskclip.engine.predict.vocabulary import Classes
+from mmseg_maskclip.engine.predict.words import Words
+from mmseg_maskclip.engine.record import versions
+from mmseg_maskclip.formats import require_formats
+from mmseg_maskclip.portable.listing import PictureFile, Sources, list_pictures
+from mmseg_maskclip.portable.results import (
     FileState,
     ResultFolder,
     file_name_of,
     state_of,
     why_no_results,
 )
-from mmseg_maskclip.engine.predict.vocabulary import Classes
-from mmseg_maskclip.engine.predict.words import Words
-from mmseg_maskclip.engine.record import versions
-from mmseg_maskclip.formats import require_formats
 from mmseg_maskclip.utils import (
     InputError,
     in_background,

@@ -13,7 +13,7 @@ from mmseg_maskclip.clip import download_clip, get_spec, pick_device
 from mmseg_maskclip.clip.text.templates import TemplateSource
 from mmseg_maskclip.engine.predict.configs import Settings
 from mmseg_maskclip.engine.predict.contrast import DEFAULT, NEAR, Contrast
-from mmseg_maskclip.engine.predict.pictures import MAX_PIXELS
+from mmseg_maskclip.portable.pictures import MAX_PIXELS
 
 
 def load(model: str | Path | Config = 'ViT-B/16', weights: str | Path | None = None, *,

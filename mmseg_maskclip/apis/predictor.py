@@ -17,12 +17,13 @@ from mmseg_maskclip.engine.predict.ahead import Groups, Prepared, prepared_ahead
 from mmseg_maskclip.engine.predict.build import build, record_of
 from mmseg_maskclip.engine.predict.calibrate import fit_on_pictures
 from mmseg_maskclip.engine.predict.classify import Places, Reading, presence
-from mmseg_maskclip.engine.predict.configs import Settings, require_threshold
+from mmseg_maskclip.engine.predict.configs import Settings
 from mmseg_maskclip.engine.predict.contrast import DEFAULT, NEAR, Contrast, contrast_words
 from mmseg_maskclip.engine.predict.encode import EncodedView, encode, prepare
-from mmseg_maskclip.engine.predict.pictures import MAX_PIXELS, Picture, Source, read_picture
 from mmseg_maskclip.engine.predict.vocabulary import Classes, Vocabularies
 from mmseg_maskclip.engine.predict.words import Words
+from mmseg_maskclip.portable.labelled import require_threshold
+from mmseg_maskclip.portable.pictures import MAX_PIXELS, Picture, Source, read_picture
 from mmseg_maskclip.utils import progress_bar, require_number
 
 _LOG = logging.getLogger('mmseg')

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, Sequence
 
 import numpy as np
 
-from mmseg_maskclip.engine.predict.classify import Again, Labelled, Reading
-from mmseg_maskclip.engine.predict.configs import require_threshold
 from mmseg_maskclip.formats import (
     LabelledPicture,
     coco_of,
@@ -21,6 +19,7 @@ from mmseg_maskclip.formats import (
     write_formats,
 )
 from mmseg_maskclip.formats.picture import none_value
+from mmseg_maskclip.portable.labelled import Again, Labelled, Readable, require_threshold
 from mmseg_maskclip.utils import InputError
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ class Segmentation:
     def __init__(self, found: Labelled, names: Sequence[str], palette: Sequence,
                  picture: np.ndarray, path: Optional[str], threshold: float,
                  settings: Mapping[str, Any], presence: Optional[Mapping[str, float]],
-                 read: Callable[[], Reading], name: Optional[str] = None) -> None:
+                 read: Callable[[], Readable], name: Optional[str] = None) -> None:
         self._found = found
         self.names = tuple(names)
         self.palette = tuple((int(red), int(green), int(blue)) for red, green, blue in palette)

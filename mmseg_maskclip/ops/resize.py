@@ -13,41 +13,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
-
-def _resize_matrix(size_in: int, size_out: int, align_corners: bool) -> Tensor:
-    """Bilinear interpolation along one axis as a (size_out, size_in) matrix."""
-    position = torch.arange(size_out, dtype=torch.float64)
-    if align_corners:
-        position = position * ((size_in - 1) / max(size_out - 1, 1))
-    else:
-        position = ((position + 0.5) * (size_in / size_out) - 0.5).clamp(min=0)
-    return _interpolation(position, size_in)
-
-
-def _direct_matrix(grid: int, padded: int, before: int, crop: int, size_out: int,
-                   align_corners: bool) -> Tensor:
-    """Interpolation of the image's pixels [before, before + crop) straight from the grid."""
-    position = torch.arange(size_out, dtype=torch.float64)
-    if align_corners:
-        position = position * ((crop - 1) / max(size_out - 1, 1)) + before
-        position = position * ((grid - 1) / max(padded - 1, 1))
-    else:
-        position = ((position + 0.5) * (crop / size_out) + before) * (grid / padded) - 0.5
-    return _interpolation(position.clamp(min=0), grid)
-
-
-def _interpolation(position: Tensor, size_in: int) -> Tensor:
-    low = position.floor().long().clamp(max=size_in - 1)
-    high = (low + 1).clamp(max=size_in - 1)
-    weight = (position - low).clamp(0, 1)
-    matrix = torch.zeros(len(position), size_in, dtype=torch.float64)
-    rows = torch.arange(len(position))
-    matrix[rows, low] += 1 - weight
-    matrix[rows, high] += weight
-    return matrix
+from mmseg_maskclip.geometry.matrices import composed_matrix, window_matrix
 
 
 def area_weights(size_in: int, size_out: int) -> Tensor:
@@ -158,18 +128,9 @@ def compose_resize(grid: int, window: int, offset: int, image: int, crop: int, o
                 [0.2500, 0.7500],
                 [0.0000, 1.0000]])
     """
-    before, padded = padding[0], sum(padding) + window
-    if direct:
-        matrix = _direct_matrix(grid, padded, before, crop, out, align_corners)
-        return AxisResize.of(matrix.flip(0) if flip else matrix)
     # In double precision: two interpolations are multiplied, and rounded to float32 once.
-    full = torch.zeros(image, grid, dtype=torch.float64)
-    full[offset:offset + window] = _resize_matrix(grid, padded, align_corners)[
-        before:before + window]
-    if overlap:
-        full /= torch.tensor(overlap, dtype=torch.float64)[:, None]
-    matrix = _resize_matrix(crop, out, align_corners) @ full[:crop]
-    return AxisResize.of(matrix.flip(0) if flip else matrix)
+    return _from_array(composed_matrix(grid, window, offset, image, crop, out, overlap, flip,
+                                       align_corners, padding, direct))
 
 
 # Larger than those from a grid: one may have as many columns as a window has pixels.
@@ -204,9 +165,10 @@ def window_resize(window: int, offset: int, image: int, crop: int, out: int,
                 [0.5000, 0.0000],
                 [0.0000, 1.0000]])
     """
-    matrix = torch.zeros(out, image, dtype=torch.float64)
-    matrix[:, :crop] = _resize_matrix(crop, out, align_corners)
-    if overlap:
-        matrix /= torch.tensor(overlap, dtype=torch.float64)
-    matrix = matrix[:, offset:offset + window]
-    return AxisResize.of(matrix.flip(0) if flip else matrix)
+    return _from_array(window_matrix(window, offset, image, crop, out, overlap, flip,
+                                     align_corners))
+
+
+def _from_array(matrix: np.ndarray) -> AxisResize:
+    # torch takes no mirrored view.
+    return AxisResize.of(torch.from_numpy(np.ascontiguousarray(matrix)))

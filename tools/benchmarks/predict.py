@@ -15,7 +15,7 @@ from PIL import Image
 import mmseg_maskclip
 from mmseg_maskclip.clip import ClipSpec, get_spec, load_vocabulary
 from mmseg_maskclip.engine.predict.encode import prepare
-from mmseg_maskclip.engine.predict.pictures import read_picture
+from mmseg_maskclip.portable.pictures import read_picture
 from mmseg_maskclip.tinyworld import CLASSES
 from mmseg_maskclip.tinyworld.scenes import scene
 

@@ -14,8 +14,8 @@ from mmseg.datasets.pipelines import Compose
 from PIL import Image
 
 from mmseg_maskclip.engine.predict.encode import prepare
-from mmseg_maskclip.engine.predict.listing import list_pictures
-from mmseg_maskclip.engine.predict.pictures import Picture, Source, read_picture
+from mmseg_maskclip.portable.listing import list_pictures
+from mmseg_maskclip.portable.pictures import Picture, Source, read_picture
 from mmseg_maskclip.utils import InputError
 
 _AHEAD = 2

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Callable, Iterator, Optional, Sequence
+from typing import Iterator, Optional, Sequence
 
 import numpy as np
 import torch
@@ -15,28 +14,13 @@ from mmseg_maskclip.ops import LOGIT_SCALE, class_cosines, mean_probability
 from mmseg_maskclip.ops.label_maps import tiles
 from mmseg_maskclip.ops.precision import full_precision
 from mmseg_maskclip.ops.score_maps import Scores
-from mmseg_maskclip.utils import InputError
+from mmseg_maskclip.portable.labelled import Labelled
 
 Box = tuple[slice, slice]
 Places = tuple[Sequence[int], Sequence[int]]
 """Rows and columns of a picture."""
 # Above rounding, and below what one window of a hundred adds to a mean.
 _SOME = 1e-4
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """The words of a picture's pixels.
-
-    Attributes:
-        labels: Index of each pixel's word, (H, W) uint8 or uint16; NONE where
-            the contrast set wins.
-        confidence: Probability of the best word there, among words and
-            contrast set, (H, W) float32; also where the contrast set wins.
-    """
-
-    labels: np.ndarray
-    confidence: np.ndarray
 
 
 class Reading:
@@ -121,31 +105,6 @@ class Reading:
             chosen = (words >= threshold) & (words > 0)
             found[:, rows, columns] = chosen.permute(2, 0, 1).cpu().numpy()
         return found
-
-
-class Again:
-    """Reads a picture again, in the process that has its model; copies share it.
-
-    Args:
-        read: What it calls.
-    """
-
-    def __init__(self, read: Callable[[], Reading]) -> None:
-        self._read = read
-
-    def __call__(self) -> Reading:
-        return self._read()
-
-    def __deepcopy__(self, memo: dict) -> Again:
-        return self
-
-    def __reduce__(self) -> tuple:
-        return Again, (_read_nothing,)
-
-
-def _read_nothing() -> Reading:
-    raise InputError('this result was loaded from a pickle, which holds labels but no model: '
-                     'predict again for scores and masks.')
 
 
 def beside(words: Tensor, contrast: Tensor) -> Tensor:

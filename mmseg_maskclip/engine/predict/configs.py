@@ -221,15 +221,3 @@ def require_own_fidelity(settings: Settings, what: str) -> None:
         raise InputError(f'fidelity is {settings.fidelity!r}, which is for MaskCLIP by the name of '
                          f'a CLIP model, and {what} has its own: leave it out, or change it by '
                          "options={'model.backbone.fidelity': ...}.")
-
-
-def require_threshold(threshold: float) -> float:
-    """A confidence below which a pixel is none of the words.
-
-    Args:
-        threshold: What a user gave.
-
-    Raises:
-        InputError: If it is outside [0, 1].
-    """
-    return require_number(threshold, 'threshold', minimum=0, maximum=1, hint='0 is off')

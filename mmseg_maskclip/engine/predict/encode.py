@@ -10,8 +10,8 @@ from mmseg.datasets.pipelines import Compose
 from torch import nn
 
 from mmseg_maskclip.engine.border import from_config
-from mmseg_maskclip.engine.predict.pictures import Picture
 from mmseg_maskclip.models.segmentors.encoding import EncodedInput
+from mmseg_maskclip.portable.pictures import Picture
 from mmseg_maskclip.utils import InputError
 
 

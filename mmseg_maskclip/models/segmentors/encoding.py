@@ -7,9 +7,9 @@ from typing import Any, NamedTuple, Optional, Sequence
 import torch
 from torch import Tensor
 
+from mmseg_maskclip.geometry.windows import Windows
 from mmseg_maskclip.models.refiners import View
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
-from mmseg_maskclip.models.segmentors.windows import Windows
 
 
 class EncodedInput(NamedTuple):

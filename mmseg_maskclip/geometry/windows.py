@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, Iterator
+from typing import Any, Iterator, TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from mmseg_maskclip.utils import InputError
 
+Array = TypeVar('Array', bound=Any)
 DIMENSIONS = {'vertical': 1, 'horizontal': 2}
 """Axes of a (3, H, W) picture along which it is mirrored."""
 
@@ -43,7 +42,7 @@ class Windows:
         Raises:
             InputError: If they can't be used.
         """
-        mode = test_cfg.mode
+        mode = test_cfg['mode']
         if mode == 'whole':
             crop, stride = image, image
         elif mode == 'slide':
@@ -57,11 +56,11 @@ class Windows:
                    (overlap_counts(image[0], size[0], tops),
                     overlap_counts(image[1], size[1], lefts)))
 
-    def parts(self, img: Tensor) -> Iterator[Tensor]:
+    def parts(self, img: Array) -> Iterator[Array]:
         """The windows of network inputs, one after the other, each (B, 3, h, w).
 
         Args:
-            img: (B, 3, H, W).
+            img: (B, 3, H, W), a tensor or an array.
         """
         height, width = self.size
         for top, left in self.places:
@@ -108,11 +107,6 @@ def overlap_counts(size: int, window: int, starts: list[int]) -> tuple[int, ...]
     for start in starts:
         cover[start:start + window] += 1
     return tuple(cover.tolist())
-
-
-def to_array(labels: Tensor) -> np.ndarray:
-    """A label map in mmseg's type; it leaves the GPU as int16, a quarter of the bytes."""
-    return labels.to(torch.int16).cpu().numpy().astype(np.int64)
 
 
 def slide_settings(test_cfg: dict) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from mmseg_maskclip.engine.predict.pictures import read_picture
+from mmseg_maskclip.portable.pictures import read_picture
 from mmseg_maskclip.utils import InputError
 
 from helpers.cases import cases

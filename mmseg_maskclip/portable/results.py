@@ -9,8 +9,6 @@ import os.path as osp
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, NamedTuple, Sequence
 
-from mmseg_maskclip.engine.predict.listing import PictureFile
-from mmseg_maskclip.engine.record import write_json
 from mmseg_maskclip.formats import (
     FORMATS,
     LabelledPicture,
@@ -18,6 +16,7 @@ from mmseg_maskclip.formats import (
     picture_files,
     write_formats,
 )
+from mmseg_maskclip.portable.listing import PictureFile
 from mmseg_maskclip.utils import (
     InputError,
     atomic_path,
@@ -26,6 +25,7 @@ from mmseg_maskclip.utils import (
     to_plain,
 )
 from mmseg_maskclip.utils.files import PathLike
+from mmseg_maskclip.utils.records import write_json
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmseg_maskclip.engine.predict.listing import list_pictures
+from mmseg_maskclip.portable.listing import list_pictures
 from mmseg_maskclip.utils import InputError
 
 from helpers.cases import cases

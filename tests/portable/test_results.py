@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_maskclip.engine.predict.listing import PictureFile
-from mmseg_maskclip.engine.predict.results import ResultFolder, state_of
 from mmseg_maskclip.formats import LabelledPicture
+from mmseg_maskclip.portable.listing import PictureFile
+from mmseg_maskclip.portable.results import ResultFolder, state_of
 
 
 def test_results_that_were_half_written_do_not_count(tmp_path):

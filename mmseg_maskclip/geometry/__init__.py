@@ -1,0 +1,1 @@
+"""Where the pixels of pictures, inputs and windows lie; NumPy alone."""

@@ -1,0 +1,1 @@
+"""What predicts without torch and mmcv: pictures, their results, exported models."""
