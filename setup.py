@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 VERSION_LINE = next(line for line in Path('mmseg_maskclip/__init__.py').read_text().splitlines()
                     if line.startswith('__version__'))
 WEB = ['fastapi>=0.115', 'uvicorn>=0.30']
+EXPORT = ['onnx', 'onnxscript', 'onnxruntime']
 
 setup(
     name='mmseg_maskclip',
@@ -44,9 +45,11 @@ setup(
     ],
     entry_points={'console_scripts': ['maskclip = mmseg_maskclip.cli.main:main']},
     extras_require={
+        'export': EXPORT,  # maskclip export, and predictions of what it writes
         'web': WEB,  # maskclip serve
         'dev': ['pytest', 'pytest-xdist', 'torchmetrics', 'ruff', 'import-linter', 'mypy',
-                *WEB, 'httpx2; python_version >= "3.11"', 'httpx; python_version < "3.11"'],
+                *WEB, *EXPORT,
+                'httpx2; python_version >= "3.11"', 'httpx; python_version < "3.11"'],
         # What only tests/run.sh --all compares with, runs the notebook and opens the page by.
         'slow': ['transformers', 'nbclient', 'ipykernel', 'playwright', 'axe-playwright-python'],
     },

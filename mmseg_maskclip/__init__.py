@@ -10,9 +10,10 @@ import importlib
 __version__ = '0.1.0'
 
 _PUBLIC = dict.fromkeys((
-    'EncodedPicture', 'Predictor', 'Segmentation', 'TestOptions', 'TrainOptions', 'build_model',
-    'download', 'init_segmentor', 'load', 'load_config', 'load_weights', 'predict_files',
-    'test_model', 'train_model'), 'mmseg_maskclip.apis')
+    'EncodedPicture', 'ExportedPredictor', 'Predictor', 'Segmentation', 'TestOptions',
+    'TrainOptions', 'build_model', 'download', 'export_model', 'init_segmentor', 'load',
+    'load_config', 'load_exported', 'load_weights', 'make_bank', 'predict_files', 'test_model',
+    'train_model'), 'mmseg_maskclip.apis')
 
 __all__ = ['__version__', *_PUBLIC]
 

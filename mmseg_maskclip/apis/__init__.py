@@ -4,6 +4,7 @@ import importlib
 
 _MODULES = {
     'EncodedPicture': 'mmseg_maskclip.apis.predictor',
+    'ExportedPredictor': 'mmseg_maskclip.apis.exported',
     'METHODS': 'mmseg_maskclip.engine.predict.configs',
     'Picture': 'mmseg_maskclip.portable.pictures',
     'Predictor': 'mmseg_maskclip.apis.predictor',
@@ -12,10 +13,13 @@ _MODULES = {
     'TrainOptions': 'mmseg_maskclip.engine.train.resume',
     'build_model': 'mmseg_maskclip.engine.build',
     'download': 'mmseg_maskclip.apis.loading',
+    'export_model': 'mmseg_maskclip.apis.exporting',
     'init_segmentor': 'mmseg_maskclip.apis.segmentor',
     'load': 'mmseg_maskclip.apis.loading',
     'load_config': 'mmseg_maskclip.engine.config',
+    'load_exported': 'mmseg_maskclip.apis.exported',
     'load_weights': 'mmseg_maskclip.models.weights.load',
+    'make_bank': 'mmseg_maskclip.apis.exporting',
     'predict_files': 'mmseg_maskclip.apis.file_runs',
     'read_picture': 'mmseg_maskclip.portable.pictures',
     'test_model': 'mmseg_maskclip.engine.test',

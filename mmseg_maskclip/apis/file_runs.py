@@ -8,22 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Iterable, Mapping, Optional, Sequence, Tuple
 
-import torch
-from mmcv.runner import get_dist_info
-
 from mmseg_maskclip import __version__
-from mmseg_maskclip.clip import load_vocabulary
-from mmseg_maskclip.engine.distributed import (
-    is_main,
-    main_process_first,
-    merge_dicts,
-    sum_over_processes,
-)
-from mmseg_maskclip.engine.predict.contrast import DEFAULT, Contrast
-from mmseg_maskclip.engine.predict.vocabulary import Classes
-from mmseg_maskclip.engine.predict.words import Words
-from mmseg_maskclip.engine.record import versions
+from mmseg_maskclip.apis.exported import ExportedPredictor
 from mmseg_maskclip.formats import require_formats
+from mmseg_maskclip.portable.bank import DEFAULT
 from mmseg_maskclip.portable.listing import PictureFile, Sources, list_pictures
 from mmseg_maskclip.portable.results import (
     FileState,
@@ -40,10 +28,14 @@ from mmseg_maskclip.utils import (
     writable_dir,
 )
 from mmseg_maskclip.utils.files import PathLike
+from mmseg_maskclip.utils.records import versions
 
 if TYPE_CHECKING:
     from mmseg_maskclip.apis.predictor import Predictor
     from mmseg_maskclip.apis.segmentation import Segmentation
+    from mmseg_maskclip.engine.predict.contrast import Contrast
+    from mmseg_maskclip.engine.predict.words import Words
+    from mmseg_maskclip.portable.processes import OneProcess
 
 _LOG = logging.getLogger('mmseg')
 Pending = Dict[str, Tuple[PictureFile, Optional[FileState]]]
@@ -77,11 +69,11 @@ class Summary:
         return self.pictures - self.done_before - len(self.unreadable)
 
 
-def predict_files(predictor: Predictor, sources: Sources, words: Words | None = None,
-                  out: PathLike = 'work_dirs/predict', *, formats: Sequence[str] = ('png',),
-                  overlay: bool = False, opacity: float = 0.5, threshold: float = 0.0,
-                  contrast: Contrast = DEFAULT, batch_size: int = 1, resume: bool = True,
-                  progress: bool = True) -> Summary:
+def predict_files(predictor: Predictor | ExportedPredictor, sources: Sources,
+                  words: Words | None = None, out: PathLike = 'work_dirs/predict', *,
+                  formats: Sequence[str] = ('png',), overlay: bool = False, opacity: float = 0.5,
+                  threshold: float = 0.0, contrast: Contrast = DEFAULT, batch_size: int = 1,
+                  resume: bool = True, progress: bool = True) -> Summary:
     """Label the pictures of files, folders, patterns and lists, and write the results.
 
     Beside the results of each picture lies a record of what was found in it and of what made
@@ -90,7 +82,7 @@ def predict_files(predictor: Predictor, sources: Sources, words: Words | None = 
     takes its share, and the main one merges; there is no merged file until a run is through.
 
     Args:
-        predictor: The model.
+        predictor: The model, or an exported one, whose words are those of its bank.
         sources: As for :func:`list_pictures`.
         words: As for :meth:`Predictor.predict`.
         out: Folder of the results.
@@ -110,45 +102,49 @@ def predict_files(predictor: Predictor, sources: Sources, words: Words | None = 
     formats = require_formats(formats)
     folder = writable_dir(out, 'output folder')
     files = list_pictures(sources, leave_out=folder)
+    group = predictor.processes
     # Checks the words, before anything is removed; the others find their embeddings cached.
-    with main_process_first():
-        classes = predictor._classes(words, contrast, threshold)
-    results = ResultFolder(folder, formats, opacity if overlay else None, _settings(
-        predictor, classes, words, contrast, threshold))
+    with group.main_first():
+        settings = _settings(predictor, words, contrast, threshold)
+    results = ResultFolder(folder, formats, opacity if overlay else None, settings)
     results.require_apart(files)
-    pending, skipped = _pending(files, results, resume)
+    pending, skipped = _pending(files, results, resume, group)
     found = predictor.predict_many(
         [file.path for file, _ in pending.values()], words, threshold=threshold,
         contrast=contrast, batch_size=batch_size, progress=False,
         skipped=skipped) if pending else ()
-    return _run(found, skipped, files, pending, results, progress)
+    return _run(found, skipped, files, pending, results, progress, group)
 
 
 def _run(found: Iterable[Segmentation], skipped: list[tuple[str, str]],
          files: Sequence[PictureFile], pending: Pending, results: ResultFolder,
-         progress: bool) -> Summary:
+         progress: bool, group: OneProcess) -> Summary:
     """Write the results as they come, and merge."""
     started = time.time()
-    total = int(sum_over_processes(torch.tensor(len(pending) + len(skipped))))
+    total = group.total(len(pending) + len(skipped))
     summary = Summary(results.folder, len(files), len(files) - total)
     if not total and results.is_complete(files):
         summary.only = _only(files, results)
         return summary
-    with main_process_first():
-        if is_main():
+    with group.main_first():
+        if group.is_main:
             results.open()
-    shown = progress and is_main()
+    shown = progress and group.is_main
     with progress_bar(total, 'predict', 'picture', shown=shown) as bar:
-        _write_all(found, pending, skipped, results, bar)
-    summary.unreadable = merge_dicts(dict(skipped), results.folder, use_device=True) or {}
-    if is_main():
-        _finish(summary, files, results, started, shown)
+        _write_all(found, pending, skipped, results, bar, group.world)
+    summary.unreadable = group.merge(dict(skipped), results.folder) or {}
+    if group.is_main:
+        _finish(summary, files, results, started, shown, group.world)
     return summary
 
 
-def _settings(predictor: Predictor, classes: Classes, words: Words | None, contrast: Contrast,
+def _settings(predictor: Predictor | ExportedPredictor, words: Words | None, contrast: Contrast,
               threshold: float) -> dict[str, Any]:
     """All that decides about results but the pictures."""
+    if isinstance(predictor, ExportedPredictor):
+        return {**predictor.deciding(words, contrast), 'threshold': threshold,
+                'version': __version__}
+    classes = predictor._classes(words, contrast, threshold)
     # A file of weights counts by its content, wherever it lies.
     model = {key: value for key, value in predictor.settings.items()
              if key not in ('weights', 'clip_weights')}
@@ -168,15 +164,18 @@ def _is_default(contrast: Contrast) -> bool:
 
 def _plain(words: Any) -> Any:
     """Words as they count, in whatever form or file they were given."""
-    return words if not words or isinstance(words, Mapping) else load_vocabulary(words).entries
+    if not words or isinstance(words, Mapping):
+        return words
+    from mmseg_maskclip.clip import load_vocabulary
+
+    return load_vocabulary(words).entries
 
 
-def _pending(files: Sequence[PictureFile], results: ResultFolder,
-             resume: bool) -> tuple[Pending, list[tuple[str, str]]]:
+def _pending(files: Sequence[PictureFile], results: ResultFolder, resume: bool,
+             group: OneProcess) -> tuple[Pending, list[tuple[str, str]]]:
     """This process's share of what is to be done, by paths, and (path, why) of what can't be."""
-    rank, world = get_dist_info()
     found, left_out = {}, []
-    for file in files[rank::world]:
+    for file in files[group.rank::group.world]:
         reason = why_no_results(file)
         if reason:
             _LOG.warning('left out: %s', reason)
@@ -190,9 +189,8 @@ def _pending(files: Sequence[PictureFile], results: ResultFolder,
 
 
 def _write_all(found: Iterable[Segmentation], pending: Pending, skipped: list[tuple[str, str]],
-               results: ResultFolder, bar: Any) -> None:
+               results: ResultFolder, bar: Any, world: int) -> None:
     """Write results as they come, in a thread: the model goes on."""
-    world = get_dist_info()[1]
     with in_background() as hand_over:
         for number, segmentation in enumerate(found, 1):
             hand_over(_write, segmentation, *pending[str(segmentation.path)], results)
@@ -214,7 +212,7 @@ def _write(segmentation: Segmentation, file: PictureFile, state: FileState | Non
 
 
 def _finish(summary: Summary, files: Sequence[PictureFile], results: ResultFolder,
-            started: float, shown: bool) -> None:
+            started: float, shown: bool, world: int) -> None:
     reasons = list(summary.unreadable.values())
     if len(reasons) == len(files):
         raise InputError(reasons[0] if len(files) == 1 else
@@ -223,7 +221,7 @@ def _finish(summary: Summary, files: Sequence[PictureFile], results: ResultFolde
     counts = {'pictures': summary.pictures, 'written': summary.written,
               'done_before': summary.done_before}
     summary.merged = results.close(files, summary.unreadable, {
-        **counts, 'processes': get_dist_info()[1], 'versions': versions()}, shown)
+        **counts, 'processes': world, 'versions': versions()}, shown)
     summary.only = _only(files, results)
     summary.seconds = time.time() - started
 

@@ -12,6 +12,7 @@ from mmcv import Config
 
 from mmseg_maskclip.apis.segmentation import Segmentation
 from mmseg_maskclip.clip import ClipSpec
+from mmseg_maskclip.engine.distributed import ProcessGroup
 from mmseg_maskclip.engine.precision import require_precision, running_in
 from mmseg_maskclip.engine.predict.ahead import Groups, Prepared, prepared_ahead
 from mmseg_maskclip.engine.predict.build import build, record_of
@@ -58,6 +59,11 @@ class Predictor:
         self._options = {'precision': self._precision, 'contrast_limit': contrast_limit,
                          'options': dict(settings.options or {}),
                          'clip_weights': settings.clip_weights and str(settings.clip_weights)}
+
+    @property
+    def processes(self) -> ProcessGroup:
+        """Those that share the files of a run."""
+        return ProcessGroup()
 
     @property
     def settings(self) -> dict[str, Any]:

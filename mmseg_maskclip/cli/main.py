@@ -14,6 +14,8 @@ from mmseg_maskclip.cli.run import BAD_INPUT, run_tool
 COMMANDS = {
     'predict': ('predict', "label pictures with words of one's own"),
     'test': ('test', 'test a segmentor, or segment a folder of pictures'),
+    'export': ('export', 'write a model as ONNX or for torch.export, and check the file'),
+    'bank': ('bank', 'embed words for an exported model'),
     'train': ('train', 'train a segmentor'),
     'serve': ('serve', 'open a page in the browser: a picture, words, labels'),
     'compare': ('compare', 'draw images, labels of several models and ground truth side by side'),

@@ -4,6 +4,7 @@
     maskclip predict pictures --classes words.txt --model ViT-B/16 --weights ViT-B-16.pt \\
         --formats png coco --overlay --out out
     maskclip predict pictures --model CONFIG --checkpoint latest.pth --out out
+    maskclip predict pictures --model exported.onnx --bank words.npz --out out
 
 A pixel that none of the words fits is NONE, 255 in index PNGs: the words compete with a contrast
 set of other words. A trained model takes its classes from its checkpoint. What is done with these
@@ -13,27 +14,37 @@ settings is skipped, so that a run that was interrupted goes on where it stopped
 from __future__ import annotations
 
 import argparse
-import os
+import importlib.util
 from typing import TYPE_CHECKING, Any, Mapping
 
+from mmseg_maskclip.cli.model_flags import (
+    add_model_flags,
+    add_word_flags,
+    check_word_flags,
+    chosen_contrast,
+    chosen_words,
+    load_settings,
+)
 from mmseg_maskclip.cli.options import (
     add_cfg_options,
     add_precision,
     add_process_flags,
     choose_gpu,
-    parse_options,
     settle_flags,
 )
 from mmseg_maskclip.formats import FORMATS, require_formats
-from mmseg_maskclip.utils import InputError, read_lines, require_number
+from mmseg_maskclip.portable.bank import DEFAULT
+from mmseg_maskclip.utils import InputError, require_number
 
 if TYPE_CHECKING:
     from mmseg_maskclip.apis.file_runs import Summary
-    from mmseg_maskclip.apis.predictor import Predictor
 
 # The pictures may stand behind the flags.
 INTERMIXED = True
-_OFF = 'none'
+_EXPORTED = '.onnx'
+_NOT_EXPORTED = (
+    '--classes', '--contrast', '--templates', '--weights', '--clip-weights', '--method', '--size',
+    '--ks-thresh', '--pd-thresh', '--device', '--cfg-options')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              'of one path a line')
     parser.add_argument('--out', metavar='DIR', default='work_dirs/predict',
                         help='where results go (default: %(default)s)')
-    _add_word_flags(parser)
+    add_word_flags(parser)
     _add_model_flags(parser)
     results = parser.add_argument_group('results')
     results.add_argument('--formats', nargs='+', default=['png'], metavar='FORMAT',
@@ -59,39 +70,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_process_flags(parser)
 
 
-def _add_word_flags(parser: argparse.ArgumentParser) -> None:
-    words = parser.add_argument_group('words')
-    words.add_argument('--classes', nargs='+', metavar='NAME',
-                       help="class names, synonyms as in 'grass; lawn'; or one file of them, or "
-                            "the name of a published set (default: the model's own)")
-    words.add_argument('--background', nargs='+', default=[], metavar='NAME',
-                       help='names of what else is there: their pixels are NONE, as those of the '
-                            'contrast set that they are added to')
-    words.add_argument('--contrast', nargs='+', metavar='WORD',
-                       help='words that the classes compete with, one file of them or a published '
-                            "set; 'none' gives every pixel a class (default: the model's own set)")
-    words.add_argument('--templates', metavar='NAME|FILE',
-                       help='sentences that class names are put into: a template set, or a file '
-                            "with one a line, each with one '{}' (default: 85, or the model's own)")
-
-
 def _add_model_flags(parser: argparse.ArgumentParser) -> None:
-    model = parser.add_argument_group('model')
+    model = add_model_flags(parser)
     model.add_argument('--model', default='ViT-B/16',
-                       help='a CLIP model, a config or the name of a shipped one, or a checkpoint '
-                            'that training wrote (default: %(default)s; TinyRN needs no file)')
-    model.add_argument('--weights', '--checkpoint', metavar='FILE',
-                       help='checkpoint of the model (default: of a CLIP model that in pretrain/)')
-    model.add_argument('--clip-weights', metavar='FILE',
-                       help='CLIP file that encodes other words than those of a trained model')
-    model.add_argument('--method', metavar='NAME', help='naclip, sclip, clearclip, ...: how a CLIP '
-                       'ViT is read, a file of configs/heads/methods (default: maskclip)')
-    model.add_argument('--size', type=int, metavar='PIXELS',
-                       help='short side that pictures are resized to')
-    model.add_argument('--ks-thresh', type=float, default=0.0, metavar='T',
-                       help='of key smoothing (the paper: 1.0; default: 0, off)')
-    model.add_argument('--pd-thresh', type=float, default=0.0, metavar='T',
-                       help='of prompt denoising (the paper: 0.5; default: 0, off)')
+                       help='a CLIP model, a config or the name of a shipped one, a checkpoint '
+                            'that training wrote, or an exported model *.onnx (default: '
+                            '%(default)s; TinyRN needs no file)')
+    model.add_argument('--bank', metavar='FILE',
+                       help='words of an exported model, made by maskclip bank')
     model.add_argument('--batch-size', type=int, default=1, metavar='N',
                        help='pictures of one size in a row that go through the model together')
     add_precision(model, 'fp32', 'fp32')
@@ -109,64 +95,65 @@ def run(args: argparse.Namespace) -> None:
         InputError: If any user input is wrong.
     """
     _check_flags(args)
+    if args.model.endswith(_EXPORTED):
+        _run_exported(args)
+        return
+    if args.bank:
+        raise InputError(f'--bank holds the words of an exported model, {args.model} is none: '
+                         'leave it out')
     settle_flags(args)
     from mmseg_maskclip.apis import load
-    from mmseg_maskclip.apis.file_runs import predict_files
-    from mmseg_maskclip.clip import vocabulary_of_words
     from mmseg_maskclip.engine.distributed import device_of_process, is_main, processes
 
-    words = vocabulary_of_words(args.classes) if args.classes else None
+    words = chosen_words(args)
     choose_gpu(args)
     with processes(args.launcher):
-        predictor = load(
-            args.model, args.weights, method=args.method, device=device_of_process(),
-            size=args.size, templates=_templates(args), ks_thresh=args.ks_thresh,
-            pd_thresh=args.pd_thresh, clip_weights=args.clip_weights,
-            options=parse_options(args.cfg_options), max_pixels=args.max_pixels,
-            precision=args.precision)
+        predictor = load(args.model, device=device_of_process(), max_pixels=args.max_pixels,
+                         precision=args.precision, **load_settings(args))
         if words is None and predictor.names is None:
             raise InputError(f'{args.model} has no classes of its own: give --classes, such as '
                              "--classes cat 'grass; lawn'")
-        summary = predict_files(
-            predictor, args.pictures, words, args.out, formats=args.formats, overlay=args.overlay,
-            opacity=args.opacity, threshold=args.threshold, contrast=_contrast(args, predictor),
-            batch_size=args.batch_size, resume=not args.no_resume)
+        summary = _predict(predictor, args, words, chosen_contrast(args, predictor))
         if is_main():
             _tell(summary, args)
+
+
+def _run_exported(args: argparse.Namespace) -> None:
+    """An exported model needs neither torch nor mmcv: nothing here may import them."""
+    given = [flag for flag in _NOT_EXPORTED if getattr(args, flag[2:].replace('-', '_'))]
+    if given or args.launcher != 'none':
+        raise InputError(f'{given[0] if given else "--launcher"} is for models that run in torch, '
+                         f'{args.model} is an exported one: leave it out, its words are in --bank')
+    if not args.bank:
+        raise InputError(f'{args.model} is an exported model, which takes its words from a file: '
+                         'give --bank FILE, made by maskclip bank')
+    for used, name, package in ((args.overlay, 'cv2', 'opencv-python-headless'),
+                                ('coco' in args.formats, 'pycocotools', 'pycocotools')):
+        if used and importlib.util.find_spec(name) is None:
+            raise InputError(f'{"--overlay" if name == "cv2" else "--formats coco"} needs a package '
+                             f'that is not installed: pip install {package}')
+    from mmseg_maskclip.apis.exported import load_exported
+
+    predictor = load_exported(args.model, args.bank, max_pixels=args.max_pixels)
+    _tell(_predict(predictor, args, None, DEFAULT), args)
+
+
+def _predict(predictor: Any, args: argparse.Namespace, words: Any, contrast: Any) -> Summary:
+    from mmseg_maskclip.apis.file_runs import predict_files
+
+    return predict_files(
+        predictor, args.pictures, words, args.out, formats=args.formats, overlay=args.overlay,
+        opacity=args.opacity, threshold=args.threshold, contrast=contrast,
+        batch_size=args.batch_size, resume=not args.no_resume)
 
 
 def _check_flags(args: argparse.Namespace) -> None:
     if not args.pictures:
         raise InputError('expected pictures, got none: they stand in front of flags that take '
                          'several words, as --classes does')
-    if args.background and not args.classes:
-        raise InputError('--background needs --classes')
+    check_word_flags(args)
     args.formats = require_formats(args.formats)
     require_number(args.max_pixels, '--max-pixels', minimum=1)
-
-
-def _templates(args: argparse.Namespace) -> Any:
-    """The name of a set, or the sentences of a file."""
-    named = args.templates
-    if named is None or not (os.path.isfile(named) or named.lower().endswith('.txt')):
-        return named
-    return [line for line in read_lines(named, 'list of templates') if line]
-
-
-def _contrast(args: argparse.Namespace, predictor: Predictor) -> Any:
-    """The contrast set that the flags name."""
-    from mmseg_maskclip.clip import vocabulary_of_words
-    from mmseg_maskclip.engine.predict.contrast import DEFAULT
-
-    found: Any = DEFAULT
-    if args.contrast is not None:
-        off = args.contrast == [_OFF]
-        found = None if off else vocabulary_of_words(args.contrast, '--contrast')
-    if not args.background:
-        return found
-    known = predictor.contrast if args.contrast is None else getattr(found, 'class_names', ())
-    added = vocabulary_of_words(args.background, '--background').class_names
-    return [*known, *(name for name in added if name not in known)]
 
 
 def _tell(summary: Summary, args: argparse.Namespace) -> None:

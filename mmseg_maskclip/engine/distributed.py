@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import warnings
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Iterator, Mapping
 
@@ -17,6 +17,7 @@ from mmseg.utils import setup_multi_processes
 from torch import Tensor
 
 from mmseg_maskclip.engine.border import from_config
+from mmseg_maskclip.portable.processes import OneProcess
 from mmseg_maskclip.utils import InputError, atomic_path
 
 # Of a data loader, where a config does not say.
@@ -190,3 +191,29 @@ def _take(path: Path) -> dict:
         items = pickle.load(file)
     path.unlink()
     return items
+
+
+class ProcessGroup(OneProcess):
+    """The processes of a run, one or several."""
+
+    @property
+    def rank(self) -> int:
+        """See :class:`OneProcess`."""
+        return get_dist_info()[0]
+
+    @property
+    def world(self) -> int:
+        """See :class:`OneProcess`."""
+        return get_dist_info()[1]
+
+    def main_first(self) -> AbstractContextManager[None]:
+        """See :func:`main_process_first`."""
+        return main_process_first()
+
+    def total(self, count: int) -> int:
+        """See :class:`OneProcess`."""
+        return int(sum_over_processes(torch.tensor(count)))
+
+    def merge(self, part: dict, folder: Path) -> dict | None:
+        """See :func:`merge_dicts`; items go through the process group."""
+        return merge_dicts(part, folder, use_device=True)

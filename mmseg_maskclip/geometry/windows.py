@@ -10,6 +10,7 @@ import numpy as np
 
 from mmseg_maskclip.utils import InputError
 
+Step = tuple[int, int, int, int, tuple[int, ...], bool]
 Array = TypeVar('Array', bound=Any)
 DIMENSIONS = {'vertical': 1, 'horizontal': 2}
 """Axes of a (3, H, W) picture along which it is mirrored."""
@@ -76,7 +77,7 @@ class Windows:
         # As in mmseg, padding is cut off only on the way to the original size.
         return (meta['img_shape'][0], meta['img_shape'][1]) if rescale else self.image
 
-    def steps(self, axis: int, meta: dict, rescale: bool) -> list[tuple]:
+    def steps(self, axis: int, meta: dict, rescale: bool) -> list[Step]:
         """From each window to the label map: arguments of ``ops.compose_resize``.
 
         Args:

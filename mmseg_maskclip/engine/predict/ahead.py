@@ -11,15 +11,13 @@ from typing import Any, NamedTuple, Optional, Union
 
 import torch
 from mmseg.datasets.pipelines import Compose
-from PIL import Image
 
 from mmseg_maskclip.engine.predict.encode import prepare
-from mmseg_maskclip.portable.listing import list_pictures
 from mmseg_maskclip.portable.pictures import Picture, Source, read_picture
+from mmseg_maskclip.portable.sources import Named, is_path, named_pictures
 from mmseg_maskclip.utils import InputError
 
 _AHEAD = 2
-_Named = tuple[Source, str]
 # One reads faster than a CPU labels; a GPU would wait for it.
 _GPU_READERS = 4
 
@@ -61,7 +59,7 @@ class Groups:
         readers: How many threads read.
     """
 
-    def __init__(self, sources: Iterable[_Named], total: Optional[int], pipeline: Compose,
+    def __init__(self, sources: Iterable[Named], total: Optional[int], pipeline: Compose,
                  max_pixels: int, size: int, readers: int = 1) -> None:
         self.total = total
         self._sources = sources
@@ -102,7 +100,7 @@ class Groups:
             picture = replace(read_picture(source, self._max_pixels), name=name)
             return Prepared(picture, prepare(self._pipeline, picture))
         except InputError as error:
-            return os.fspath(source) if _is_path(source) else 'a picture', str(error)
+            return os.fspath(source) if is_path(source) else 'a picture', str(error)
 
 
 def prepared_ahead(pictures: Any, pipeline: Compose, max_pixels: int, size: int,
@@ -120,44 +118,9 @@ def prepared_ahead(pictures: Any, pipeline: Compose, max_pixels: int, size: int,
     Raises:
         InputError: If there are none.
     """
-    sources, total = _sources(pictures)
+    sources, total = named_pictures(pictures)
     readers = 1 if device.type == 'cpu' else min(_GPU_READERS, os.cpu_count() or 1)
     return Groups(sources, total, pipeline, max_pixels, size, readers)
-
-
-def _sources(pictures: Any) -> tuple[Iterable[_Named], Optional[int]]:
-    """Pictures with names, and how many there are."""
-    if _is_path(pictures) or isinstance(pictures, (bytes, Image.Image, Picture)) or getattr(
-            pictures, 'ndim', 0) in (2, 3):
-        pictures = [pictures]
-    if not isinstance(pictures, Iterable):
-        raise InputError(f'pictures are a {type(pictures).__name__}, expected a folder, files, '
-                         'or a list of pictures.')
-    if not isinstance(pictures, Iterator):
-        pictures = list(pictures)
-    if isinstance(pictures, list) and all(map(_is_path, pictures)):
-        files = list_pictures(pictures)
-        return [(file.path, file.name) for file in files], len(files)
-    # Taken one by one: there may be no end of them, or no room for all.
-    counted = isinstance(pictures, list) and not any(map(_is_path, pictures))
-    return _named(pictures), len(pictures) if counted else None
-
-
-def _named(pictures: Iterable) -> Iterator[_Named]:
-    taken: set[str] = set()
-    for number, one in enumerate(pictures):
-        files = list_pictures(one) if _is_path(one) else [(one, f'picture_{number}')]
-        for source, stem in files:
-            name, copy = stem, 1
-            while name in taken:
-                copy += 1
-                name = f'{stem}_{copy}'
-            taken.add(name)
-            yield source, name
-
-
-def _is_path(source: Any) -> bool:
-    return isinstance(source, (str, os.PathLike))
 
 
 def _shapes(prepared: Prepared) -> list:

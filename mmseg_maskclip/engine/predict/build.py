@@ -43,7 +43,7 @@ from mmseg_maskclip.models.weights.load import load_weights
 from mmseg_maskclip.models.weights.tower import load_tower
 from mmseg_maskclip.utils import InputError, require_file, sha256_of, to_plain
 
-_WEIGHTS = ('.pt', '.pth', '.bin', '.safetensors', '.ckpt')
+WEIGHTS = ('.pt', '.pth', '.bin', '.safetensors', '.ckpt')
 _CLASSES_LEFT = {'num_classes': 1, 'vocabulary': None, 'text_embeddings_path': None,
                  'synonyms': 'mean', 'auxiliary': None}
 
@@ -93,7 +93,7 @@ def build(source: Union[str, Path, Config], settings: Settings,
     name = str(source)
     if name.endswith('.py'):
         return _from_config(load_config(name), name, settings, device)
-    if name.lower().endswith(_WEIGHTS):
+    if name.lower().endswith(WEIGHTS):
         return _from_file(require_file(name, 'checkpoint'), settings, device)
     spec = get_spec(name)
     path = locate_weights(settings.weights) if settings.weights else find_checkpoint(spec)

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from mmseg_maskclip.clip import ClipSpec, NameEncoder
 from mmseg_maskclip.engine.predict.words import Words, WordSet, word_set
+from mmseg_maskclip.portable.bank import DEFAULT
 from mmseg_maskclip.tinyworld import CLASSES
 from mmseg_maskclip.utils import require_number
 
-DEFAULT = 'default'
 PUBLISHED = 'background_words'
 TEMPLATES = 'openai7'
 NEAR = 0.9

@@ -158,6 +158,10 @@ class Vocabularies:
             model.unseen = self._unseen
         self._set = classes
 
+    def forget(self) -> None:
+        """Say that somebody else has given the model other classes; call it with the lock held."""
+        self._set = None
+
 
 def _joined(bank: TextBank, contrast: ContrastSet) -> TextBank:
     if not contrast.names:

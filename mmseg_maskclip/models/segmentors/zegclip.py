@@ -153,16 +153,22 @@ class ZegClip(PseudoLabelled, EncodesInputs, ReplaceableClasses, TiledInference,
     @property
     def activation(self) -> Callable[[Tensor], Tensor]:
         """From mask logits to scores (..., K): the sigmoid, less ``seen_offset`` where seen."""
+        offset = self.class_offset
+        return torch.sigmoid if offset is None else partial(_less, offset=offset)
+
+    @property
+    def class_offset(self) -> Tensor | None:
+        """What is taken from the score of each class, (K,); None for nothing."""
         if not self.seen_offset or not self.unseen:
             # The same for all classes, it would change nothing.
-            return torch.sigmoid
+            return None
         device = self.decode_head.text.embeddings.device
         key = (device, self.seen_offset, self.unseen)
         if self._offset is None or self._offset[0] != key:
             offset = torch.full((self.decode_head.num_classes,), float(self.seen_offset))
             offset[list(self.unseen)] = 0
             self._offset = (key, offset.to(device))
-        return partial(_less, offset=self._offset[1])
+        return self._offset[1]
 
     def probabilities(self, scores: Tensor) -> Tensor:
         """The scores themselves: masks of classes are not exclusive, and add up to anything."""

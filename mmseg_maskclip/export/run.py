@@ -1,0 +1,140 @@
+"""Export a model, check the file, and only then give it its name."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional, Sequence
+
+import numpy as np
+import torch
+
+from mmseg_maskclip.clip import TextBank
+from mmseg_maskclip.engine.predict.vocabulary import Vocabularies
+from mmseg_maskclip.export.checking import Check, Run, compare, require_equal
+from mmseg_maskclip.export.describe import describe
+from mmseg_maskclip.export.graph import ScoreGraph, trace
+from mmseg_maskclip.export.writing import (
+    FORMS,
+    ONNX,
+    SUFFIXES,
+    quantise,
+    quiet,
+    write_onnx,
+    write_torch,
+)
+from mmseg_maskclip.portable.bank import WordBank
+from mmseg_maskclip.portable.description import Description
+from mmseg_maskclip.portable.exported import ExportedModel
+from mmseg_maskclip.utils import InputError, atomic_path
+from mmseg_maskclip.utils.files import PathLike
+
+
+@dataclass
+class ExportedFile:
+    """A file that was written, and what its check gave.
+
+    Attributes:
+        path: The file.
+        check: Against the model.
+        description: What the file says of itself.
+    """
+
+    path: Path
+    check: Check
+    description: Description
+
+
+def require_target(out: PathLike, to: str, int8: bool = False) -> Path:
+    """Where an exported model is to be written.
+
+    Args:
+        out: As :func:`export`.
+        to: As there.
+        int8: As there.
+
+    Raises:
+        InputError: If the form is unknown, or the name or 8 bits don't belong to it.
+    """
+    if to not in FORMS:
+        raise InputError(f'models are exported to one of {", ".join(FORMS)}, got {to!r}.')
+    path = Path(out)
+    if path.suffix != SUFFIXES[to]:
+        raise InputError(f'the exported model is to be {path}, expected a name that ends in '
+                         f'{SUFFIXES[to]}.')
+    if int8 and to != ONNX:
+        raise InputError(f'8 bits are a part of ONNX Runtime: take --to {ONNX}.')
+    return path
+
+
+def export(vocabularies: Vocabularies, out: PathLike, to: str = ONNX, int8: bool = False,
+           temperature: float = 1.0, bank: Optional[WordBank] = None) -> ExportedFile:
+    """Export a model. Nothing stands under the file's name before the check is passed.
+
+    Args:
+        vocabularies: Of the model, which is on the CPU.
+        out: The file, ``*.onnx`` or ``*.pt2``.
+        to: ``'onnx'`` or ``'torch-export'``.
+        int8: Whether the weights of linear layers get 8 bits; then labels may differ, and
+            the check only counts them.
+        temperature: Scores are divided by it.
+        bank: Words that the check is made with, beside random ones.
+
+    Raises:
+        InputError: If the model can't be exported, or what was written differs from it.
+    """
+    path = require_target(out, to, int8)
+    built = vocabularies.built
+    if next(built.model.parameters()).device.type != 'cpu':
+        raise InputError('the model is on a GPU: load it with device="cpu" to export it.')
+    if getattr(built.model, 'class_weight', None) is not None:
+        raise InputError('the class weight of the model cannot be exported: set '
+                         'model.class_weight=None.')
+    description = describe(built, temperature)
+    with vocabularies.lock, atomic_path(path) as temporary:
+        try:
+            built.model.replace_classes(TextBank(torch.ones(1, description.width), ('word',)))
+            with quiet():
+                program = trace(ScoreGraph(built.model, description), description)
+            _write(program, description, temporary, to, int8)
+            check = compare(_runner(temporary, to), built.model, description,
+                            None if bank is None else bank.embeddings)
+        finally:
+            vocabularies.forget()
+        if not int8:
+            require_equal(check)
+    return ExportedFile(path, check, description)
+
+
+def _write(program: Any, description: Description, path: Path, to: str, int8: bool) -> None:
+    if to != ONNX:
+        write_torch(program, description, path)
+    elif not int8:
+        write_onnx(program, description, path)
+    else:
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            full = Path(folder) / path.name
+            write_onnx(program, description, full)
+            quantise(full, description, path)
+
+
+def _runner(path: Path, to: str) -> Run:
+    """Runs a file that was written, as its users will."""
+    if to == ONNX:
+        model = ExportedModel(path)
+
+        def run(image: np.ndarray, bank: np.ndarray) -> Sequence[np.ndarray]:
+            found = model.run(image, bank)
+            one = found.scores[None]
+            return [one] if found.embedding is None else [one, found.embedding[None]]
+
+        return run
+    program = torch.export.load(path).module()
+
+    def run_program(image: np.ndarray, bank: np.ndarray) -> Sequence[np.ndarray]:
+        with torch.no_grad():
+            return [value.numpy() for value in program(torch.from_numpy(image),
+                                                       torch.from_numpy(bank))]
+
+    return run_program
