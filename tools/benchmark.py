@@ -9,6 +9,7 @@
     python tools/benchmark.py heads           training-free read-outs against a plain forward; PAMR
     python tools/benchmark.py zegclip         ZegCLIP's labels, and its step against a plain one
     python tools/benchmark.py predict         files to labels, other words, the command's start
+    python tools/benchmark.py export          exported models in ONNX Runtime against torch, 8 bits
 
 Weights are random: nothing needs to be downloaded.
 """
@@ -144,10 +145,17 @@ def predict_rows(args: argparse.Namespace, device) -> list:
     return predict.rows(args.models[0], device, args.repeats)
 
 
+def export_rows(args: argparse.Namespace, device) -> list:
+    """Rows of exported models, in 32 and in 8 bits; on the CPU."""
+    from benchmarks import export
+
+    return export.rows(args.models[0], args.repeats)
+
+
 # Memory comes first: what the allocator keeps for other parts would hide what this one needs.
 PARTS = {'memory': memory_rows, 'labels': labels_rows, 'text': text_rows, 'train': train_rows,
          'class_weight': class_weight_rows, 'heads': heads_rows, 'zegclip': zegclip_rows,
-         'predict': predict_rows}
+         'predict': predict_rows, 'export': export_rows}
 
 
 def main(args: argparse.Namespace) -> None:

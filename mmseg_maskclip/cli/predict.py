@@ -130,8 +130,8 @@ def _run_exported(args: argparse.Namespace) -> None:
     for used, name, package in ((args.overlay, 'cv2', 'opencv-python-headless'),
                                 ('coco' in args.formats, 'pycocotools', 'pycocotools')):
         if used and importlib.util.find_spec(name) is None:
-            raise InputError(f'{"--overlay" if name == "cv2" else "--formats coco"} needs a package '
-                             f'that is not installed: pip install {package}')
+            flag = '--overlay' if name == 'cv2' else '--formats coco'
+            raise InputError(f'{flag} needs a package that is not installed: pip install {package}')
     from mmseg_maskclip.apis.exported import load_exported
 
     predictor = load_exported(args.model, args.bank, max_pixels=args.max_pixels)

@@ -48,6 +48,22 @@ def describe(built: Built, temperature: float = 1.0) -> Description:
         **_sides(model, mean, std), **_windows(model))
 
 
+def table_shapes(built: Built) -> set[tuple[int, ...]]:
+    """Shapes in which position tables stand in a graph, (h, w * C).
+
+    Args:
+        built: The model.
+    """
+    tower = _tower(built.model)
+    if tower is None:
+        return set()
+    table = tower.attnpool.positional_embedding if isinstance(tower, ClipResNet) else (
+        tower.pos_embed[0])
+    side = round((len(table) - 1) ** 0.5)
+    height, width = tower.stored_grid or (side, side)
+    return {(height, width * table.shape[1])}
+
+
 def _steps(pipeline: Compose) -> tuple[dict[str, Any], Any]:
     """Settings of the resizing, and the step that normalises."""
     augment = pipeline.transforms[0] if len(pipeline.transforms) == 1 else None

@@ -15,8 +15,9 @@ from mmseg_maskclip.utils import InputError
 
 _BANK = 'model.decode_head.text.embeddings'
 _MOST_CELLS, _MOST_ROWS = 1 << 12, 1 << 17
-# Of towers and students that take any size: below it nothing is left of the last layers.
-_LEAST_SIDE = 32
+# Of towers and students that take any size, whose last layers have a cell for each 32 pixels: of
+# one cell torch would take the number for a fixed one.
+_STEP, _LEAST_CELLS = 32, 2
 
 
 class _Scores(nn.Module):
@@ -76,12 +77,11 @@ def trace(graph: ScoreGraph, description: Description) -> Any:
         InputError: If torch can't.
     """
     patch = description.patch
-    cells = [torch.export.Dim(name, min=2 if patch > 1 else _LEAST_SIDE,
-                              max=_MOST_CELLS if patch > 1 else _MOST_CELLS * _LEAST_SIDE)
+    step, factor = (patch, 1) if patch > 1 else (_STEP, _STEP)
+    cells = [torch.export.Dim(name, min=_LEAST_CELLS * factor, max=_MOST_CELLS * factor)
              for name in ('height', 'width')]
     sides = [patch * cell if patch > 1 else cell for cell in cells]
     rows = torch.export.Dim('rows', min=1, max=_MOST_ROWS)
-    step = patch if patch > 1 else _LEAST_SIDE
     # No two sizes may be equal, nor those of the position table: torch would take them for one.
     example = (torch.rand(1, 3, 9 * step, 11 * step), torch.rand(5, description.width))
     # Guards that torch can't solve, of a ResNet's many strides, are checked when it runs.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Any, Collection, Optional, Sequence
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ import torch
 from mmseg_maskclip.clip import TextBank
 from mmseg_maskclip.engine.predict.vocabulary import Vocabularies
 from mmseg_maskclip.export.checking import Check, Run, compare, require_equal
-from mmseg_maskclip.export.describe import describe
+from mmseg_maskclip.export.describe import describe, table_shapes
 from mmseg_maskclip.export.graph import ScoreGraph, trace
 from mmseg_maskclip.export.writing import (
     FORMS,
@@ -97,7 +97,7 @@ def export(vocabularies: Vocabularies, out: PathLike, to: str = ONNX, int8: bool
             built.model.replace_classes(TextBank(torch.ones(1, description.width), ('word',)))
             with quiet():
                 program = trace(ScoreGraph(built.model, description), description)
-            _write(program, description, temporary, to, int8)
+            _write(program, description, temporary, to, table_shapes(built) if int8 else None)
             check = compare(_runner(temporary, to), built.model, description,
                             None if bank is None else bank.embeddings)
         finally:
@@ -107,16 +107,18 @@ def export(vocabularies: Vocabularies, out: PathLike, to: str = ONNX, int8: bool
     return ExportedFile(path, check, description)
 
 
-def _write(program: Any, description: Description, path: Path, to: str, int8: bool) -> None:
+def _write(program: Any, description: Description, path: Path, to: str,
+           tables: Optional[Collection[tuple[int, ...]]]) -> None:
+    """Write one of the forms; in 8 bits where there are tables, which keep theirs."""
     if to != ONNX:
         write_torch(program, description, path)
-    elif not int8:
+    elif tables is None:
         write_onnx(program, description, path)
     else:
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             full = Path(folder) / path.name
             write_onnx(program, description, full)
-            quantise(full, description, path)
+            quantise(full, description, path, tables)
 
 
 def _runner(path: Path, to: str) -> Run:

@@ -6,9 +6,10 @@ import contextlib
 import io
 import json
 import logging
+import tempfile
 import warnings
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Collection, Iterator
 
 import torch
 
@@ -51,13 +52,15 @@ def write_onnx(program: Any, description: Description, path: Path) -> None:
     _save(proto, description, path)
 
 
-def quantise(path: Path, description: Description, target: Path) -> None:
+def quantise(path: Path, description: Description, target: Path,
+             tables: Collection[tuple[int, ...]] = ()) -> None:
     """Write an ONNX model with the weights of its linear layers in 8 bits.
 
     Args:
         path: The model.
         description: Of it.
         target: The file.
+        tables: Shapes of constants that are no weights and keep their 32 bits.
 
     Raises:
         InputError: If a package is missing.
@@ -65,11 +68,18 @@ def quantise(path: Path, description: Description, target: Path) -> None:
     _require_packages()
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    with quiet():
+    with quiet(), tempfile.TemporaryDirectory() as folder:
+        folded = Path(folder) / path.name
+        # Weights that are cut or turned become weights again, or they would keep their 32 bits.
+        quant_pre_process(path, folded, skip_symbolic_shape=True, skip_onnx_shape=True)
+        graph = onnx.load(folded).graph
+        kept = {value.name for value in graph.initializer if tuple(value.dims) in tables}
         # Convolutions of 8 bits are slower than those of 32 in ONNX Runtime on a CPU.
-        quantize_dynamic(path, target, op_types_to_quantize=['MatMul', 'Gemm'],
-                         weight_type=QuantType.QInt8, per_channel=True)
+        quantize_dynamic(folded, target, op_types_to_quantize=['MatMul', 'Gemm'],
+                         weight_type=QuantType.QInt8, per_channel=True, nodes_to_exclude=[
+                             node.name for node in graph.node if kept.intersection(node.input)])
     _save(onnx.load(target), description, target)
 
 

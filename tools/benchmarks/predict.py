@@ -61,8 +61,12 @@ def _write_pictures(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def _words(spec: ClipSpec) -> list[list[str]]:
-    """Two sets of words that the model knows."""
+def words_of(spec: ClipSpec) -> list[list[str]]:
+    """Two sets of words that a model knows.
+
+    Args:
+        spec: The CLIP model.
+    """
     names = list(CLASSES) if spec.weights else list(load_vocabulary('voc').class_names)
     middle = len(names) // 2
     return [names[:middle], names[middle:]]
@@ -73,7 +77,7 @@ def _files_row(model: mmseg_maskclip.Predictor, pictures: Sequence[Path], folder
     segmentor, steps = model._built.model, model._built.pipeline
     inputs = [prepare(steps, read_picture(path))['img'][0][None].to(model.device)
               for path in pictures]
-    words = _words(model.spec)[0]
+    words = words_of(model.spec)[0]
 
     @torch.no_grad()
     def bare() -> None:
@@ -93,7 +97,7 @@ def _files_row(model: mmseg_maskclip.Predictor, pictures: Sequence[Path], folder
 
 
 def _words_rows(model: mmseg_maskclip.Predictor, picture: Path, repeats: int) -> list[dict]:
-    first, second = _words(model.spec)
+    first, second = words_of(model.spec)
     read = model.encode(picture)
 
     def passes() -> dict[str, Callable[[], object]]:
