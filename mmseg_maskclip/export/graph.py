@@ -89,6 +89,9 @@ def trace(graph: ScoreGraph, description: Description) -> Any:
     known = inspect.signature(torch.export.export).parameters
     try:
         with torch.no_grad(), pools_of_any_size(graph):
+            # What is made of the weights when it is first needed, such as a folded trunk, can't be
+            # made while sizes have no value.
+            graph(*example)
             return torch.export.export(
                 graph, example, dynamic_shapes=({2: sides[0], 3: sides[1]}, {0: rows}),
                 strict=False, **({deferred: True} if deferred in known else {}))

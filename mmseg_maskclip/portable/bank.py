@@ -61,10 +61,10 @@ class WordBank:
     @property
     def hash(self) -> str:
         """SHA-256 of the embeddings, and of which word each is of."""
-        found = hashlib.sha256(np.ascontiguousarray(self.embeddings, np.float32))
-        found.update(np.ascontiguousarray(self.row_class, np.int64))
+        found = hashlib.sha256(self.embeddings.astype(np.float32).tobytes())
+        found.update(self.row_class.astype(np.int64).tobytes())
         if self.offset is not None:
-            found.update(np.ascontiguousarray(self.offset, np.float32))
+            found.update(self.offset.astype(np.float32).tobytes())
         return found.hexdigest()
 
     def save(self, path: PathLike) -> Path:
