@@ -3,13 +3,16 @@
     python tools/benchmark.py                 all of it
     python tools/benchmark.py labels          image -> label map against open_clip's visual forward
     python tools/benchmark.py text            text bank in batches against one class at a time
-    python tools/benchmark.py memory          peak memory of a large vocabulary
+    python tools/benchmark.py memory          peak memory of a large vocabulary; a large text bank
     python tools/benchmark.py train           MaskCLIP+ step against a supervised step and a teacher
     python tools/benchmark.py class_weight    what the class weight adds to an image and to a step
     python tools/benchmark.py heads           training-free read-outs against a plain forward; PAMR
     python tools/benchmark.py zegclip         ZegCLIP's labels, and its step against a plain one
     python tools/benchmark.py predict         files to labels, other words, the command's start
     python tools/benchmark.py export          exported models in ONNX Runtime against torch, 8 bits
+    python tools/benchmark.py precision       half precision: time, and labels equal to fp32's
+    python tools/benchmark.py test            tools/test.py over files against a bare forward
+    python tools/benchmark.py scale           growth over many files, the listing of many more
 
 Weights are random: nothing needs to be downloaded.
 """
@@ -39,13 +42,17 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--train-size', type=int, nargs=2, default=None, metavar=('H', 'W'),
                         help='crops of a training step (default: 480 480, on a CPU 224 224; of '
                              'ZegCLIP 512 512)')
+    parser.add_argument('--files', type=int, default=10_000,
+                        help='of the part scale; a hundred times as many are listed (default: '
+                             '%(default)s)')
     parser.add_argument('--device', help='default: the GPU if there is one')
     parser.add_argument('--out', metavar='FILE.json', help='also write the metrics here')
     args = parser.parse_args()
     unknown = [part for part in args.parts if part not in PARTS]
     if unknown:
         parser.error(f'{unknown[0]!r} is none of: {", ".join(PARTS)}')
-    for name, values in (('repeats', [args.repeats]), ('train-batch', [args.train_batch]),
+    for name, values in (('repeats', [args.repeats]), ('files', [args.files]),
+                         ('train-batch', [args.train_batch]),
                          ('train-size', args.train_size or [])):
         for value in values:
             if value is not None and value < 1:
@@ -71,10 +78,10 @@ def train_settings(args: argparse.Namespace, device) -> tuple:
 
 
 def memory_rows(args: argparse.Namespace, device) -> list:
-    """Row of a large vocabulary's peak memory."""
-    from benchmarks import speed
+    """Rows of the memory of a large vocabulary, and of a text bank of 20,000 rows."""
+    from benchmarks import scale, speed
 
-    return [speed.large_vocabulary()]
+    return [speed.large_vocabulary(), *scale.bank_rows(args.models[0])]
 
 
 def labels_rows(args: argparse.Namespace, device) -> list:
@@ -152,10 +159,34 @@ def export_rows(args: argparse.Namespace, device) -> list:
     return export.rows(args.models[0], args.repeats)
 
 
+def precision_rows(args: argparse.Namespace, device) -> list:
+    """Rows of half precision, of random and of embedded models."""
+    from benchmarks import testing
+
+    return testing.rows_of_precision(args.models, device, args.repeats, scenes=20)
+
+
+def test_rows(args: argparse.Namespace, device) -> list:
+    """Rows of a test run over files."""
+    from benchmarks import testing
+
+    # On a GPU enough for the worker processes to be the ones that are waited for.
+    return [row for model in args.models for row in testing.loop_rows(
+        model, device, args.repeats, 256 if _on_gpu(device) else 12)]
+
+
+def scale_rows(args: argparse.Namespace, device) -> list:
+    """Rows of a prediction over many files."""
+    from benchmarks import scale
+
+    return scale.file_rows(args.files)
+
+
 # Memory comes first: what the allocator keeps for other parts would hide what this one needs.
 PARTS = {'memory': memory_rows, 'labels': labels_rows, 'text': text_rows, 'train': train_rows,
          'class_weight': class_weight_rows, 'heads': heads_rows, 'zegclip': zegclip_rows,
-         'predict': predict_rows, 'export': export_rows}
+         'predict': predict_rows, 'export': export_rows, 'precision': precision_rows,
+         'test': test_rows, 'scale': scale_rows}
 
 
 def main(args: argparse.Namespace) -> None:
