@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 
-from mmseg_maskclip.cli.text_bank import add_text_arguments, write_bank
+from mmseg_maskclip.cli.clip.text_bank import add_text_arguments, write_bank
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

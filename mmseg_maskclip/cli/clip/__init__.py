@@ -1,0 +1,1 @@
+"""Commands that make the files of CLIP: weights, conversions, text embeddings."""
