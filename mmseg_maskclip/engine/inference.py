@@ -23,7 +23,7 @@ from mmseg_maskclip.utils import InputError, require_number, sentence_of
 _SIZES = ('ori_shape', 'img_shape', 'pad_shape', 'flip', 'flip_direction')
 
 
-def samples_of_process(dataset: Any, config: Config,
+def samples_of_process(dataset: Any, config: Config, ahead: int = 1,
                        pin: bool = False) -> Iterator[tuple[int, Any]]:
     """This process's samples with their indices: every n-th image of n processes.
 
@@ -32,6 +32,7 @@ def samples_of_process(dataset: Any, config: Config,
     Args:
         dataset: A test set; no image is repeated to fill up.
         config: Has the number of worker processes.
+        ahead: How many the caller takes at a time; as many are decoded before it asks.
         pin: Whether tensors lie in memory that a GPU copies from while its CPU goes on.
 
     Raises:
@@ -45,7 +46,8 @@ def samples_of_process(dataset: Any, config: Config,
     workers = min(workers, os.cpu_count() or 1)
     named = NamedFailures(dataset, 'data.test', skip_unreadable=True)
     loader = DataLoader(Subset(named, indices), batch_size=None, shuffle=False,
-                        num_workers=workers, collate_fn=_keep, pin_memory=pin)
+                        num_workers=workers, collate_fn=_keep, pin_memory=pin,
+                        prefetch_factor=1 + -(-ahead // workers) if workers else None)
     try:
         yield from zip(indices, loader)
     except InputError as error:

@@ -152,7 +152,7 @@ def _run(model: nn.Module, dataset: Any, config: Config, options: TestOptions,
     world = get_dist_info()[1]
     use = partial(_use, totals=totals, dataset=NamedFailures(dataset, 'data.test'),
                   options=options, outputs=outputs)
-    samples = samples_of_process(dataset, config, pin=device.type == 'cuda')
+    samples = samples_of_process(dataset, config, options.batch, pin=device.type == 'cuda')
     labelled = False
     # Metrics and files are a thread's work: the model goes on, and a GPU does not wait.
     with progress_bar(len(dataset), 'test', 'image', shown=is_main()) as bar, \
