@@ -43,7 +43,7 @@ class Windows:
         Raises:
             InputError: If they can't be used.
         """
-        mode = test_cfg['mode']
+        mode = (test_cfg or {}).get('mode')
         if mode == 'whole':
             crop, stride = image, image
         elif mode == 'slide':

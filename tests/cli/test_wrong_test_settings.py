@@ -15,7 +15,7 @@ CONFIG = CONFIGS / 'tiny/maskclip_tinyrn_256x256_tinyworld.py'
     ('data.test.pipeline.1.transforms=[]', ['testing fails on an image']),
     ('model.test_cfg=None', ['testing fails on an image', "'mode'"]),
     ('model.test_cfg=abc', ['testing fails on an image']),
-    ('model.decode_head.templates=5', ['cannot be given its weights']),
+    ('model.decode_head.templates=5', ['templates are 5']),
     ('model.decode_head.text_embeddings_path=5', ['cannot be given its weights']),
     ("model.refine=[{'type':'Background','prob_thd':0.1}]", ['none is declared', "label='none'"]),
     ("model.refine=[{'type':'Background','prob_thd':0.1,'label':1}]",

@@ -1,6 +1,7 @@
 """tools/gpu_check.sh: what fails or hangs costs its own row alone."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -54,10 +55,23 @@ def _args(out=None, parts=FAKES, **others):
 
 
 def _alive(pid):
-    try:
-        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
-    except FileNotFoundError:
-        return False
+    """Whether a process goes on; one that is killed takes a moment to end."""
+    for _ in range(100):
+        try:
+            if Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] == 'Z':
+                return False
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        subprocess.run(['sleep', '0.05'])
+    return True
+
+
+@pytest.fixture(autouse=True)
+def log_level():
+    """A part is quiet in a process of its own, and here it is in that of the tests."""
+    level = logging.getLogger().level
+    yield
+    logging.getLogger().setLevel(level)
 
 
 @pytest.mark.parametrize('dry_run', [False, True])

@@ -14,7 +14,7 @@ from PIL import Image
 
 from mmseg_maskclip.clip import get_spec
 from mmseg_maskclip.engine.cost import random_bank
-from mmseg_maskclip.engine.predict.listing import list_pictures
+from mmseg_maskclip.portable.listing import list_pictures
 from mmseg_maskclip.tinyworld.scenes import scene
 
 from benchmarks.reference import random_checkpoint
