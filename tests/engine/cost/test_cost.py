@@ -58,8 +58,9 @@ def test_convolutions_by_hand(mode, monkeypatch):
     monkeypatch.setattr(OneConvolution, 'forward', lambda self, image: seen.append(
         tuple(image.shape)) or forward(self, image))
     cost = measure_cost(_plain(mode), (16, 24), CPU, repeats=2)
-    # Once for the model, once for its backbone, and a warm-up before the timed runs.
-    assert seen == [(1, 3, 16, 24)] * 5
+    # Once before anything is counted, once for the model, once for its backbone, and a warm-up
+    # before the timed runs.
+    assert seen == [(1, 3, 16, 24)] * 6
     cells = 8 * 12
     assert cost.parts == {'backbone': (4 * 27, 0, cells * 4 * 27),
                           'head': (6 * 36 + 6 + 5 * 6 + 5, 257, cells * (6 * 36 + 5 * 6))}
