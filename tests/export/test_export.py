@@ -3,6 +3,9 @@
 import json
 
 import numpy as np
+import onnx
+import onnx.numpy_helper
+import onnxruntime
 import pytest
 import torch
 from PIL import Image
@@ -18,7 +21,6 @@ from mmseg_maskclip.utils import InputError
 from helpers.cases import cases
 from helpers.tools import assert_bad_input, call_tool
 
-onnx = pytest.importorskip('onnx')
 WORDS = ['sky; clouds', 'ladybird', 'bricks', 'strawberry', 'giraffe']
 
 
@@ -36,7 +38,6 @@ def written(tmp_path_factory):
 
 def test_a_size_and_a_bank_that_were_not_checked_give_the_model_s_scores(written, model):
     """By the graph alone, without the runner of this package."""
-    onnxruntime = pytest.importorskip('onnxruntime')
     session = onnxruntime.InferenceSession(str(written.path))
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, 120, 232, generator=generator) * 255
