@@ -45,9 +45,12 @@ def main(args: argparse.Namespace) -> None:
     world = require_dir(args.world, 'embedded world',
                         'Make it with: python tools/dataset_converters/tinyworld.py')
     logging.disable(logging.INFO)
-    for measured in rejection_tables(world.resolve(), args.models, args.scenes, args.splits,
-                                     args.tables):
-        print(markdown(measured), flush=True)
+    try:
+        for measured in rejection_tables(world.resolve(), args.models, args.scenes, args.splits,
+                                         args.tables):
+            print(markdown(measured), flush=True)
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 if __name__ == '__main__':

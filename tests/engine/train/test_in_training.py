@@ -58,7 +58,7 @@ def test_wrong_settings_are_told_before_the_first_step(path, tmp_path, evaluatio
 
 
 def test_one_image_is_evaluated_before_the_first_step(path, tmp_path):
-    config = load_config(path, {'model.test_cfg': None, 'evaluation.interval': 1})
+    config = load_config(path, {'model.test_cfg': 'abc', 'evaluation.interval': 1})
     with pytest.raises(InputError, match='evaluating data.val fails on the first image'):
         train_model(config, TrainOptions(str(tmp_path), seed=0))
     assert not list(tmp_path.glob('iter_*.pth'))
