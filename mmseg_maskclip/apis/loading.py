@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Mapping
+from typing import TYPE_CHECKING, Any, Mapping
 
 import torch
-from mmcv import Config
 
 from mmseg_maskclip.apis.predictor import Predictor
 from mmseg_maskclip.clip import download_clip, get_spec, pick_device
@@ -14,6 +13,10 @@ from mmseg_maskclip.clip.text.templates import TemplateSource
 from mmseg_maskclip.engine.predict.configs import Settings
 from mmseg_maskclip.engine.predict.contrast import DEFAULT, NEAR, Contrast
 from mmseg_maskclip.portable.pictures import MAX_PIXELS
+
+if TYPE_CHECKING:
+    # Not before what silences its remarks on import.
+    from mmcv import Config
 
 
 def load(model: str | Path | Config = 'ViT-B/16', weights: str | Path | None = None, *,

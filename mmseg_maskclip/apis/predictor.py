@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, Optional, Sequence, Union
 
 import numpy as np
 import torch
-from mmcv import Config
 
 from mmseg_maskclip.apis.segmentation import Segmentation
 from mmseg_maskclip.clip import ClipSpec
@@ -26,6 +25,10 @@ from mmseg_maskclip.engine.predict.words import Words
 from mmseg_maskclip.portable.labelled import require_threshold
 from mmseg_maskclip.portable.pictures import MAX_PIXELS, Picture, Source, read_picture
 from mmseg_maskclip.utils import progress_bar, require_number
+
+if TYPE_CHECKING:
+    # Not before what silences its remarks on import.
+    from mmcv import Config
 
 _LOG = logging.getLogger('mmseg')
 Pictures = Union[Source, Iterable[Source]]
