@@ -148,9 +148,6 @@ def _settings(predictor: Predictor | ExportedPredictor, words: Words | None, con
     # A file of weights counts by its content, wherever it lies.
     model = {key: value for key, value in predictor.settings.items()
              if key not in ('weights', 'clip_weights')}
-    if model['precision'] == 'fp32':
-        # As all did before there was a choice: what was labelled then is done.
-        del model['precision']
     contrast = predictor._contrast if _is_default(contrast) else contrast
     return {'model': model, 'text_sha256': classes.text_sha256,
             'words': _plain(words) or predictor.names, 'palette': classes.palette,

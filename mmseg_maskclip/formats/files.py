@@ -14,9 +14,9 @@ from mmseg_maskclip.formats.cvat import cvat_of, merge_cvat
 from mmseg_maskclip.formats.index_png import IndexPng
 from mmseg_maskclip.formats.label_studio import LOCAL_FILES, label_studio_of, labelling_config
 from mmseg_maskclip.formats.labelme import labelme_of
-from mmseg_maskclip.formats.names import require_name
+from mmseg_maskclip.formats.names import why_unfit
 from mmseg_maskclip.formats.picture import LabelledPicture
-from mmseg_maskclip.utils import InputError, atomic_path, is_one_line, progress_bar, require_file
+from mmseg_maskclip.utils import InputError, atomic_path, progress_bar, require_file
 from mmseg_maskclip.utils.files import PathLike
 
 _CLASSES = 'classes.txt'
@@ -96,14 +96,13 @@ def write_formats(folder: PathLike, name: str, picture: LabelledPicture, formats
         The files, those of all pictures last.
 
     Raises:
-        InputError: If a format is unknown, the name is not fit, a file can't be written, or
-            the picture's file name is none that text files can hold.
+        InputError: If a format is unknown, label files can't have these names, or a file can't
+            be written.
     """
     formats = require_formats(formats)
-    require_name(name, source)
-    if not is_one_line(picture.file_name):
-        raise InputError(f'the file name {picture.file_name!r} has control characters or bytes '
-                         'that are no UTF-8, which label files cannot hold: rename the picture.')
+    reason = why_unfit(name, picture.file_name, source)
+    if reason:
+        raise InputError(reason)
     own = picture_files(folder, name, formats)
     for path in own:
         _WRITERS[path.relative_to(folder).parts[0]](path, picture, source)

@@ -14,16 +14,11 @@ from mmseg_maskclip.formats import (
     LabelledPicture,
     merge_formats,
     picture_files,
+    why_unfit,
     write_formats,
 )
 from mmseg_maskclip.portable.listing import PictureFile
-from mmseg_maskclip.utils import (
-    InputError,
-    atomic_path,
-    is_one_line,
-    remove_file,
-    to_plain,
-)
+from mmseg_maskclip.utils import InputError, atomic_path, remove_file, to_plain
 from mmseg_maskclip.utils.files import PathLike
 from mmseg_maskclip.utils.records import write_json
 
@@ -31,8 +26,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SUMMARY = 'predict.json'
-# The longest one of results, and bytes of a file name on most systems.
-_SUFFIX, _LONGEST = '.json', 255
 
 
 class FileState(NamedTuple):
@@ -194,19 +187,12 @@ def state_of(path: PathLike) -> FileState | None:
 
 
 def why_no_results(file: PictureFile) -> str:
-    """Why the results of a picture can't be called as it is; empty if they can.
+    """Why a picture can't have results, as it is called; empty if it can.
 
     Args:
         file: The picture.
     """
-    longest = max(len(os.fsencode(part)) for part in file.name.split('/'))
-    if not is_one_line(file_name_of(file)):
-        reason = 'has control characters or bytes that are no UTF-8'
-    elif longest + len(_SUFFIX) > _LONGEST:
-        reason = 'is too long'
-    else:
-        return ''
-    return f'the name of picture {file.path!r} {reason}: rename it.'
+    return why_unfit(file.name, file_name_of(file), file.path)
 
 
 def file_name_of(file: PictureFile) -> str:

@@ -44,10 +44,10 @@ def test_pictures_whose_names_label_files_cannot_hold_are_left_out(tmp_path):
                              progress=False)
         assert (done.pictures, done.done_before) == (6, 2 * (times - 1))
         assert sorted(done.unreadable) == sorted(str(tmp_path / name) for name in bad)
-        assert all('rename it' in reason for reason in done.unreadable.values())
+        assert all('rename the picture' in reason for reason in done.unreadable.values())
         images = ElementTree.parse(tmp_path / 'out/cvat.xml').findall('image')
         assert [image.get('name') for image in images] == ['a.png', f'{"n" * 250}.png']
-    with pytest.raises(InputError, match=r"the file name 'b\\x07.png' has control characters"):
+    with pytest.raises(InputError, match=r"the path 'b\\x07' has control characters"):
         model.predict(tmp_path / bad[0], WORDS).save(tmp_path / 'one')
 
 

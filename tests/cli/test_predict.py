@@ -84,8 +84,6 @@ def test_files_of_a_folder(whole, pictures):
         9, 8, ['b/text'])
     assert summary['settings']['words'] == [['zebra'], ['sky', 'water'], ['grass']]
     assert 'torch' in summary['versions']
-    # What was labelled before there was a choice is done.
-    assert 'precision' not in summary['settings']['model']
 
 
 def test_labels_are_those_of_the_python_functions(whole, pictures):
@@ -110,7 +108,7 @@ def test_pictures_whose_names_no_label_file_can_have_are_left_out(call_tool, tmp
                                         + '.png', 'PNG')
     assert _run(call_tool, tmp_path / 'mine', *_flags(tmp_path / 'out')) == '3 pictures: 1 labelled'
     reasons = list(_summary(tmp_path / 'out')['unreadable'].values())
-    assert 'no UTF-8' in reasons[0] and 'is too long' in reasons[1] and len(reasons) == 2
+    assert 'not UTF-8' in reasons[0] and '251 bytes' in reasons[1] and len(reasons) == 2
     assert not any(name.startswith(('n', 'lat')) for _, _, files in os.walk(tmp_path / 'out')
                    for name in files)
 

@@ -18,7 +18,7 @@ def test_a_clip_model_has_no_classes_of_its_own(call_tool):
 @cases('flags, words', [
     ([], ['expected pictures']),
     (['none'], ['picture none does not exist']),
-    (['n' * 300], ['is too long: rename it']),
+    (['n' * 300], ['has 300 bytes', 'rename the picture']),
     (['text.jpg'], ['text.jpg is not a picture']),
     (['two.txt'], ['none of 2 pictures', 'picture b.jpg does not exist']),
     (['empty'], ['no picture was found in empty']),

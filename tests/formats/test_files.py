@@ -1,6 +1,7 @@
 """Which files a run leaves, and mmseg's data set on them."""
 
 import json
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -114,6 +115,17 @@ def test_wrong_input(out):
         write_formats(out, 'x', picture_of(hard_labels()), ['png', 'yolo'])
     with pytest.raises(InputError, match='no format is named'):
         write_formats(out, 'x', picture_of(hard_labels()), [])
+    for name, source, told in (('../x', None, r"cannot be called '\.\./x'"),
+                               ('a//x', None, "cannot be called 'a//x'"),
+                               ('', None, "cannot be called ''"),
+                               ('n' * 251, None, 'has 251 bytes, .* at most 250'),
+                               ('x', 'mine\udce9/x.png', r"'mine\\udce9/x.png' .* not UTF-8")):
+        with pytest.raises(InputError, match=told):
+            write_formats(out, name, picture_of(hard_labels()), ['png'], source)
+        assert not (out / f'annotations/{name}.png').exists()
+    odd = replace(picture_of(hard_labels()), file_name='x\n.jpg')
+    with pytest.raises(InputError, match=r"'x\\n.jpg' has control characters"):
+        write_formats(out, 'x', odd, ['png'])
     with pytest.raises(InputError, match=r'z.json does not exist. Write the labels of this'):
         merge_formats(out, ['a', 'z'], ['coco'])
     (out / 'coco/a.json').write_text('{"images"')
