@@ -208,7 +208,7 @@ class Predictor:
             picture = picture[np.ix_(*places)]
         found = read().label()
         names = len(classes.names) - self._built.model.decode_head.background
-        seen = presence(encoded.views, classes.embeddings, names)
+        seen = presence(encoded.views, classes.bank, names)
         settings = {**self.settings, 'temperature': temperature,
                     'calibrated': temperature != 1, 'text_sha256': classes.text_sha256,
                     'words': list(classes.names),

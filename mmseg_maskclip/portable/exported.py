@@ -108,14 +108,15 @@ def presence(embeddings: list[np.ndarray], bank: WordBank,
         return None
     images = np.stack(embeddings)
     images /= np.linalg.norm(images, axis=1, keepdims=True)
-    first = [int(np.flatnonzero(bank.row_class == index)[0]) for index in np.unique(bank.row_class)]
-    logits = scale * images @ bank.embeddings[first].T
-    words = len(first) - len(bank.contrast)
-    rivals = logits[:, words:]
-    top = rivals.max(axis=1, keepdims=True)
-    rivals = top + np.log(np.exp(rivals - top).sum(axis=1, keepdims=True))
-    best = (logits[:, :words] - rivals).max(axis=0)
-    return dict(zip(bank.names[-words:], sigmoid(best).tolist()))
+    # A background that was learned has no row, and is not asked for.
+    first, words = int(bank.row_class.min()), len(bank.names)
+    logits = scale * best_rows(bank.embeddings @ images.T, bank.row_class,
+                               words + len(bank.contrast))
+    rivals = logits[words:]
+    top = rivals.max(axis=0)
+    rivals = top + np.log(np.exp(rivals - top).sum(axis=0))
+    best = (logits[first:words] - rivals).max(axis=1)
+    return dict(zip(bank.names[first:], sigmoid(best).tolist()))
 
 
 def _session(path: Path, threads: Optional[int]) -> Any:

@@ -116,12 +116,12 @@ def best_rows(scores: np.ndarray, row_class: np.ndarray, num_classes: int) -> np
     """Score of a class: the highest among its rows.
 
     Args:
-        scores: (R, h, w).
+        scores: (R, ...).
         row_class: Class of each row, (R,).
         num_classes: K.
 
     Returns:
-        (K, h, w).
+        (K, ...); -inf for a class without a row.
     """
     if np.array_equal(row_class, np.arange(num_classes)):
         return scores

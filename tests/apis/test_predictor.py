@@ -180,7 +180,7 @@ def test_half_precision_keeps_most_labels_and_all_words(model, picture):
     assert 0.97 < (found.labels == expected.labels).mean() < 1
     assert (found.settings['precision'], expected.settings['precision']) == ('bf16', 'fp32')
     # Words are embedded in fp32 all the same, which is what is kept of them.
-    theirs, ours = (one._classes(WORDS, None, 0.0).embeddings for one in (half, model))
+    theirs, ours = (one._classes(WORDS, None, 0.0).bank.embeddings for one in (half, model))
     torch.testing.assert_close(theirs, ours)
 
 

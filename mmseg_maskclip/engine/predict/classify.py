@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mmseg_maskclip.clip import TextBank
 from mmseg_maskclip.engine.predict.encode import EncodedView
 from mmseg_maskclip.formats.picture import label_type, none_value
-from mmseg_maskclip.ops import LOGIT_SCALE, class_cosines, mean_probability
+from mmseg_maskclip.ops import LOGIT_SCALE, class_cosines, mean_probability, pool_queries
 from mmseg_maskclip.ops.label_maps import tiles
 from mmseg_maskclip.ops.precision import full_precision
 from mmseg_maskclip.ops.score_maps import Scores
@@ -121,7 +122,7 @@ def beside(words: Tensor, contrast: Tensor) -> Tensor:
     return words / total.clamp_min(torch.finfo(words.dtype).tiny)
 
 
-def presence(views: Sequence[EncodedView], embeddings: Tensor,
+def presence(views: Sequence[EncodedView], bank: TextBank,
              num_words: int) -> Optional[list[float]]:
     """Whether each word is in a picture at all, by CLIP's embedding of the whole.
 
@@ -130,7 +131,7 @@ def presence(views: Sequence[EncodedView], embeddings: Tensor,
 
     Args:
         views: The augmentations of the picture.
-        embeddings: Unit-norm, of words and contrast words, (K + M, D).
+        bank: Text embeddings of K words and M contrast words; of several rows the best counts.
         num_words: K.
 
     Returns:
@@ -138,11 +139,12 @@ def presence(views: Sequence[EncodedView], embeddings: Tensor,
         calibrated; None without contrast words, or where the model embeds no images.
     """
     found = [view.encoded.embeddings for view in views]
-    if len(embeddings) == num_words or found[0] is None:
+    if len(bank.class_names) == num_words or found[0] is None:
         return None
-    images = torch.cat([one for one in found if one is not None]).float()
-    cosines = class_cosines(images, embeddings.to(images.device))
-    logits = LOGIT_SCALE * cosines
+    # On the CPU, where the words are and the result is wanted.
+    images = torch.cat([one for one in found if one is not None]).float().cpu()
+    cosines = class_cosines(images, bank.embeddings)
+    logits = LOGIT_SCALE * pool_queries(cosines, bank.row_class, len(bank.class_names))
     # Not from a softmax over all: beside a word that is far better both shares may be 0.
     rivals = logits[:, num_words:].logsumexp(dim=1, keepdim=True)
     return (logits[:, :num_words] - rivals).sigmoid().amax(dim=0).tolist()

@@ -6,7 +6,6 @@ import threading
 from typing import NamedTuple, Optional
 
 import torch
-from torch import Tensor
 
 from mmseg_maskclip.clip import NameEncoder, TextBank
 from mmseg_maskclip.datasets.palettes import make_palette
@@ -21,7 +20,7 @@ from mmseg_maskclip.engine.predict.contrast import (
 )
 from mmseg_maskclip.engine.predict.words import Words, WordSet, word_set
 from mmseg_maskclip.models import MaskClip, ZegClip
-from mmseg_maskclip.utils import InputError
+from mmseg_maskclip.utils import InputError, require_number
 
 Colours = tuple[tuple[int, int, int], ...]
 _BACKGROUND = 'background'
@@ -47,14 +46,6 @@ class Classes(NamedTuple):
     left_out: tuple[str, ...] = ()
     text_sha256: Optional[str] = None
 
-    @property
-    def embeddings(self) -> Tensor:
-        """One row for each class and contrast word, (K + M, D)."""
-        rows = self.bank.row_class
-        first = torch.tensor([int((rows == index).nonzero()[0])
-                              for index in range(len(self.bank.class_names))])
-        return self.bank.embeddings[first]
-
 
 class Vocabularies:
     """Gives a model the classes that a user asks for, one set after the other.
@@ -62,11 +53,14 @@ class Vocabularies:
     Args:
         built: The model.
         near: Cosine above which a contrast word counts as a user's word.
+
+    Raises:
+        InputError: If ``near`` is not a cosine.
     """
 
     def __init__(self, built: Built, near: float = NEAR) -> None:
         self.built = built
-        self.near = near
+        self.near = require_number(near, 'contrast_limit', minimum=-1, maximum=1)
         #: Held while the model has the classes of one caller.
         self.lock = threading.RLock()
         self._encoder: Optional[NameEncoder] = None
