@@ -77,8 +77,8 @@ def _steps(pipeline: Compose) -> tuple[dict[str, Any], Any]:
     found = {type(step).__name__: step for step in augment.transforms.transforms}
     others = set(found).difference(_PLAIN, ('Resize', 'Normalize'))
     if others or not {'Resize', 'Normalize'} <= set(found):
-        raise InputError(f'the test pipeline has {", ".join(sorted(others)) or "no Resize or "}'
-                         f'{"" if others else "no Normalize"}, expected Resize, Normalize and what '
+        what = ', '.join(sorted(others)) or 'no Resize or no Normalize'
+        raise InputError(f'the test pipeline has {what}, expected Resize, Normalize and what '
                          'leaves the picture as it is.')
     resize = found['Resize']
     if getattr(resize, 'min_size', None) or not found['Normalize'].to_rgb:

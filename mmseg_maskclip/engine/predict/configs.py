@@ -15,14 +15,14 @@ from mmcv import Config
 from mmseg_maskclip.clip import CheckpointContent, ClipSpec
 from mmseg_maskclip.clip.text.templates import TemplateSource
 from mmseg_maskclip.engine.config import merge_options, shipped_folder, test_settings
-from mmseg_maskclip.engine.heads import OWN_PROTOCOL, choose, compose
+from mmseg_maskclip.engine.heads import OWN_PROTOCOL, compose, require_part
 from mmseg_maskclip.engine.overrides.pipelines import transforms_of
 from mmseg_maskclip.utils import InputError, require_number, to_plain
 
 MASKCLIP = 'maskclip'
 METHODS = tuple(OWN_PROTOCOL)
-# Of the data sets whose protocols a method was published with, the first that it has.
-_PROTOCOLS = ('voc21', 'voc20')
+# Whose settings of a method's own protocol are taken: every protocol has it.
+_DATASET = 'voc21'
 _SIZE = 512
 _LONG_SIDE = 4
 
@@ -81,13 +81,10 @@ def config_of_clip(spec: ClipSpec, settings: Settings) -> Config:
         InputError: If the method is unknown, or reads a ViT and this is a ResNet, or has
             a fidelity of its own.
     """
-    method = settings.method or MASKCLIP
-    if method not in METHODS:
-        # With the names that are close.
-        choose(method, 'voc21')
+    method = require_part('methods', settings.method or MASKCLIP)
     if method != MASKCLIP:
         require_own_fidelity(settings, f'method {method!r}')
-        config = compose(method, _dataset_of(method, spec), None, spec.name)
+        config = compose(method, 'tinyworld' if spec.weights else _DATASET, None, spec.name)
     else:
         config = Config({'model': _maskclip(spec, settings.fidelity),
                          'data': {'test': {'pipeline': _folder_pipeline()}}})
@@ -104,21 +101,6 @@ def _maskclip(spec: ClipSpec, fidelity: str) -> dict:
             'decode_head': {'type': 'MaskClipHead', 'num_classes': 1,
                             'text_channels': spec.embed_dim},
             'test_cfg': {'mode': 'whole'}}
-
-
-def _dataset_of(method: str, spec: ClipSpec) -> str:
-    """The data set whose settings of a method's own protocol are taken."""
-    if spec.weights:
-        return 'tinyworld'
-    for dataset in _PROTOCOLS[:-1]:
-        try:
-            choose(method, dataset, OWN_PROTOCOL[method], spec.name)
-        except InputError:
-            continue
-        return dataset
-    # With its error, if it has none of them.
-    choose(method, _PROTOCOLS[-1], OWN_PROTOCOL[method], spec.name)
-    return _PROTOCOLS[-1]
 
 
 def config_of_checkpoint(content: CheckpointContent, settings: Settings) -> Config:

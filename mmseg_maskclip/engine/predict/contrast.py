@@ -16,7 +16,6 @@ from mmseg_maskclip.clip import ClipSpec, NameEncoder
 from mmseg_maskclip.engine.predict.words import Words, WordSet, word_set
 from mmseg_maskclip.portable.bank import DEFAULT
 from mmseg_maskclip.tinyworld import CLASSES
-from mmseg_maskclip.utils import require_number
 
 PUBLISHED = 'background_words'
 TEMPLATES = 'openai7'
@@ -56,12 +55,12 @@ def contrast_words(contrast: Contrast, spec: ClipSpec) -> Optional[WordSet]:
     return word_set(contrast, TEMPLATES, 'contrast words')
 
 
-def contrast_against(contrast: Optional[WordSet], words: WordSet, embeddings: Tensor,
+def contrast_against(contrast: WordSet, words: WordSet, embeddings: Tensor,
                      encoder: NameEncoder, near: float = NEAR) -> ContrastSet:
     """The contrast words that stand for something else than the user's words.
 
     Args:
-        contrast: Output of :func:`contrast_words`.
+        contrast: Output of :func:`contrast_words`, where it is not off.
         words: The user's words.
         embeddings: Of these, unit-norm, (K, D).
         encoder: Embeds the contrast words.
@@ -70,13 +69,11 @@ def contrast_against(contrast: Optional[WordSet], words: WordSet, embeddings: Te
     Raises:
         InputError: If a contrast word can't be embedded.
     """
-    require_number(near, 'contrast_limit', minimum=-1, maximum=1)
-    if contrast is None:
-        return ContrastSet((), embeddings[:0])
+    known = words.all_names
     found = encoder.embed(contrast.phrases)
     nearest = (found @ embeddings.T).amax(dim=1).tolist()
     kept = [index for index, (group, cosine) in enumerate(zip(contrast.phrases, nearest))
-            if cosine <= near and not {phrase.name.lower() for phrase in group} & words.all_names]
+            if cosine <= near and not {phrase.name.lower() for phrase in group} & known]
     left = set(range(len(contrast.names))).difference(kept)
     return ContrastSet(_named(contrast.names, kept), found[torch.tensor(kept, dtype=torch.long)],
                        _named(contrast.names, sorted(left)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator
+from typing import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -65,23 +65,27 @@ def dense_crf(probabilities: Tensor, picture: Tensor, iterations: int = 10,
                          f'the maps, got {tuple(picture.shape[1:])}')
     with full_precision(probabilities):
         maps = probabilities.float()
-        logits = maps.clamp(min=floor).log()
-        places = _places(maps, position_std)
         kernels: list[tuple[float, _Kernel]] = []
         if position_weight:
+            places = _places(maps, position_std)
             kernels.append((position_weight, _Distance(places) if exact else _Lattice(places)))
         if bilateral_weight:
             features = torch.cat([_places(maps, bilateral_position_std),
                                   picture.to(maps).permute(1, 2, 0) / bilateral_colour_std], -1)
             kernels.append((bilateral_weight, _AllPairs(features) if exact else
                             _Lattice(features)))
-        found = logits.softmax(dim=0)
-        for _ in range(iterations):
-            energy = logits.clone()
-            for weight, kernel in kernels:
-                energy += weight * kernel(found)
-            found = energy.softmax(dim=0)
-        return found
+        return _mean_field(maps.clamp(min=floor).log(), kernels, iterations)
+
+
+def _mean_field(logits: Tensor, kernels: Sequence[tuple[float, _Kernel]],
+                iterations: int) -> Tensor:
+    found = logits.softmax(dim=0)
+    for _ in range(iterations):
+        energy = logits.clone()
+        for weight, kernel in kernels:
+            energy += weight * kernel(found)
+        found = energy.softmax(dim=0)
+    return found
 
 
 class _Kernel:
@@ -172,7 +176,7 @@ def _places(maps: Tensor, std: float) -> Tensor:
     """Column and row of each pixel of (K, H, W) in standard deviations, (H, W, 2)."""
     rows, columns = torch.meshgrid(*(torch.arange(side, device=maps.device) / std
                                      for side in maps.shape[1:]), indexing='ij')
-    # The axes of a lattice are no two alike: this order is pydensecrf's.
+    # A lattice treats its axes differently: this order is pydensecrf's.
     return torch.stack([columns, rows], dim=-1)
 
 
