@@ -34,6 +34,10 @@ _TRANSPARENT = ('RGBA', 'LA', 'PA', 'RGBa', 'La')
 _opening = threading.Lock()
 
 
+class TooLargeError(InputError):
+    """A picture has more pixels than are allowed."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """A picture as a model takes it.
@@ -67,8 +71,9 @@ def read_picture(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
         max_pixels: The most pixels a picture may have.
 
     Raises:
-        InputError: If it is missing, empty, damaged, not a picture, too large, without pixels, or
-            holds values of unknown range, as float TIFFs do.
+        TooLargeError: If it has more pixels.
+        InputError: If it is missing, empty, damaged, not a picture, without pixels, or holds values
+            of unknown range, as float TIFFs do.
     """
     require_number(max_pixels, 'max_pixels', minimum=1, whole=True)
     if isinstance(source, Picture):
@@ -147,9 +152,9 @@ def _check_size(width: int, height: int, name: str, max_pixels: int) -> None:
     if not (width and height):
         raise InputError(f'{name} has {width} x {height} pixels, expected at least one.')
     if width * height > max_pixels:
-        raise InputError(f'{name} has {width} x {height} pixels, {width * height} in all, expected '
-                         f'at most {max_pixels}: make it smaller, or raise max_pixels '
-                         '(--max-pixels).')
+        raise TooLargeError(f'{name} has {width} x {height} pixels, {width * height} in all, '
+                            f'expected at most {max_pixels}: make it smaller, or raise max_pixels '
+                            '(--max-pixels).')
 
 
 def _from_image(image: Image.Image, name: str, max_pixels: int) -> np.ndarray:

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmseg_maskclip.formats import NONE_16
+
 if TYPE_CHECKING:
     from mmseg_maskclip.apis import Segmentation
 
 LONGEST_SIDE = 1024
 STEPS = 200
-NONE = 65535
 
 
 def shown_pixels(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -102,7 +103,7 @@ def pack(description: dict[str, Any], labels: np.ndarray, confidence: np.ndarray
         As described above.
     """
     index, steps = labels.astype('<u2'), confidence_steps(confidence)
-    index[index >= len(description['classes'])] = NONE
+    index[index >= len(description['classes'])] = NONE_16
     height, width = index.shape
     text = json.dumps({**description, 'height': height, 'width': width, 'steps': STEPS}).encode()
     # Browsers read numbers of 2 bytes only from an even position.

@@ -7,17 +7,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Union
 
+from mmseg_maskclip.portable.pictures import Picture, TooLargeError, read_picture
 from mmseg_maskclip.utils import InputError
 from mmseg_maskclip.web.jobs import Check
 from mmseg_maskclip.web.maps import LONGEST_SIDE, shown_pixels
-from mmseg_maskclip.web.pictures import MOST_PIXELS, check_size, plain_name
+from mmseg_maskclip.web.pictures import MOST_PIXELS, TOO_MANY_PIXELS, plain_name
 from mmseg_maskclip.web.questions import DEFAULT, FieldError, Question, ReadOut
 from mmseg_maskclip.web.recent import Recent
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from mmseg_maskclip.apis import EncodedPicture, Picture, Predictor, Segmentation
+    from mmseg_maskclip.apis import EncodedPicture, Predictor, Segmentation
 
 _PICTURES = 2
 _READ_OUTS = 2
@@ -95,11 +96,10 @@ class Session:
         Raises:
             FieldError: If it is no picture, or one that is too large.
         """
-        from mmseg_maskclip.apis import read_picture
-
         try:
-            check_size(content)
             rgb = read_picture(content, MOST_PIXELS).rgb
+        except TooLargeError as error:
+            raise FieldError('picture', TOO_MANY_PIXELS) from error
         except InputError as error:
             raise FieldError('picture', str(error)) from error
         return self.add_pixels(rgb, plain_name(name))
@@ -114,8 +114,6 @@ class Session:
         Returns:
             As :meth:`add`.
         """
-        from mmseg_maskclip.apis import Picture
-
         identity = secrets.token_hex(8)
         self._pictures.put(identity, KeptPicture(Picture(rgb, name)))
         return {'id': identity, 'height': rgb.shape[0], 'width': rgb.shape[1]}
