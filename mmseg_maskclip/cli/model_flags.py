@@ -47,8 +47,7 @@ def add_model_flags(parser: argparse.ArgumentParser, thresholds: bool = True) ->
         The group of flags, for more of them.
     """
     model = parser.add_argument_group('model')
-    model.add_argument('--weights', '--checkpoint', metavar='FILE',
-                       help='checkpoint of the model (default: of a CLIP model that in pretrain/)')
+    add_weight_flags(model)
     model.add_argument('--clip-weights', metavar='FILE',
                        help='CLIP file that encodes other words than those of a trained model')
     model.add_argument('--method', metavar='NAME', help='naclip, sclip, clearclip, ...: how a CLIP '
@@ -61,6 +60,19 @@ def add_model_flags(parser: argparse.ArgumentParser, thresholds: bool = True) ->
         model.add_argument('--pd-thresh', type=float, default=0.0, metavar='T',
                            help='of prompt denoising (the paper: 0.5; default: 0, off)')
     return model
+
+
+def add_weight_flags(group: Any) -> None:
+    """Declare the two names of the file that a model is loaded from.
+
+    Args:
+        group: A parser or a group of flags.
+    """
+    one = group.add_mutually_exclusive_group()
+    one.add_argument('--weights', metavar='FILE',
+                     help='CLIP file of a CLIP model (default: that in pretrain/)')
+    one.add_argument('--checkpoint', metavar='FILE', dest='weights',
+                     help='what training wrote, where the model is a config')
 
 
 def load_settings(args: argparse.Namespace) -> dict[str, Any]:
@@ -113,6 +125,21 @@ def chosen_words(args: argparse.Namespace) -> Any:
     from mmseg_maskclip.clip import vocabulary_of_words
 
     return vocabulary_of_words(args.classes) if args.classes else None
+
+
+def check_has_words(args: argparse.Namespace, predictor: Predictor) -> None:
+    """Refuse a model without classes of its own where none are given.
+
+    Args:
+        args: As for :func:`check_word_flags`, with ``model``.
+        predictor: The model.
+
+    Raises:
+        InputError: If there are none.
+    """
+    if not args.classes and predictor.names is None:
+        raise InputError(f'{args.model} has no classes of its own: give --classes, such as '
+                         "--classes cat 'grass; lawn'")
 
 
 def chosen_contrast(args: argparse.Namespace, predictor: Predictor) -> Any:

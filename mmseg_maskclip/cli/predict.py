@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Mapping
 from mmseg_maskclip.cli.model_flags import (
     add_model_flags,
     add_word_flags,
+    check_has_words,
     check_word_flags,
     chosen_contrast,
     chosen_words,
@@ -99,7 +100,7 @@ def run(args: argparse.Namespace) -> None:
         _run_exported(args)
         return
     if args.bank:
-        raise InputError(f'--bank holds the words of an exported model, {args.model} is none: '
+        raise InputError(f'--bank holds the words of an exported model, {args.model} is not one: '
                          'leave it out')
     settle_flags(args)
     from mmseg_maskclip.apis import load
@@ -110,9 +111,7 @@ def run(args: argparse.Namespace) -> None:
     with processes(args.launcher):
         predictor = load(args.model, device=device_of_process(), max_pixels=args.max_pixels,
                          precision=args.precision, **load_settings(args))
-        if words is None and predictor.names is None:
-            raise InputError(f'{args.model} has no classes of its own: give --classes, such as '
-                             "--classes cat 'grass; lawn'")
+        check_has_words(args, predictor)
         summary = _predict(predictor, args, words, chosen_contrast(args, predictor))
         if is_main():
             _tell(summary, args)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 
+from mmseg_maskclip.cli.model_flags import add_weight_flags
 from mmseg_maskclip.utils import InputError, require_number
 
 _INSTALL = ".venv/bin/pip install -e '.[web]'"
@@ -21,10 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument('--model', default='TinyRN', help='a CLIP model, a config, or a checkpoint '
                         'that training wrote (default: TinyRN, which is embedded)')
-    weights = parser.add_mutually_exclusive_group()
-    weights.add_argument('--weights', metavar='FILE', help='the CLIP file of --model')
-    weights.add_argument('--checkpoint', metavar='FILE', dest='weights',
-                         help='what training wrote, where --model is a config')
+    add_weight_flags(parser)
     parser.add_argument('--method', help='how a CLIP model is read (default: maskclip)')
     parser.add_argument('--device', metavar='cpu|cuda|cuda:N',
                         help='where it runs (default: a GPU where there is one)')

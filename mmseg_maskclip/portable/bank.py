@@ -149,8 +149,8 @@ class WordBank:
                              f'expects {len(wanted)}: make it with maskclip bank of that very '
                              'model.')
         if self.offset is not None and model.kind != MASKS:
-            raise InputError(f'bank {path} is of a ZegCLIP, {model.model} is none: make one with '
-                             'maskclip bank of that very model.')
+            raise InputError(f'bank {path} is of a ZegCLIP, {model.model} is not one: make '
+                             'one with maskclip bank of that very model.')
 
 
 def require_name(path: PathLike) -> Path:

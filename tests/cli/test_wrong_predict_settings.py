@@ -35,6 +35,7 @@ def test_a_clip_model_has_no_classes_of_its_own(call_tool):
     (['one.png', '--method', 'nonsense'], ['nonsense']),
     (['one.png', '--model', 'RN-9'], ['RN-9']),
     (['one.png', '--weights', 'gone.pt'], ['gone.pt']),
+    (['one.png', '--weights', 'a.pt', '--checkpoint', 'b.pth'], ['--checkpoint: not allowed']),
     (['one.png', '--threshold', '2'], ['threshold is 2.0']),
     (['one.png', '--opacity', '0'], ['opacity is 0.0']),
     (['one.png', '--batch-size', '0'], ['batch_size is 0']),

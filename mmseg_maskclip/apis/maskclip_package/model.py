@@ -232,6 +232,6 @@ def _tokens(text: Text) -> Tensor:
     whole = parts and all(isinstance(part, Tensor) and part.dim() == 2 and not (
         part.is_floating_point()) for part in parts)
     if not whole:
-        raise InputError('text is no tensor of tokens (T, L): make it with tokenize(sentences).')
+        raise InputError('text is not a tensor of tokens (T, L): make it with tokenize(sentences).')
     width = max(part.shape[1] for part in parts)
     return torch.cat([F.pad(part, (0, width - part.shape[1])) for part in parts]).long()

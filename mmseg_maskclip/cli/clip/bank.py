@@ -13,13 +13,13 @@ import argparse
 from mmseg_maskclip.cli.model_flags import (
     add_model_flags,
     add_word_flags,
+    check_has_words,
     check_word_flags,
     chosen_contrast,
     chosen_words,
     load_settings,
 )
 from mmseg_maskclip.cli.options import add_cfg_options
-from mmseg_maskclip.utils import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,9 +48,7 @@ def run(args: argparse.Namespace) -> None:
 
     path = require_name(args.out)
     predictor = load(args.model, device='cpu', **load_settings(args))
-    if not args.classes and predictor.names is None:
-        raise InputError(f'{args.model} has no classes of its own: give --classes, such as '
-                         "--classes cat 'grass; lawn'")
+    check_has_words(args, predictor)
     bank = make_bank(predictor, chosen_words(args), contrast=chosen_contrast(args, predictor))
     bank.save(path)
     print(f'wrote {path}: {len(bank.names)} words, {len(bank.contrast)} contrast words, CLIP model '

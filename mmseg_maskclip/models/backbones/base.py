@@ -196,7 +196,7 @@ class ClipBackbone(BaseModule):
         return self._grids[grid]
 
     def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> ClipBackbone:
-        # What is cached is no buffer: it does not move or cast with the module.
+        # What is cached is not a buffer: it does not move or cast with the module.
         self.forget()
         return super()._apply(fn, *args, **kwargs)
 

@@ -187,7 +187,7 @@ class ClipResNet(ClipBackbone):
         if not self.frozen:
             return self._stages()
         if not self._folded:
-            # In a tuple it is no submodule: files and checkpoints keep the published names.
+            # In a tuple it is not a submodule: files and checkpoints keep the published names.
             self._folded = (folded(self._stages()),)
         return self._folded[0]
 
