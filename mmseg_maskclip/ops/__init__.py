@@ -63,6 +63,7 @@ from mmseg_maskclip.ops.score_maps import (
     ScoreMap,
 )
 from mmseg_maskclip.ops.scores import (
+    best_class,
     class_softmax,
     pool_queries,
     pool_rows,
@@ -84,6 +85,7 @@ __all__ = [
     'aggregate',
     'background_labels',
     'background_probabilities',
+    'best_class',
     'best_classes',
     'best_in_groups',
     'class_cosines',

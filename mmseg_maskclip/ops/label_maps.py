@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from mmseg_maskclip.ops.precision import full_precision
-from mmseg_maskclip.ops.pruning import pruned_labels, worth_pruning
 from mmseg_maskclip.ops.resize import area_weights
-from mmseg_maskclip.ops.score_maps import ScoreMap, Scores
-from mmseg_maskclip.ops.scores import class_softmax
+from mmseg_maskclip.ops.score_maps import Scores
+from mmseg_maskclip.ops.scores import best_class, class_softmax
 
 TILE_BYTES_CPU = 2 << 20
 """Scores of one tile on a CPU: about what a core's cache holds."""
@@ -86,7 +85,7 @@ def best_in_groups(maps: Sequence[Scores], groups: Sequence[Sequence[int]],
         for box in tiles(maps):
             values = read(box)
             for group, (labels, best) in zip(ids, found):
-                best[box], place = values.index_select(2, group).max(dim=2)
+                best[box], place = best_class(values.index_select(2, group))
                 labels[box] = group[place]
     return found
 
@@ -121,7 +120,7 @@ def scan(maps: Sequence[Scores],
     best = torch.empty(maps[0].size, device=maps[0].device)
     with full_precision(labels):
         for box in tiles(maps):
-            best[box], labels[box] = read(box).max(dim=2)
+            best[box], labels[box] = best_class(read(box))
     return labels, best
 
 
@@ -187,8 +186,6 @@ def label_map(maps: Sequence[Scores],
         tensor([[1, 0],
                 [1, 0]])
     """
-    if len(maps) == 1 and isinstance(maps[0], ScoreMap) and worth_pruning(maps[0]):
-        return pruned_labels(maps[0], tiles(maps))
     return best_classes(maps, probabilities)[0]
 
 

@@ -57,8 +57,7 @@ class _WindowScores:
             if down[0] < down[1] and across[0] < across[1]:
                 yield index, down, across
 
-    def tile(self, top: int, bottom: int, left: int, right: int,
-             classes: Tensor | None = None) -> Tensor:
+    def tile(self, top: int, bottom: int, left: int, right: int) -> Tensor:
         """Scores of output rows [top, bottom) and columns [left, right).
 
         Args:
@@ -66,17 +65,16 @@ class _WindowScores:
             bottom: As said.
             left: As said.
             right: As said.
-            classes: Ids of those whose scores are wanted, of a :class:`ScoreMap`; None for all.
 
         Returns:
-            (bottom - top, right - left, K) float32, or as many classes as are wanted.
+            (bottom - top, right - left, K) float32.
 
         Raises:
             ValueError: If the tile lies outside what the windows cover.
         """
         total: Tensor | None = None
         for index, rows, columns in self._reaching(top, bottom, left, right):
-            patch = self._patch(index, *rows, *columns, classes)
+            patch = self._patch(index, *rows, *columns)
             across = self._column_weights[index][left:right, slice(*columns)] @ patch
             down = self._row_weights[index][top:bottom, slice(*rows)]
             part = (down @ across.flatten(1)).view(bottom - top, right - left, -1)
@@ -85,8 +83,7 @@ class _WindowScores:
             raise ValueError(f'no grid reaches rows {top} to {bottom}, columns {left} to {right}')
         return total
 
-    def _patch(self, index: int, top: int, bottom: int, left: int, right: int,
-               classes: Tensor | None = None) -> Tensor:
+    def _patch(self, index: int, top: int, bottom: int, left: int, right: int) -> Tensor:
         """A part of one source, (bottom - top, right - left, K) float32."""
         raise NotImplementedError
 
@@ -125,22 +122,8 @@ class ScoreMap(_WindowScores):
         """Where the scores are."""
         return self.grids[0].device
 
-    def _patch(self, index: int, top: int, bottom: int, left: int, right: int,
-               classes: Tensor | None = None) -> Tensor:
-        patch = self.grids[index][top:bottom, left:right]
-        return patch if classes is None else patch.index_select(2, classes)
-
-    def patches(self, top: int, bottom: int, left: int, right: int) -> Iterator[Tensor]:
-        """The parts of the grids that a tile is interpolated from, each (h, w, K).
-
-        Args:
-            top: First row of the tile.
-            bottom: Behind its last row.
-            left: First column.
-            right: Behind its last column.
-        """
-        for index, rows, columns in self._reaching(top, bottom, left, right):
-            yield self._patch(index, *rows, *columns)
+    def _patch(self, index: int, top: int, bottom: int, left: int, right: int) -> Tensor:
+        return self.grids[index][top:bottom, left:right]
 
 
 class ActivatedScores(_WindowScores):
@@ -184,8 +167,7 @@ class ActivatedScores(_WindowScores):
         """Where the scores are."""
         return self.windows[0].device
 
-    def _patch(self, index: int, top: int, bottom: int, left: int, right: int,
-               classes: Tensor | None = None) -> Tensor:
+    def _patch(self, index: int, top: int, bottom: int, left: int, right: int) -> Tensor:
         return self.activation(self.windows[index].tile(top, bottom, left, right))
 
 

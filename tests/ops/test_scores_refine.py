@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from mmseg_maskclip.ops import (
+    best_class,
     class_softmax,
     denoise_prompts,
     pool_rows,
@@ -30,6 +31,21 @@ def test_pooling_takes_the_best_row_of_each_class():
     scores = torch.tensor([1.0, 5.0, 3.0, -2.0]).view(1, 4, 1, 1)
     pooled = pool_rows(scores, torch.tensor([0, 1, 1, 0]), 2)
     assert pooled.flatten().tolist() == [1.0, 5.0]
+
+
+@pytest.mark.parametrize('count', [2, 63, 64, 171])
+def test_the_best_class_is_the_first_of_the_highest(count):
+    """Also of views, of scores that gradients flow to, and of classes that were removed."""
+    torch.manual_seed(count)
+    scores = torch.randint(-9, 9, (count, 7, 5)).float().requires_grad_()
+    tile = torch.where(torch.arange(count) % 2 > 0, -math.inf, scores.permute(1, 2, 0))
+    highest = [[max(pixel) for pixel in row] for row in tile.tolist()]
+    first = [[pixel.index(max(pixel)) for pixel in row] for row in tile.tolist()]
+    best, classes = best_class(tile)
+    assert best.tolist() == highest and classes.tolist() == first
+    assert torch.isfinite(best).all() and classes.dtype == torch.int64
+    best.sum().backward()
+    assert scores.grad.sum() == 35
 
 
 @pytest.mark.parametrize('count', [1, 2, 14, 15, 16, 17, 40])

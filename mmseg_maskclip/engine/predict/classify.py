@@ -11,7 +11,13 @@ from torch import Tensor, nn
 from mmseg_maskclip.clip import TextBank
 from mmseg_maskclip.engine.predict.encode import EncodedView
 from mmseg_maskclip.formats.picture import label_type, none_value
-from mmseg_maskclip.ops import LOGIT_SCALE, class_cosines, mean_probability, pool_queries
+from mmseg_maskclip.ops import (
+    LOGIT_SCALE,
+    best_class,
+    class_cosines,
+    mean_probability,
+    pool_queries,
+)
 from mmseg_maskclip.ops.label_maps import tiles
 from mmseg_maskclip.ops.precision import full_precision
 from mmseg_maskclip.ops.score_maps import Scores
@@ -69,7 +75,7 @@ class Reading:
         labels = np.full(self.size, none, label_type(self.num_words))
         confidence = np.zeros(self.size, np.float32)
         for box, words, contrast in self.tiles():
-            best, chosen = words.max(dim=-1)
+            best, chosen = best_class(words)
             lost = best == 0
             if contrast.shape[-1]:
                 lost |= contrast.amax(dim=-1) > best

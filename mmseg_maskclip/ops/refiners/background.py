@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmseg_maskclip.ops.label_maps import mean_probability, scan, tiles
 from mmseg_maskclip.ops.score_maps import Scores
+from mmseg_maskclip.ops.scores import best_class
 
 Box = tuple[slice, slice]
 
@@ -107,7 +108,7 @@ def background_labels(maps: Sequence[Scores], probabilities: Callable[[Tensor], 
         for box in tiles(maps):
             # Only asked where the answer is at hand: on a GPU it would be waited for.
             if labels.device.type != 'cpu' or removed[labels[box]].any():
-                best[box], labels[box] = read(box).masked_fill(removed, 0).max(dim=2)
+                best[box], labels[box] = best_class(read(box).masked_fill(removed, 0))
     if rule.area_thd > 0 or rule.prob_thd > 0:
         # Where all classes are removed the best probability is 0.
         unsure = (best < rule.prob_thd) | (best <= 0)
