@@ -29,6 +29,8 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('parts', nargs='*', metavar='PART', help=f'some of: {", ".join(PARTS)}')
     parser.add_argument('--models', nargs='+', default=['ViT-B/16', 'RN50'])
+    parser.add_argument('--size', type=int, nargs=2, default=(512, 683), metavar=('H', 'W'),
+                        help='of the image of the part labels (default: 512 683)')
     parser.add_argument('--dtypes', nargs='+', choices=['fp32', 'bf16'], default=None,
                         help='default: fp32, on a GPU also bf16')
     parser.add_argument('--repeats', type=int, default=5, help='timed runs, the median counts')
@@ -52,6 +54,7 @@ def parse_args() -> argparse.Namespace:
     if unknown:
         parser.error(f'{unknown[0]!r} is none of: {", ".join(PARTS)}')
     for name, values in (('repeats', [args.repeats]), ('files', [args.files]),
+                         ('size', args.size),
                          ('train-batch', [args.train_batch]),
                          ('train-size', args.train_size or [])):
         for value in values:
@@ -88,7 +91,7 @@ def labels_rows(args: argparse.Namespace, device) -> list:
     """Rows of image to labels, of every model and precision."""
     from benchmarks import speed
 
-    return [speed.image_to_labels(model, device, dtype, args.repeats)
+    return [speed.image_to_labels(model, device, dtype, args.repeats, tuple(args.size))
             for dtype in _dtypes(args, device) for model in args.models]
 
 
@@ -107,7 +110,8 @@ def train_rows(args: argparse.Namespace, device) -> list:
     config, batch, size = train_settings(args, device)
     rows = [training.data_pipeline(config, args.repeats)]
     for amp in (None, 'bf16', 'fp16') if _on_gpu(device) else (None,):
-        rows += training.training_step(config, batch, size, amp, device, args.repeats)
+        rows += training.training_step(config, batch, size, amp, device, args.repeats,
+                                       lower_teacher=_on_gpu(device))
     return rows
 
 

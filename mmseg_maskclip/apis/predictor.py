@@ -12,7 +12,7 @@ import torch
 from mmseg_maskclip.apis.segmentation import Segmentation
 from mmseg_maskclip.clip import ClipSpec
 from mmseg_maskclip.engine.distributed import ProcessGroup
-from mmseg_maskclip.engine.precision import require_precision, running_in
+from mmseg_maskclip.engine.precision import require_precision
 from mmseg_maskclip.engine.predict.ahead import Groups, Prepared, prepared_ahead
 from mmseg_maskclip.engine.predict.build import build, record_of
 from mmseg_maskclip.engine.predict.calibrate import fit_on_pictures
@@ -22,6 +22,7 @@ from mmseg_maskclip.engine.predict.contrast import DEFAULT, NEAR, Contrast, cont
 from mmseg_maskclip.engine.predict.encode import EncodedView, encode, prepare
 from mmseg_maskclip.engine.predict.vocabulary import Classes, Vocabularies
 from mmseg_maskclip.engine.predict.words import Words
+from mmseg_maskclip.ops.precision import running_in
 from mmseg_maskclip.portable.labelled import require_threshold
 from mmseg_maskclip.portable.pictures import MAX_PIXELS, Picture, Source, read_picture
 from mmseg_maskclip.utils import progress_bar, require_number

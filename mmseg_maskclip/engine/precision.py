@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 from dataclasses import dataclass
-from typing import Any, ContextManager, Mapping, Sequence
+from typing import Any, Mapping, Sequence
 
 import torch
 from mmcv import Config
 from mmcv.utils import print_log
 
+from mmseg_maskclip.ops.precision import PRECISIONS
 from mmseg_maskclip.utils import InputError, require_number
 
 AMP = ('fp16', 'bf16')
-PRECISIONS = ('fp32', 'bf16', 'fp16')
 DYNAMIC = 'dynamic'
 FP16_HOOK = 'Fp16OptimizerHook'
 # mmcv's own: a number is a scale that stays.
@@ -64,6 +63,20 @@ def choose_precision(config: Config, amp: str | None) -> Precision:
         return Precision(note='The config asks for fp16, which needs a GPU: this run trains in '
                               'fp32. --amp bf16 would train in mixed precision on the CPU.')
     return Precision('fp16', scale)
+
+
+def check_teacher_precision(config: Config) -> None:
+    """Refuse ``model.teacher_precision`` where the machine can't do it.
+
+    Args:
+        config: A training config.
+
+    Raises:
+        InputError: If it can't, or there is no such precision.
+    """
+    precision = config.get('model', {}).get('teacher_precision')
+    if precision is not None:
+        _require_half(precision, 'model.teacher_precision', PRECISIONS, torch.cuda.is_available())
 
 
 def fp16_settings(config: Config) -> dict | None:
@@ -153,7 +166,7 @@ def require_precision(precision: str, device: torch.device, name: str = '--preci
     """A precision of a forward pass, checked.
 
     Args:
-        precision: One of :data:`PRECISIONS`.
+        precision: One of ``ops.precision.PRECISIONS``.
         device: Of the model.
         name: What a user knows it by.
 
@@ -174,7 +187,7 @@ def inference_precision(config: Config, device: torch.device,
         precision: What is asked for, which goes before the config.
 
     Returns:
-        One of :data:`PRECISIONS`.
+        One of ``ops.precision.PRECISIONS``.
 
     Raises:
         InputError: If the settings are wrong, or the device can't do what is asked for.
@@ -188,18 +201,3 @@ def inference_precision(config: Config, device: torch.device,
         print_log('The config asks for fp16, which needs a GPU: this run tests in fp32.', 'mmseg')
         return 'fp32'
     return 'fp16'
-
-
-def running_in(precision: str, device: torch.device) -> ContextManager:
-    """A context in which models compute in a precision.
-
-    Matrix products and convolutions do; what decides between classes stays in single
-    precision, see ``ops.precision``.
-
-    Args:
-        precision: One of :data:`PRECISIONS`.
-        device: Of the model.
-    """
-    if precision == 'fp32':
-        return contextlib.nullcontext()
-    return torch.autocast(device.type, {'bf16': torch.bfloat16, 'fp16': torch.float16}[precision])

@@ -28,7 +28,7 @@ from mmseg_maskclip.engine.distributed import (
     sum_over_processes,
 )
 from mmseg_maskclip.engine.inference import grouped, label_samples, samples_of_process
-from mmseg_maskclip.engine.precision import inference_precision, running_in
+from mmseg_maskclip.engine.precision import inference_precision
 from mmseg_maskclip.engine.record import timestamp, unused_name, versions, write_json
 from mmseg_maskclip.engine.results.options import TestOptions
 from mmseg_maskclip.engine.results.outputs import Outputs
@@ -38,6 +38,7 @@ from mmseg_maskclip.evaluation import check_metrics
 from mmseg_maskclip.evaluation.areas import AREAS
 from mmseg_maskclip.models.weights.files import locate_weights
 from mmseg_maskclip.models.weights.load import load_weights
+from mmseg_maskclip.ops.precision import running_in
 from mmseg_maskclip.utils import (
     InputError,
     in_background,

@@ -11,12 +11,12 @@ from mmseg_maskclip.engine.precision import (
     choose_precision,
     grad_scaler,
     inference_precision,
-    running_in,
 )
 from mmseg_maskclip.engine.train import train as training
 from mmseg_maskclip.engine.train.checkpoint import read_checkpoint
 from mmseg_maskclip.engine.train.hooks import StepHook
 from mmseg_maskclip.engine.train.train import TrainOptions, train_model
+from mmseg_maskclip.ops.precision import running_in
 from mmseg_maskclip.utils import InputError
 
 from helpers.cases import cases
@@ -119,6 +119,22 @@ def test_a_run_takes_its_scale_from_the_config(options, tiny_world, tmp_path, mo
     assert 'precision: fp16' in next(tmp_path.glob('*.log')).read_text()
 
 
+@cases('value, words', [
+    ('fp16', ['model.teacher_precision fp16 needs a GPU', 'bf16 on the CPU']),
+    ('fp8', ["model.teacher_precision is 'fp8'", "('fp32', 'bf16', 'fp16')"]),
+    (16, ['model.teacher_precision is 16']),
+])
+def test_a_teacher_in_a_precision_that_cannot_be_is_refused_at_the_start(
+        value, words, tiny_world, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    config = load_config(write_training_config(tmp_path / 'config.py', tiny_world, 1),
+                         {'model.teacher_precision': value})
+    with pytest.raises(InputError) as error:
+        train_model(config, TrainOptions(str(tmp_path / 'run'), seed=0))
+    assert all(word in str(error.value) for word in words)
+    assert not (tmp_path / 'run').exists()
+
+
 def test_log_of_a_run_without_a_gpu_says_what_it_does(tiny_world, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     config = load_config(write_training_config(tmp_path / 'config.py', tiny_world, 1),
@@ -136,7 +152,7 @@ def test_a_config_with_fp16_is_tested_in_half_precision_on_a_gpu():
     assert inference_precision(config, gpu, 'fp32') == inference_precision(Config(), gpu) == 'fp32'
     found = running_in('fp16', gpu)
     assert (found.device, found.fast_dtype) == ('cuda', torch.float16)
-    assert not hasattr(running_in('fp32', gpu), 'device')
+    assert not running_in('fp32', gpu)._enabled
 
 
 def test_a_test_without_a_gpu_says_what_it_does(tiny_world, tiny_rn, tmp_path, call_tool,

@@ -10,6 +10,7 @@ from mmseg_maskclip.engine.build import build_model
 from mmseg_maskclip.models import IterationHook, Labeller, MaskClip
 from mmseg_maskclip.models.pseudo_labels.labeller import Window
 from mmseg_maskclip.models.pseudo_labels.teacher import check_order
+from mmseg_maskclip.ops.precision import running_in
 from mmseg_maskclip.utils import InputError
 
 from helpers.cases import cases
@@ -54,6 +55,22 @@ def test_teacher_is_in_no_optimizer_checkpoint_or_gradient():
     losses['decode.loss_ce'].backward()
     assert all(value.grad is None for value in model.teacher.parameters())
     assert not any(module.training for module in model.teacher.modules())
+
+
+@pytest.mark.parametrize('own, student, expected', [
+    ('bf16', 'fp32', torch.bfloat16), ('fp32', 'bf16', torch.float32),
+    (None, 'bf16', torch.bfloat16), (None, 'fp32', torch.float32)])
+def test_teacher_computes_in_a_precision_of_its_own(own, student, expected):
+    model = build_student(model=dict(teacher_precision=own))
+    taught, learned = [], []
+    for tower, found in ((model.teacher.backbone, taught), (model.backbone, learned)):
+        layer = [one for one in tower.modules() if isinstance(one, torch.nn.Conv2d)][-1]
+        layer.register_forward_hook(lambda *args, found=found: found.append(args[2].dtype))
+    with running_in(student, torch.device('cpu')):
+        losses, _ = train_step(model, unlabelled())
+    assert losses['decode.filled_clip'] == 1
+    assert taught == [expected]
+    assert learned == [torch.bfloat16 if student == 'bf16' else torch.float32]
 
 
 def test_teacher_moves_with_the_model():
@@ -223,6 +240,7 @@ def test_own_words_for_the_same_classes_are_fine():
 @cases('make, words', [
     (lambda: build_student(labelling=dict(clip_guided=(1, -1), clip_classes=[9])),
      r'clip_classes is \[9\]'),
+    (lambda: build_student(model=dict(teacher_precision='half')), "teacher_precision is 'half'"),
     (lambda: build_student(labelling=dict(clip_guided=(1, -1), clip_classes=['cow'])),
      r"clip_classes is \['cow'\]"),
     (lambda: build_student(labelling=dict(clip_guided=1)), 'clip_guided is 1, expected two whole'),

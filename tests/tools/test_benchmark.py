@@ -104,6 +104,29 @@ def test_training_steps_differ_in_who_labels():
     assert torch.equal(seen[1][0], steps.given[:, 0])
 
 
+@pytest.mark.parametrize('changed, precision, share', [(0, 'bf16', 1.0), (2, 'bf16', 2046 / 2048),
+                                                       (3, 'fp32', 1.0)])
+def test_the_teacher_computes_in_the_lowest_precision_that_leaves_its_labels(
+        changed, precision, share, monkeypatch):
+    """Of 2048 pixels two may change, a thousandth."""
+    model = build_student()
+    model.iteration = 1
+    steps = benchmark_train.Steps(model, 2, (32, 32), None, torch.device('cpu'))
+    complete = model.label_unlabelled
+
+    def change(*args):
+        labels, filled = complete(*args)
+        if model.teacher_precision != 'fp32':
+            labels = complete_in_full.clone()
+            labels.flatten()[:changed] += 1
+        return labels, filled
+
+    complete_in_full = complete(steps.unlabelled[:, 0], steps.images, steps.metas, steps.images)[0]
+    monkeypatch.setattr(model, 'label_unlabelled', change)
+    assert steps.lower_teacher() == pytest.approx(share)
+    assert model.teacher_precision == precision
+
+
 def test_class_weight_has_rows_for_first_and_later_times(plus_config, monkeypatch):
     """The classifier reads the image every time, once, or never; seen by counting."""
     monkeypatch.setattr(benchmark_class_weight, 'CLASSIFIER', 'TinyViT')

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Callable, Sequence
 
 import torch
+import torch.nn.functional as F
 from mmcv import Config
 from torch import Tensor, nn
 
@@ -76,6 +77,9 @@ def image_to_labels(arch: str, device: torch.device, dtype: str, repeats: int,
                     checkpoint: ClipCheckpoint | None = None) -> dict:
     """MaskCLIP image to label map against open_clip's visual forward on the same pixels.
 
+    A ViT of open_clip leaves out what is beyond the last whole patch: it gets the padding that
+    ours adds, so that both see as many patches.
+
     Args:
         arch: Name of a CLIP model.
         device: Where both run.
@@ -93,9 +97,11 @@ def image_to_labels(arch: str, device: torch.device, dtype: str, repeats: int,
     model = maskclip_of(checkpoint, spec, CLASSES).to(device)
     whole = label_call(model, image)()[0] if dtype != 'fp32' else None
     image, model = image.to(DTYPES[dtype]), model.to(DTYPES[dtype])
-    reference = reference_encoder(checkpoint, spec, size).to(device, DTYPES[dtype])
+    patch = spec.patch_size or 1
+    padded = F.pad(image, (0, -size[1] % patch, 0, -size[0] % patch))
+    reference = reference_encoder(checkpoint, spec, padded.shape[2:]).to(device, DTYPES[dtype])
     seconds = median_times({'maskclip': label_call(model, image),
-                            'open_clip': lambda: reference(image)}, repeats, device)
+                            'open_clip': lambda: reference(padded)}, repeats, device)
     row = {'what': f'{arch} image -> labels, {size[0]} x {size[1]}, K={CLASSES}, {dtype}',
            'ours_s': seconds['maskclip'], 'reference_s': seconds['open_clip'],
            'reference': 'open_clip visual forward',

@@ -23,10 +23,10 @@ from mmseg_maskclip.engine.config import load_config
 from mmseg_maskclip.engine.inference import grouped, samples_of_process
 from mmseg_maskclip.engine.overrides.own_images import set_classes, set_images
 from mmseg_maskclip.engine.overrides.pipelines import set_img_scale
-from mmseg_maskclip.engine.precision import running_in
 from mmseg_maskclip.engine.results.options import TestOptions
 from mmseg_maskclip.engine.test import test_model
 from mmseg_maskclip.models.weights.load import load_weights
+from mmseg_maskclip.ops.precision import running_in
 from mmseg_maskclip.tinyworld.scenes import scene
 from mmseg_maskclip.tinyworld.writer import World, write_world
 

@@ -17,13 +17,15 @@ from mmseg_maskclip.engine.cost import random_bank
 from mmseg_maskclip.models import Labeller, MaskClipPlus
 from mmseg_maskclip.models.weights.clip import load_tower
 from mmseg_maskclip.ops import UNLABELLED
+from mmseg_maskclip.ops.precision import running_in
 from mmseg_maskclip.tinyworld.writer import World, write_world
 from mmseg_maskclip.utils import InputError
 
 from benchmarks.reference import random_checkpoint
 from benchmarks.speed import median_times, peak_mb
 
-_PRECISIONS = {'bf16': torch.bfloat16, 'fp16': torch.float16}
+# The share of labels that a teacher of lower precision has to leave.
+EQUAL = 0.999
 _SCENES = 24
 
 
@@ -76,12 +78,29 @@ class Steps:
         self.taught = model.labeller, model.distillation
         self.supervised = Labeller(model.decode_head.num_classes), None
 
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, dtype=_PRECISIONS.get(self.amp, torch.bfloat16),
-                              enabled=self.amp is not None)
+    def lower_teacher(self) -> float:
+        """Let the teacher compute in the lowest precision that leaves its labels.
+
+        Returns:
+            The share of them that are those of fp32.
+        """
+        whole = self._labels('fp32')
+        # A CPU takes several times as long in fp16.
+        for precision in ('bf16', 'fp16') if self.device.type == 'cuda' else ('bf16',):
+            equal = float((self._labels(precision) == whole).double().mean())
+            if equal >= EQUAL:
+                return equal
+        self.model.teacher_precision = 'fp32'
+        return 1.0
+
+    def _labels(self, precision: str) -> Tensor:
+        """The teacher's, of all pixels of the batch."""
+        self.model.teacher_precision = precision
+        return self.model.label_unlabelled(self.unlabelled[:, 0], self.images, self.metas,
+                                           self.images)[0]
 
     def _step(self, labels: Tensor) -> None:
-        with self._autocast():
+        with running_in(self.amp or 'fp32', self.device):
             losses = self.model.forward_train(self.images, self.metas, labels)
         loss, _ = self.model._parse_losses(losses)
         self.optimizer.zero_grad()
@@ -96,13 +115,13 @@ class Steps:
     def supervised_and_teacher(self) -> None:
         """The student's step on given labels, and one forward pass of the teacher."""
         self.model.labeller, self.model.distillation = self.supervised
-        with torch.no_grad(), self._autocast():
+        with torch.no_grad(), running_in(self.amp or 'fp32', self.device):
             self.model.teacher.score_grid(self.images, self.metas)
         self._step(self.given)
 
 
 def training_step(config: Config, batch: int, size: tuple[int, int], amp: str | None,
-                  device: torch.device, repeats: int) -> list[dict]:
+                  device: torch.device, repeats: int, lower_teacher: bool = False) -> list[dict]:
     """Time and peak memory of a training step.
 
     Args:
@@ -112,20 +131,26 @@ def training_step(config: Config, batch: int, size: tuple[int, int], amp: str | 
         amp: ``'bf16'``, ``'fp16'`` or None for single precision.
         device: Where it runs.
         repeats: Timed steps of each kind.
+        lower_teacher: Whether our step's teacher, not that of the reference, computes in the
+            lowest precision that leaves :data:`EQUAL` of its labels.
 
     Returns:
         A row of seconds and a row of megabytes.
     """
     torch.manual_seed(0)
     steps = Steps(random_student(config, device), batch, size, amp, device)
+    equal = steps.lower_teacher() if lower_teacher else None
     ours, reference = steps.labelled_by_teacher, steps.supervised_and_teacher
     seconds = median_times({'ours': ours, 'reference': reference}, repeats, device)
     name = Path(config.filename).stem
     common = {'what': f'training step, {name}, {batch} x {size[0]} x {size[1]}, {amp or "fp32"}',
              'reference': "the student's supervised step + teacher forward"}
     memory = {'ours_mb': peak_mb(ours, device), 'reference_mb': peak_mb(reference, device)}
+    if equal is not None:
+        common['what'] += f', teacher in {steps.model.teacher_precision}'
     return [{**common, 'ours_s': seconds['ours'], 'reference_s': seconds['reference'],
-             'ratio': seconds['ours'] / seconds['reference']},
+             'ratio': seconds['ours'] / seconds['reference'],
+             **({} if equal is None else {'equal_labels': equal})},
             {**common, 'what': 'its peak memory', **memory,
              'ratio': memory['ours_mb'] / memory['reference_mb']}]
 

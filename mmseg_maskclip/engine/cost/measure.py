@@ -16,9 +16,10 @@ from mmseg_maskclip.engine.cost.operations import count_flops
 from mmseg_maskclip.engine.cost.parameters import parameters_by_part
 from mmseg_maskclip.engine.cost.speed import timed_turns
 from mmseg_maskclip.engine.cost.text import set_random_text
-from mmseg_maskclip.engine.precision import inference_precision, running_in
+from mmseg_maskclip.engine.precision import inference_precision
 from mmseg_maskclip.models.backbones.base import IMAGENET_MEAN, IMAGENET_STD
 from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
+from mmseg_maskclip.ops.precision import running_in
 from mmseg_maskclip.utils import InputError, require_number
 
 

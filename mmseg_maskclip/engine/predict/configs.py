@@ -42,7 +42,7 @@ class Settings:
         fidelity: Of a CLIP model that is given by its name.
         clip_weights: The CLIP file that encodes words for a trained model.
         options: What ``--cfg-options`` would change in the config.
-        precision: That of the forward pass, one of ``engine.precision.PRECISIONS``.
+        precision: That of the forward pass, one of ``ops.precision.PRECISIONS``.
     """
 
     weights: Union[str, Path, None] = None

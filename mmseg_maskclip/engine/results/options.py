@@ -24,7 +24,7 @@ class TestOptions:
         gpu_collect: Merge label maps through the process group.
         tmpdir: Folder through which label maps are merged otherwise; None is
             the work dir.
-        precision: That of the forward pass, one of ``engine.precision.PRECISIONS``;
+        precision: That of the forward pass, one of ``ops.precision.PRECISIONS``;
             None is what the config says.
         batch: Images in a row whose network inputs have one size and go through
             the model together.

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ContextManager, Mapping
 
 import mmcv
-import torch
 from mmcv.runner import IterBasedRunner
 
 from mmseg_maskclip.engine.border import from_config
@@ -18,9 +17,8 @@ from mmseg_maskclip.engine.train.parallel import unwrap
 from mmseg_maskclip.models.unregistered import needed_state
 from mmseg_maskclip.models.weights.averages import split_averages
 from mmseg_maskclip.models.weights.state_dict import load_exactly
+from mmseg_maskclip.ops.precision import running_in
 from mmseg_maskclip.utils import InputError, to_plain
-
-_PRECISIONS = {'fp16': torch.float16, 'bf16': torch.bfloat16}
 
 
 class TrainRunner(IterBasedRunner):
@@ -135,13 +133,8 @@ class TrainRunner(IterBasedRunner):
         self._iter += 1
 
     def _step(self, batch: dict, kwargs: dict) -> dict:
-        with self._precision():
+        with running_in(self.amp or 'fp32', device_of_process()):
             return self.model.train_step(batch, self.optimizer, **kwargs)
-
-    def _precision(self) -> ContextManager:
-        if self.amp is None:
-            return contextlib.nullcontext()
-        return torch.autocast(device_of_process().type, _PRECISIONS[self.amp])
 
     def _unsynced(self) -> ContextManager:
         """Processes exchange gradients with the last batch of a step only."""

@@ -26,6 +26,7 @@ from mmseg_maskclip.engine.distributed import is_main, main_process_first
 from mmseg_maskclip.engine.precision import (
     FP16_HOOK,
     Precision,
+    check_teacher_precision,
     choose_precision,
     fixed_scale,
     grad_scaler,
@@ -82,6 +83,7 @@ def train_model(config: Config, options: TrainOptions) -> nn.Module:
         InputError: If any user input is wrong.
     """
     precision = choose_precision(config, options.amp)
+    check_teacher_precision(config)
     options = dataclasses.replace(options, amp=precision.amp)
     check_settings(config, options.amp)
     work_dir = writable_dir(options.work_dir, 'work dir')

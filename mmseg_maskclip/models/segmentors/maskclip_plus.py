@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from typing import Any, cast
 
@@ -33,6 +34,7 @@ from mmseg_maskclip.models.segmentors.tiled_inference import TiledInference
 from mmseg_maskclip.models.weights.clip import load_clip
 from mmseg_maskclip.models.weights.text import load_text, named_bank
 from mmseg_maskclip.ops import LOGIT_SCALE, ignore_unlabelled
+from mmseg_maskclip.ops.precision import PRECISIONS, running_in
 from mmseg_maskclip.utils import InputError
 
 
@@ -53,6 +55,8 @@ class MaskClipPlus(PseudoLabelled, EncodesInputs, ReplaceableClasses, TiledInfer
             None to train on the given labels alone.
         distill: Arguments of :class:`Distillation`; None for no distillation.
         class_weight: Keys of :class:`ClassWeightSettings`; None for no class weight.
+        teacher_precision: ``'fp32'``, ``'bf16'`` or, on a GPU, ``'fp16'``: what the teacher's
+            tower computes in, whatever the student does; None for the student's.
         kwargs: As in mmseg's ``EncoderDecoder``.
 
     Raises:
@@ -61,8 +65,13 @@ class MaskClipPlus(PseudoLabelled, EncodesInputs, ReplaceableClasses, TiledInfer
 
     def __init__(self, backbone: dict, decode_head: dict, teacher: dict | None = None,
                  labelling: dict | None = None, distill: dict | None = None,
-                 class_weight: dict | None = None, **kwargs: Any) -> None:
+                 class_weight: dict | None = None, teacher_precision: str | None = None,
+                 **kwargs: Any) -> None:
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
+        if teacher_precision not in (None, *PRECISIONS):
+            raise InputError(f'teacher_precision is {teacher_precision!r}, expected one of '
+                             f'{PRECISIONS}.')
+        self.teacher_precision = teacher_precision
         self.labeller = Labeller(self.decode_head.num_classes, **(labelling or {}))
         self.distillation = Distillation(**distill) if distill is not None else None
         guided = self.labeller.clip_guided.start > 0 or self.distillation is not None
@@ -237,7 +246,9 @@ class MaskClipPlus(PseudoLabelled, EncodesInputs, ReplaceableClasses, TiledInfer
 
     @torch.no_grad()
     def _teach(self, img: Tensor) -> DenseFeatures:
-        return self._built_teacher.extract_feat(img, whole=True)
+        own = self.teacher_precision
+        with contextlib.nullcontext() if own is None else running_in(own, img.device):
+            return self._built_teacher.extract_feat(img, whole=True)
 
     def _own_scores(self, img: Tensor, features: Tensor, prior: Tensor | None) -> Tensor:
         """The student's scores of the classes it may assign, (B, C, h, w)."""
