@@ -16,6 +16,7 @@ from pathlib import Path
 
 from gpu_checks.packages import missing_packages, require_torch
 from gpu_checks.parts import PARTS
+from gpu_checks.runner import LEAST_SECONDS
 
 # Eight minutes, less what it takes to start and to stop the last part.
 SECONDS = 470
@@ -38,8 +39,9 @@ def parse_args() -> argparse.Namespace:
                         help='run this one here, without a time limit')
     parser.add_argument('--rows', type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if not args.seconds > 0:
-        parser.error(f'--seconds is {args.seconds:g}, expected a number above 0')
+    if not args.seconds >= LEAST_SECONDS:
+        parser.error(f'--seconds is {args.seconds:g}, expected at least {LEAST_SECONDS:g}: no part '
+                     'gets through its imports in less')
     if args.out is not None and args.out.suffix != '.json':
         parser.error(f'--out is {args.out}, expected a name that ends in .json')
     return args

@@ -76,7 +76,7 @@ class ExportedPredictor:
         if self._sha256 is None:
             self._sha256 = sha256_of(self.model.path)
         about = asdict(self.model.description)
-        return {**about, 'exported_sha256': self._sha256, 'bank_sha256': self.bank.sha256,
+        return {**about, 'exported_sha256': self._sha256, 'text_sha256': self.bank.sha256,
                 'templates': self.bank.templates}
 
     def deciding(self, words: None, contrast: str) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class ExportedPredictor:
         """
         require_threshold(threshold)
         read, bank = read_picture(picture, self._max_pixels), self.bank
-        reading, embeddings = self.model.read(read.rgb, bank)
+        reading, embeddings = self.model.read(read.rgb, bank, read.path or 'the picture')
         description = self.model.description
         settings = {**self.settings, 'calibrated': description.temperature != 1,
                     'words': list(bank.names), 'contrast': list(bank.contrast),

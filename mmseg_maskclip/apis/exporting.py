@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
-
-from mmcv import Config
+from typing import TYPE_CHECKING, Any, Optional
 
 from mmseg_maskclip.apis.loading import load
 from mmseg_maskclip.apis.predictor import Predictor
@@ -13,27 +11,13 @@ from mmseg_maskclip.engine.predict.configs import Settings
 from mmseg_maskclip.engine.predict.contrast import DEFAULT, Contrast
 from mmseg_maskclip.engine.predict.words import Words
 from mmseg_maskclip.export.banks import word_bank
-from mmseg_maskclip.export.checking import Check
-from mmseg_maskclip.export.run import export, require_target
+from mmseg_maskclip.export.run import Exported, export, require_target
 from mmseg_maskclip.export.supported import require_supported
 from mmseg_maskclip.portable.bank import SUFFIX, WordBank
-from mmseg_maskclip.portable.description import Description
 
-
-class Exported(NamedTuple):
-    """What :func:`export_model` has written.
-
-    Attributes:
-        path: The model.
-        bank: Its words; None where it has none and none were given.
-        check: The comparison with the model itself.
-        description: What the file says of itself.
-    """
-
-    path: Path
-    bank: Optional[Path]
-    check: Check
-    description: Description
+if TYPE_CHECKING:
+    # Not before what silences its remarks on import.
+    from mmcv import Config
 
 
 def export_model(model: str | Path | Config, out: str | Path, to: str = 'onnx',
@@ -83,9 +67,9 @@ def require_exportable(model: str | Path | Config, out: str | Path, to: str = 'o
     Raises:
         InputError: As there.
     """
-    require_target(out, to, int8)
     known = {name: loading[name] for name in Settings.__dataclass_fields__ if name in loading}
     require_supported(model, Settings(**known))
+    require_target(out, to, int8)
 
 
 def export_loaded(predictor: Predictor, out: str | Path, to: str, bank: Optional[WordBank],
@@ -104,7 +88,7 @@ def export_loaded(predictor: Predictor, out: str | Path, to: str, bank: Optional
     """
     written = export(predictor._vocabularies, out, to, int8, predictor.temperature, bank)
     beside = None if bank is None else bank.save(written.path.with_suffix(SUFFIX))
-    return Exported(written.path, beside, written.check, written.description)
+    return written._replace(bank=beside)
 
 
 def make_bank(predictor: Predictor, words: Words | None = None, *,

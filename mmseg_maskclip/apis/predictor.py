@@ -25,7 +25,7 @@ from mmseg_maskclip.engine.predict.words import Words
 from mmseg_maskclip.ops.precision import running_in
 from mmseg_maskclip.portable.labelled import require_threshold
 from mmseg_maskclip.portable.pictures import MAX_PIXELS, Picture, Source, read_picture
-from mmseg_maskclip.utils import progress_bar, require_number
+from mmseg_maskclip.utils import InputError, progress_bar, require_number
 
 if TYPE_CHECKING:
     # Not before what silences its remarks on import.
@@ -147,7 +147,15 @@ class Predictor:
                 for path, reason in group.unreadable:
                     _LOG.warning('left out: %s', reason)
                     skipped.append((path, reason))
-                for encoded in self._encoded(group.pictures):
+                try:
+                    read = self._encoded(group.pictures)
+                except InputError as error:
+                    read = []
+                    for one in group.pictures:
+                        path = one.picture.path or 'a picture'
+                        _LOG.warning('left out: %s: %s', path, error)
+                        skipped.append((path, str(error)))
+                for encoded in read:
                     yield self._classify(encoded, classes, threshold)
                 bar.update(len(group.pictures) + len(group.unreadable))
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from mmseg_maskclip.cli.model_flags import (
     add_model_flags,
     add_word_flags,
+    check_has_words,
     check_word_flags,
     chosen_contrast,
     chosen_words,
@@ -61,6 +62,8 @@ def run(args: argparse.Namespace) -> None:
     require_exportable(args.model, args.out, args.to, args.int8, **settings)
     words = chosen_words(args)
     predictor = load(args.model, device='cpu', **settings)
+    if args.contrast:
+        check_has_words(args, predictor)
     bank = None
     if words is not None or predictor.names is not None:
         bank = make_bank(predictor, words, contrast=chosen_contrast(args, predictor))
@@ -78,6 +81,9 @@ def _tell(written: Exported, args: argparse.Namespace) -> None:
           f'arg-max {equal}, largest difference {check.difference:.1e} of the largest score')
     if written.bank is None:
         print(f'words: maskclip bank --model {args.model} --classes NAME ... --out FILE.npz')
-    else:
+    elif args.to == 'onnx':
         print(f'wrote {written.bank}: maskclip predict PICTURES --model {written.path} '
               f'--bank {written.bank}')
+    else:
+        print(f"wrote {written.bank}, whose 'embeddings' are the second input of "
+              f'torch.export.load({str(written.path)!r}).module()(image, bank)')

@@ -42,10 +42,10 @@ if TYPE_CHECKING:
 
 # The pictures may stand behind the flags.
 INTERMIXED = True
-_EXPORTED = '.onnx'
-_NOT_EXPORTED = (
-    '--classes', '--contrast', '--templates', '--weights', '--clip-weights', '--method', '--size',
-    '--ks-thresh', '--pd-thresh', '--device', '--cfg-options')
+_EXPORTED, _TORCH_EXPORTED = '.onnx', '.pt2'
+# What an exported model takes; all else is about torch, or about words.
+_OF_EXPORTED = {'pictures', 'out', 'model', 'bank', 'max_pixels', 'formats', 'overlay', 'opacity',
+                'threshold', 'no_resume'}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,9 +96,13 @@ def run(args: argparse.Namespace) -> None:
         InputError: If any user input is wrong.
     """
     _check_flags(args)
-    if args.model.endswith(_EXPORTED):
+    if args.model.lower().endswith(_EXPORTED):
         _run_exported(args)
         return
+    if args.model.lower().endswith(_TORCH_EXPORTED):
+        raise InputError(f'{args.model} is a model for torch.export.load, expected one in ONNX: '
+                         'maskclip export MODEL --to onnx --out FILE.onnx writes it')
+    check_word_flags(args)
     if args.bank:
         raise InputError(f'--bank holds the words of an exported model, {args.model} is not one: '
                          'leave it out')
@@ -119,10 +123,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _run_exported(args: argparse.Namespace) -> None:
     """An exported model needs neither torch nor mmcv: nothing here may import them."""
-    given = [flag for flag in _NOT_EXPORTED if getattr(args, flag[2:].replace('-', '_'))]
-    if given or args.launcher != 'none':
-        raise InputError(f'{given[0] if given else "--launcher"} is for models that run in torch, '
-                         f'{args.model} is an exported one: leave it out, its words are in --bank')
+    _refuse_flags_of_torch(args)
     if not args.bank:
         raise InputError(f'{args.model} is an exported model, which takes its words from a file: '
                          'give --bank FILE, made by maskclip bank')
@@ -135,6 +136,19 @@ def _run_exported(args: argparse.Namespace) -> None:
 
     predictor = load_exported(args.model, args.bank, max_pixels=args.max_pixels)
     _tell(_predict(predictor, args, None, DEFAULT), args)
+
+
+def _refuse_flags_of_torch(args: argparse.Namespace) -> None:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    for action in parser._actions:
+        if action.dest in _OF_EXPORTED or not hasattr(args, action.dest):
+            continue
+        if getattr(args, action.dest) != action.default:
+            flag = ' (--checkpoint)' if action.dest == 'weights' else ''
+            raise InputError(f'{action.option_strings[0]}{flag} is for models that run in torch, '
+                             f'{args.model} is an exported one: leave it out, its words are in '
+                             '--bank')
 
 
 def _predict(predictor: Any, args: argparse.Namespace, words: Any, contrast: Any) -> Summary:
@@ -150,7 +164,6 @@ def _check_flags(args: argparse.Namespace) -> None:
     if not args.pictures:
         raise InputError('expected pictures, got none: they stand in front of flags that take '
                          'several words, as --classes does')
-    check_word_flags(args)
     args.formats = require_formats(args.formats)
     require_number(args.max_pixels, '--max-pixels', minimum=1)
 

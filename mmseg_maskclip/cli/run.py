@@ -14,6 +14,7 @@ BAD_INPUT = 2
 INTERRUPTED = 130
 DEBUG = 'MASKCLIP_DEBUG'
 LAUNCHER = 'MASKCLIP_LAUNCHER'
+_OF_TORCH = ('torch', 'torchvision', 'mmcv', 'mmseg', 'open_clip', 'timm')
 Main = Callable[[argparse.Namespace], Optional[int]]
 
 
@@ -21,8 +22,8 @@ def run_tool(main: Main, args: argparse.Namespace) -> NoReturn:
     """Run a tool's ``main`` and exit with its exit code.
 
     :class:`~mmseg_maskclip.utils.InputError` becomes ``error: sentence`` on
-    stderr and exit code 2, and so does a lack of memory; an interrupt becomes
-    130. Any other exception is a defect and keeps its traceback.
+    stderr and exit code 2, and so does a lack of memory, or of torch and what comes with it; an
+    interrupt becomes 130. Any other exception is a defect and keeps its traceback.
     ``MASKCLIP_DEBUG=1`` shows the traceback of bad input, too.
 
     Args:
@@ -40,6 +41,13 @@ def run_tool(main: Main, args: argparse.Namespace) -> NoReturn:
             traceback.print_exc()
         if not launched:
             print(f'error: {sentence_of(error)}', file=sys.stderr)
+        sys.exit(BAD_INPUT)
+    except ModuleNotFoundError as error:
+        if error.name not in _OF_TORCH:
+            raise
+        print(f'error: this needs {error.name}, which is not installed: bash env_install.sh '
+              'installs it. Without it maskclip predict runs exported models alone, --model '
+              'FILE.onnx --bank WORDS.npz.', file=sys.stderr)
         sys.exit(BAD_INPUT)
     # The launcher prints what record() has stored, once for all processes.
     except Exception:

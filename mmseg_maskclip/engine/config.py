@@ -134,9 +134,17 @@ def _check_parts(config: Config, what: str) -> None:
 
 
 def test_settings(config: Config) -> list[dict]:
-    """The settings of each data set that ``data.test`` names, one or a list."""
-    found = config.data.test
-    return list(found) if isinstance(found, (list, tuple)) else [found]
+    """The settings of each data set that ``data.test`` names, one or a list.
+
+    Raises:
+        InputError: If it names none.
+    """
+    found = config.data.get('test')
+    settings = list(found) if isinstance(found, (list, tuple)) else [found]
+    if not settings or not all(isinstance(one, Mapping) for one in settings):
+        raise InputError(f'data.test is {found!r}, expected a dict of the settings of a data set, '
+                         'or a list of them.')
+    return settings
 
 
 def dataset_class(settings: Mapping) -> type:

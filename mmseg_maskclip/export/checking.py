@@ -19,11 +19,12 @@ Run = Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]]
 """From an image (1, 3, H, W) and a bank (R, D) to the outputs of the exported graph."""
 # Of the largest score: above it a difference is none of rounding; below it two classes tie.
 _MOST, _TIE = 1e-3, 1e-5
-# In patches, or steps of 32 pixels, beside the grid of CLIP's own position table, which is taken as
-# it is; none is the size that is traced.
+# In patches, or steps of 32 pixels and what is over, beside the grid of CLIP's own position table,
+# which is taken as it is; none is the size that is traced.
 _SIZES = ((8, 13), (21, 6))
+_STEP, _OVER = 32, (7, 18)
 _SQUARE = 16
-_ROWS = (3, 14)
+_ROWS = (3, 14, 5)
 
 
 class Check(NamedTuple):
@@ -55,11 +56,13 @@ def compare(run: Run, model: EncodesInputs, description: Description,
     Raises:
         InputError: If the file does not run.
     """
-    step = description.patch if description.patch > 1 else 32
-    sizes = tuple((rows * step, columns * step) for rows, columns in (_own_grid(model), *_SIZES))
-    banks = [_random_bank(rows, description.width, seed) for seed, rows in enumerate(_ROWS)]
-    if bank is not None:
-        banks[1] = bank.astype(np.float32)
+    step, over = (description.patch, (0, 0)) if description.patch > 1 else (_STEP, _OVER)
+    sizes = tuple((rows * step + over[0], columns * step + over[1])
+                  for rows, columns in (_own_grid(model), *_SIZES))
+    random = [_random_bank(rows, description.width, seed) for seed, rows in enumerate(_ROWS)]
+    second = random[1] if bank is None else bank.astype(np.float32)
+    # The number of rows is a size, too.
+    banks = [random[2] if len(second) == len(random[0]) else random[0], second]
     differences, equal, cells = [], 0, 0
     for number, size in enumerate(sizes):
         image = resize_picture(scene(0, number).image, size).astype(np.float32)

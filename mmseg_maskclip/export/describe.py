@@ -9,12 +9,14 @@ from mmseg.datasets.pipelines import Compose
 from torch import nn
 
 from mmseg_maskclip.engine.predict.build import Built
-from mmseg_maskclip.geometry.windows import slide_settings
+from mmseg_maskclip.engine.predict.encode import SMALL
+from mmseg_maskclip.engine.predict.vocabulary import Vocabularies
+from mmseg_maskclip.geometry.windows import Windows, slide_settings
 from mmseg_maskclip.models import MaskClip, ZegClip
 from mmseg_maskclip.models.backbones import ClipBackbone, ClipResNet
 from mmseg_maskclip.models.backbones.clip_resnet import STRIDE
 from mmseg_maskclip.ops import LOGIT_SCALE
-from mmseg_maskclip.portable.description import COSINES, LOGITS, MASKS, Description
+from mmseg_maskclip.portable.description import COSINES, LOGITS, MASKS, NO_PAD, Description
 from mmseg_maskclip.utils import InputError
 from mmseg_maskclip.utils.records import versions
 
@@ -22,16 +24,17 @@ from mmseg_maskclip.utils.records import versions
 _PLAIN = ('RandomFlip', 'ImageToTensor', 'Collect', 'DefaultFormatBundle')
 
 
-def describe(built: Built, temperature: float = 1.0) -> Description:
+def describe(vocabularies: Vocabularies, temperature: float = 1.0) -> Description:
     """What a runner has to know of a model.
 
     Args:
-        built: The model.
+        vocabularies: Of the model.
         temperature: Scores are divided by it.
 
     Raises:
         InputError: If pictures are shown to it in a way that a runner can't repeat.
     """
+    built = vocabularies.built
     model, record = built.model, built.record
     resize, normalise = _steps(built.pipeline)
     mean, std = (tuple(float(value) for value in part)
@@ -40,12 +43,22 @@ def describe(built: Built, temperature: float = 1.0) -> Description:
         MASKS if isinstance(model, ZegClip) else LOGITS)
     return Description(
         model=str(record['model']), clip=built.spec.name, sha256=record['sha256'],
+        text_sha256=_text_sha256(vocabularies),
         method=record.get('method', 'zegclip' if kind == MASKS else 'student'),
         fidelity=getattr(model.backbone, 'fidelity', ''), width=model.decode_head.text_channels,
         kind=kind, scale=float(LOGIT_SCALE), temperature=float(temperature),
         background=model.decode_head.background, embeds=_embeds(model), mean=mean, std=std,
         align_corners=bool(model.align_corners), versions=versions(), **resize,
         **_sides(model, mean, std), **_windows(model))
+
+
+def _text_sha256(vocabularies: Vocabularies) -> str:
+    """Of the file that embeds words; empty where none is at hand, and a bank brings them all."""
+    try:
+        encoder = vocabularies.encoder
+    except InputError:
+        return ''
+    return encoder.sha256 if encoder.has_tower else ''
 
 
 def table_shapes(built: Built) -> set[tuple[int, ...]]:
@@ -103,7 +116,8 @@ def _sides(model: nn.Module, mean: tuple, std: tuple) -> dict[str, Any]:
     """Which sizes the graph takes, and how a picture gets one."""
     tower = _tower(model)
     if tower is None:
-        return {}
+        # Students take any size that the graph was traced for, and are not padded.
+        return {'pad': NO_PAD, 'least': SMALL}
     # Towers pad with zeros behind their own normalisation.
     zero = tower.unnormalise(torch.zeros(1, 3, 1, 1)).flatten().tolist()
     colour = {'pad_colour': tuple(
@@ -115,6 +129,8 @@ def _sides(model: nn.Module, mean: tuple, std: tuple) -> dict[str, Any]:
 
 
 def _windows(model: nn.Module) -> dict[str, Any]:
+    # Refuses settings that can't be used.
+    Windows.of(model.test_cfg, (1, 1))
     if model.test_cfg['mode'] == 'whole':
         return {'direct_resize': bool(model.test_cfg.get('direct_resize'))}
     crop, stride = slide_settings(model.test_cfg)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Collection, Optional, Sequence
+from typing import Any, Collection, NamedTuple, Optional, Sequence
 
 import numpy as np
 import torch
@@ -21,29 +20,32 @@ from mmseg_maskclip.export.writing import (
     SUFFIXES,
     quantise,
     quiet,
+    require_packages,
     write_onnx,
     write_torch,
 )
+from mmseg_maskclip.portable.bank import SUFFIX as BANK_SUFFIX
 from mmseg_maskclip.portable.bank import WordBank
 from mmseg_maskclip.portable.description import Description
 from mmseg_maskclip.portable.exported import ExportedModel
-from mmseg_maskclip.utils import InputError, atomic_path
+from mmseg_maskclip.utils import InputError, atomic_path, require_writable
 from mmseg_maskclip.utils.files import PathLike
 
 
-@dataclass
-class ExportedFile:
-    """A file that was written, and what its check gave.
+class Exported(NamedTuple):
+    """What was written, and what its check gave.
 
     Attributes:
-        path: The file.
-        check: Against the model.
+        path: The model.
+        check: The comparison with the model itself.
         description: What the file says of itself.
+        bank: Its words; None where it has none and none were given.
     """
 
     path: Path
     check: Check
     description: Description
+    bank: Optional[Path] = None
 
 
 def require_target(out: PathLike, to: str, int8: bool = False) -> Path:
@@ -55,21 +57,27 @@ def require_target(out: PathLike, to: str, int8: bool = False) -> Path:
         int8: As there.
 
     Raises:
-        InputError: If the form is unknown, or the name or 8 bits don't belong to it.
+        InputError: If the form is unknown, the name or 8 bits don't belong to it, it or the bank
+            beside it can't be written, or a package is missing.
     """
     if to not in FORMS:
         raise InputError(f'models are exported to one of {", ".join(FORMS)}, got {to!r}.')
     path = Path(out)
     if path.suffix != SUFFIXES[to]:
+        forms = ', '.join(f'{suffix} of --to {form}' for form, suffix in SUFFIXES.items())
         raise InputError(f'the exported model is to be {path}, expected a name that ends in '
-                         f'{SUFFIXES[to]}.')
+                         f'{SUFFIXES[to]} ({forms}).')
     if int8 and to != ONNX:
         raise InputError(f'8 bits are a part of ONNX Runtime: take --to {ONNX}.')
+    if to == ONNX:
+        require_packages()
+    for one, what in ((path, 'exported model'), (path.with_suffix(BANK_SUFFIX), 'bank')):
+        require_writable(one, what)
     return path
 
 
 def export(vocabularies: Vocabularies, out: PathLike, to: str = ONNX, int8: bool = False,
-           temperature: float = 1.0, bank: Optional[WordBank] = None) -> ExportedFile:
+           temperature: float = 1.0, bank: Optional[WordBank] = None) -> Exported:
     """Export a model. Nothing stands under the file's name before the check is passed.
 
     Args:
@@ -91,7 +99,7 @@ def export(vocabularies: Vocabularies, out: PathLike, to: str = ONNX, int8: bool
     if getattr(built.model, 'class_weight', None) is not None:
         raise InputError('the class weight of the model cannot be exported: set '
                          'model.class_weight=None.')
-    description = describe(built, temperature)
+    description = describe(vocabularies, temperature)
     with vocabularies.lock, atomic_path(path) as temporary:
         try:
             built.model.replace_classes(TextBank(torch.ones(1, description.width), ('word',)))
@@ -104,7 +112,7 @@ def export(vocabularies: Vocabularies, out: PathLike, to: str = ONNX, int8: bool
             vocabularies.forget()
         if not int8:
             require_equal(check)
-    return ExportedFile(path, check, description)
+    return Exported(path, check, description)
 
 
 def _write(program: Any, description: Description, path: Path, to: str,

@@ -8,10 +8,10 @@ from typing import Any, Mapping, Union
 
 from mmcv import Config
 
-from mmseg_maskclip.clip import CheckpointKind, get_spec, read_checkpoint_file
+from mmseg_maskclip.clip import CheckpointKind, read_checkpoint_file
 from mmseg_maskclip.engine.config import load_config, merge_options
 from mmseg_maskclip.engine.heads import OWN_PROTOCOL
-from mmseg_maskclip.engine.predict.build import WEIGHTS
+from mmseg_maskclip.engine.predict.build import WEIGHTS, named_spec
 from mmseg_maskclip.engine.predict.configs import (
     Settings,
     config_of_checkpoint,
@@ -63,7 +63,7 @@ def _config_of(source: Union[str, Path, Config], settings: Settings) -> Any:
             return None
         config = config_of_checkpoint(content, settings)
     else:
-        return config_of_clip(get_spec(str(source)), settings)
+        return config_of_clip(named_spec(str(source)), settings)
     if settings.options:
         merge_options(config, dict(settings.options), str(source))
     return config
@@ -84,25 +84,32 @@ def require_supported_model(model: Mapping[str, Any]) -> None:
     if kind != MaskClip.__name__:
         raise InputError(f'a {kind} cannot be exported, expected a MaskClip, MaskClipPlus or '
                          'ZegClip.')
+    # What is not of the type that it has to be is named when the model is built.
     for name, what in _PARTS.items():
         if model.get(name):
             raise InputError(f'model.{name} is set: {what} cannot be exported, set it to None.')
-    refiners = [refiner['type'] for refiner in model.get('refine') or ()
-                if refiner['type'] != 'Background']
+    refine = model.get('refine') or ()
+    refiners = [refiner['type'] for refiner in ([refine] if _is_part(refine) else refine)
+                if _is_part(refiner) and refiner['type'] != 'Background']
     if refiners:
         raise InputError(f'model.refine has {refiners[0]}, which cannot be exported: set '
                          'model.refine=None.')
     for name, what in _THRESHOLDS.items():
-        if model['decode_head'].get(name):
+        if _is_part(model.get('decode_head')) and model['decode_head'].get(name):
             raise InputError(f'model.decode_head.{name} is set: {what} cannot be exported, set it '
                              'to 0.')
-    _require_readout(model['backbone'].get('readout'))
+    if _is_part(model.get('backbone')):
+        _require_readout(model['backbone'].get('readout'))
+
+
+def _is_part(value: Any) -> bool:
+    return isinstance(value, Mapping) and 'type' in value
 
 
 def _require_readout(readout: Any) -> None:
-    if readout is None:
+    if not _is_part(readout):
         return
-    kind = readout.get('type')
+    kind = readout['type']
     if kind == 'DualPathReadout' and readout.get('attention', 'gem') == 'gem':
         return
     if kind == 'AttentionReadout' and not readout.get('middle'):

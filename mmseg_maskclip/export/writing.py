@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import logging
 import tempfile
 import warnings
@@ -32,9 +31,8 @@ def write_onnx(program: Any, description: Description, path: Path) -> None:
         path: The file.
 
     Raises:
-        InputError: If a package is missing, the model is too large for one file, or torch can't.
+        InputError: If the model is too large for one file, or torch can't.
     """
-    _require_packages()
     size = sum(value.numel() * value.element_size() for value in program.state_dict.values())
     if size > _MOST_BYTES:
         raise InputError(f'the model has {size / 2 ** 30:.1f} GiB, an ONNX file at most 2: take '
@@ -60,12 +58,8 @@ def quantise(path: Path, description: Description, target: Path,
         path: The model.
         description: Of it.
         target: The file.
-        tables: Shapes of constants that are no weights and keep their 32 bits.
-
-    Raises:
-        InputError: If a package is missing.
+        tables: Shapes of constants that are not weights and keep their 32 bits.
     """
-    _require_packages()
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -91,9 +85,8 @@ def write_torch(program: Any, description: Description, path: Path) -> None:
         description: Of the model, JSON in the file ``maskclip.json`` within it.
         path: The file.
     """
-    text = json.dumps(description.to_metadata())
     with quiet():
-        torch.export.save(program, path, extra_files={EXTRA: text})
+        torch.export.save(program, path, extra_files={EXTRA: description.to_json()})
 
 
 def _save(proto: Any, description: Description, path: Path) -> None:
@@ -117,14 +110,19 @@ def _clear(proto: Any) -> None:
         del value.metadata_props[:]
 
 
-def _require_packages() -> None:
+def require_packages() -> None:
+    """Refuse to write ONNX where it can't be.
+
+    Raises:
+        InputError: If a package is missing.
+    """
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise InputError(f'ONNX needs the package {error.name}: pip install '
-                         "'mmseg_maskclip[export]'.") from error
+        raise InputError(f'ONNX needs the package {error.name}, which is not installed: '
+                         ".venv/bin/pip install -e '.[export]' in the checkout.") from error
 
 
 @contextlib.contextmanager

@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
 
-from mmseg_maskclip.portable.description import MASKS, Description
-from mmseg_maskclip.utils import InputError, atomic_path, require_file
+from mmseg_maskclip.portable.description import COSINES, MASKS, Description
+from mmseg_maskclip.utils import InputError, atomic_path, require_file, require_writable
 from mmseg_maskclip.utils.files import PathLike
 
 SUFFIX = '.npz'
@@ -21,6 +20,8 @@ DEFAULT = 'default'
 """A contrast set that nobody has chosen: the model's own."""
 _LAYOUT = 1
 _HINT = 'Make one with maskclip bank.'
+# Of half precision.
+_ROUNDING = 5e-3
 _ARRAYS = ('embeddings', 'row_class', 'offset')
 _TEXTS = ('names', 'palette', 'contrast', 'left_out', 'clip', 'sha256', 'templates')
 
@@ -107,24 +108,40 @@ class WordBank:
             texts: dict[str, Any] = {name: _immutable(about[name]) for name in _TEXTS}
         except InputError:
             raise
-        except (OSError, ValueError, KeyError, AttributeError, TypeError, EOFError,
-                zipfile.BadZipFile) as error:
+        # NumPy and zip raise errors of many kinds for damaged content.
+        except Exception as error:
             raise InputError(f'{path} is not a bank of words, or damaged. {_HINT}') from error
         if not arrays['offset'].size:
             arrays['offset'] = None
         return cls(**texts, **arrays)._checked(path)
 
     def _checked(self, path: Path) -> WordBank:
-        classes = len(self.names) + len(self.contrast)
-        rows = self.row_class
-        fits = (self.embeddings.ndim == 2 and rows.shape == self.embeddings.shape[:1]
-                and len(self.palette) == len(self.names) and rows.size > 0
-                and rows.min() >= 0 and rows.max() < classes
-                and np.isfinite(self.embeddings).all()
-                and (self.offset is None or self.offset.shape == (classes,)))
-        if not fits:
+        if not (self._fits_texts() and self._fits_arrays()):
             raise InputError(f'{path} is damaged: its words and embeddings differ. {_HINT}')
-        return self
+        # Also of banks that others have written, in another precision.
+        offset = None if self.offset is None else self.offset.astype(np.float32)
+        return replace(self, embeddings=self.embeddings.astype(np.float32),
+                       row_class=self.row_class.astype(np.int64), offset=offset)
+
+    def _fits_texts(self) -> bool:
+        lists = (self.names, self.contrast, self.left_out)
+        colours = self.palette if isinstance(self.palette, tuple) else ()
+        return (all(isinstance(one, tuple) for one in lists)
+                and all(isinstance(text, str) for one in (*lists, (self.clip, self.sha256))
+                        for text in one)
+                and len(colours) == len(self.names) > 0
+                and all(isinstance(colour, tuple) and len(colour) == 3
+                        and all(type(value) is int and 0 <= value <= 255 for value in colour)
+                        for colour in colours))
+
+    def _fits_arrays(self) -> bool:
+        classes, rows = len(self.names) + len(self.contrast), self.row_class
+        return (self.embeddings.dtype.kind == 'f' and rows.dtype.kind in 'iu'
+                and self.embeddings.ndim == 2 and rows.shape == self.embeddings.shape[:1]
+                and rows.size > 0 and rows.min() >= 0 and rows.max() < classes
+                and bool(np.isfinite(self.embeddings).all())
+                and (self.offset is None or (self.offset.dtype.kind == 'f'
+                                             and self.offset.shape == (classes,))))
 
     def require_fit(self, model: Description, path: str) -> None:
         """Check that a model can take these embeddings.
@@ -134,20 +151,33 @@ class WordBank:
             path: The bank's file, used in errors.
 
         Raises:
-            InputError: If they are of another CLIP model, or of a background that it has not
-                learned.
+            InputError: If they are of another CLIP model or of other weights, not unit-norm, or
+                of a background that it has not learned.
         """
         if self.clip != model.clip or self.embeddings.shape[1] != model.width:
             raise InputError(f'bank {path} holds words of CLIP model {self.clip} with width '
                              f'{self.embeddings.shape[1]}, {model.model} takes those of '
                              f'{model.clip} with width {model.width}: make one with maskclip bank '
                              f'--model {model.clip}.')
+        if model.text_sha256 and self.sha256 and (
+                self.sha256 not in (model.sha256, model.text_sha256)):
+            raise InputError(f'the words of bank {path} were embedded by another file of '
+                             f'{model.clip} than the one of {model.model} (SHA-256 '
+                             f'{self.sha256[:12]}, expected {model.text_sha256[:12]}): make one '
+                             'with maskclip bank of that very model.')
+        norms = np.linalg.norm(self.embeddings, axis=1)
+        if model.kind == COSINES and np.abs(norms - 1).max() > _ROUNDING:
+            raise InputError(f'bank {path} has embeddings of norm {norms.min():.3g} to '
+                             f'{norms.max():.3g}, {model.model} expects 1: divide each row by its '
+                             'norm.')
         rows = set(self.row_class.tolist())
         wanted = set(range(model.background, len(self.names) + len(self.contrast)))
         if rows != wanted:
+            own = (', the first word being its background, which it has learned'
+                   if model.background else '')
             raise InputError(f'bank {path} has embeddings of {len(rows)} words, {model.model} '
-                             f'expects {len(wanted)}: make it with maskclip bank of that very '
-                             'model.')
+                             f'expects those of {len(wanted)}{own}: make it with maskclip bank of '
+                             'that very model.')
         if self.offset is not None and model.kind != MASKS:
             raise InputError(f'bank {path} is of a ZegCLIP, {model.model} is not one: make '
                              'one with maskclip bank of that very model.')
@@ -160,12 +190,12 @@ def require_name(path: PathLike) -> Path:
         path: The file.
 
     Raises:
-        InputError: If its name does not end in ``.npz``.
+        InputError: If its name does not end in ``.npz``, or it can't be written.
     """
     path = Path(path)
     if path.suffix != SUFFIX:
         raise InputError(f'the bank is to be {path}, expected a name that ends in {SUFFIX}.')
-    return path
+    return require_writable(path, 'bank')
 
 
 def _immutable(value: Any) -> Any:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional
 
 from mmseg_maskclip.utils import InputError
 
 LAYOUT = 1
 """Of the description; a file of a later one is refused."""
 COSINES, LOGITS, MASKS = KINDS = ('cosines', 'logits', 'masks')
+NO_PAD = 'none'
+_PADS = ('corner', 'centre', 'drop', NO_PAD)
 _MARK = 'maskclip_layout'
 
 
@@ -27,6 +30,7 @@ class Description:
         model: What was exported, by the name it was loaded by.
         clip: The CLIP model whose text embeddings it takes.
         sha256: Of the weights.
+        text_sha256: Of the CLIP file whose text tower goes with them; empty if there is none.
         method: How a CLIP ViT is read; ``'student'`` or ``'zegclip'`` for trained models.
         fidelity: Of a CLIP tower.
         width: D.
@@ -38,7 +42,8 @@ class Description:
         embeds: Whether it gives ``embedding``.
         patch: H and W must be multiples of it; 1 for any.
         pad: How sides become multiples: ``'corner'`` pads at the bottom and on the right,
-            ``'centre'`` on all sides, ``'drop'`` cuts off what is over.
+            ``'centre'`` on all sides, ``'drop'`` cuts off what is over, ``'none'`` takes
+            pictures as they are, and none whose sides are below ``least``.
         pad_colour: RGB that is padded with.
         least: The least H and W.
         img_scale: (long, short): a picture is resized so that neither side is longer.
@@ -58,6 +63,7 @@ class Description:
     method: str
     fidelity: str
     width: int
+    text_sha256: str = ''
     kind: str = COSINES
     scale: float = 100.0
     temperature: float = 1.0
@@ -84,10 +90,13 @@ class Description:
             return {'mode': 'whole'}
         return {'mode': 'slide', 'crop_size': self.window, 'stride': self.stride}
 
+    def to_json(self) -> str:
+        """As one JSON object."""
+        return json.dumps({_MARK: LAYOUT, **dataclasses.asdict(self)})
+
     def to_metadata(self) -> dict[str, str]:
         """As the properties of an ONNX file: JSON by name."""
-        values = {name: json.dumps(value) for name, value in dataclasses.asdict(self).items()}
-        return {_MARK: str(LAYOUT), **values}
+        return {name: json.dumps(value) for name, value in json.loads(self.to_json()).items()}
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], path: str) -> Description:
@@ -106,14 +115,62 @@ class Description:
                 f'has layout {layout}, expected {LAYOUT}')
             raise InputError(f'{path} {what}: export the model with maskclip export of this '
                              'version.')
+        name = ''
         try:
-            found = {one.name: _immutable(json.loads(metadata[one.name]))
-                     for one in dataclasses.fields(cls)}
+            found = {}
+            for name in (one.name for one in dataclasses.fields(cls)):
+                found[name] = _immutable(json.loads(metadata[name]))
+                if not _VALID[name](found[name]):
+                    raise ValueError(f'it is {found[name]!r}')
         except (KeyError, ValueError) as error:
-            raise InputError(f'{path} has a damaged description ({error}): export the model '
-                             'anew.') from error
+            raise InputError(f'{path} has a damaged description, {name} cannot be used ({error}): '
+                             'export the model anew.') from error
         return cls(**found)
 
 
 def _immutable(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not _is_bool(value) and math.isfinite(value)
+
+
+def _is_factor(value: Any) -> bool:
+    return _is_number(value) and value > 0
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int) and not _is_bool(value) and value > 0
+
+
+def _all(valid: Callable[[Any], bool], number: int) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, tuple) and len(value) == number and all(
+        map(valid, value))
+
+
+def _or_none(valid: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or valid(value)
+
+
+_VALID: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(('model', 'clip', 'sha256', 'text_sha256', 'method', 'fidelity'), _is_text),
+    **dict.fromkeys(('width', 'patch', 'least'), _is_size),
+    **dict.fromkeys(('scale', 'temperature'), _is_factor),
+    **dict.fromkeys(('embeds', 'keep_ratio', 'direct_resize', 'align_corners'), _is_bool),
+    **dict.fromkeys(('pad_colour', 'mean'), _all(_is_number, 3)),
+    **dict.fromkeys(('window', 'stride'), _or_none(_all(_is_size, 2))),
+    'std': _all(_is_factor, 3),
+    'img_scale': _all(_is_size, 2),
+    'kind': lambda value: value in KINDS,
+    'pad': lambda value: value in _PADS,
+    'background': lambda value: value in (0, 1),
+    'versions': lambda value: isinstance(value, dict)}

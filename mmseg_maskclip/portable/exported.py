@@ -51,6 +51,13 @@ class ExportedModel:
         self._session = _session(self.path, threads)
         self.description = Description.from_metadata(
             self._session.get_modelmeta().custom_metadata_map, str(self.path))
+        inputs, outputs = ([one.name for one in found] for found in (
+            self._session.get_inputs(), self._session.get_outputs()))
+        wanted = ['scores', 'embedding'][:1 + self.description.embeds]
+        if (inputs, outputs) != (['image', 'bank'], wanted):
+            raise InputError(f'{self.path} takes {", ".join(inputs)} and gives '
+                             f'{", ".join(outputs)}, expected image and bank, and '
+                             f'{" and ".join(wanted)}: export the model anew.')
 
     def run(self, image: np.ndarray, embeddings: np.ndarray) -> Outputs:
         """Run the graph.
@@ -62,22 +69,24 @@ class ExportedModel:
         found = self._session.run(None, {'image': image, 'bank': embeddings})
         return Outputs(found[0][0], found[1][0] if self.description.embeds else None)
 
-    def read(self, picture: np.ndarray, bank: WordBank) -> tuple[GridReading, list[np.ndarray]]:
+    def read(self, picture: np.ndarray, bank: WordBank,
+             name: str = 'the picture') -> tuple[GridReading, list[np.ndarray]]:
         """Read a picture, window by window.
 
         Args:
             picture: (H, W, 3) uint8, RGB.
             bank: The words.
+            name: What a user knows the picture by.
 
         Returns:
             Its scores, and CLIP's embeddings of the windows, none where the graph gives none.
 
         Raises:
-            InputError: If it is too long and narrow.
+            InputError: If it is too long and narrow, or too small.
         """
         model = self.description
         height, width = picture.shape[:2]
-        resized = resize_picture(picture, network_size(model, (height, width)))
+        resized = resize_picture(picture, network_size(model, (height, width), name))
         windows = Windows.of(model.test_cfg, resized.shape[:2])
         grids, embeddings = [], []
         for part in windows.parts(resized.transpose(2, 0, 1)[None]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmseg_maskclip.portable.description import Description
+from mmseg_maskclip.portable.description import NO_PAD, Description
 from mmseg_maskclip.utils import InputError
 
 Padding = tuple[int, int]
@@ -12,24 +12,44 @@ _LONGEST = 100
 _ONE = 1 << 11
 
 
-def network_size(model: Description, size: tuple[int, int]) -> tuple[int, int]:
+def require_shape(size: tuple[int, int], name: str) -> None:
+    """Refuse a picture that is too long and narrow to be resized.
+
+    Args:
+        size: (H, W) of the picture.
+        name: What a user knows it by.
+
+    Raises:
+        InputError: If it is.
+    """
+    if min(size) * _LONGEST < max(size):
+        raise InputError(f'{name} has {size[1]} x {size[0]} pixels, expected a long side at most '
+                         f'{_LONGEST} times the short one.')
+
+
+def network_size(model: Description, size: tuple[int, int],
+                 name: str = 'the picture') -> tuple[int, int]:
     """(H, W) that a picture is resized to.
 
     Args:
         model: The exported model.
         size: (H, W) of the picture.
+        name: What a user knows it by.
 
     Raises:
-        InputError: If it is too long and narrow to be resized.
+        InputError: If it is too long and narrow to be resized, or too small for the model then.
     """
-    height, width = size
-    if min(size) * _LONGEST < max(size):
-        raise InputError(f'a picture has {width} x {height} pixels, expected a long side at most '
-                         f'{_LONGEST} times the short one.')
-    if not model.keep_ratio:
-        return model.img_scale[1], model.img_scale[0]
-    factor = min(max(model.img_scale) / max(size), min(model.img_scale) / min(size))
-    return int(height * factor + 0.5), int(width * factor + 0.5)
+    require_shape(size, name)
+    found = model.img_scale[1], model.img_scale[0]
+    if model.keep_ratio:
+        factor = min(max(model.img_scale) / max(size), min(model.img_scale) / min(size))
+        found = int(size[0] * factor + 0.5), int(size[1] * factor + 0.5)
+    least = model.least if model.pad == NO_PAD else 1
+    if min(found) < least:
+        raise InputError(f'{name} is {found[1]} x {found[0]} pixels at the size that the model '
+                         f'sees, which takes at least {least} x {least}: export it with a larger '
+                         '--size.')
+    return found
 
 
 def resize_picture(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -89,9 +109,6 @@ def to_input(model: Description, window: np.ndarray) -> np.ndarray:
 
     Returns:
         (1, 3, H, W) float32, padded.
-
-    Raises:
-        InputError: If nothing is left of it.
     """
     (top, bottom), (left, right) = (padding(model, size) for size in window.shape[:2])
     window = window[:window.shape[0] + min(bottom, 0), :window.shape[1] + min(right, 0)]

@@ -11,6 +11,7 @@ from mmseg_maskclip.utils.files import (
     remove_file,
     require_dir,
     require_file,
+    require_writable,
     sha256_of,
     writable_dir,
 )
@@ -20,5 +21,5 @@ from mmseg_maskclip.utils.progress import progress_bar
 
 __all__ = ['InputError', 'atomic_path', 'cache_dir', 'in_background', 'is_one_line',
            'lacks_memory', 'progress_bar', 'read_lines', 'remove_file', 'require_dir',
-           'require_file', 'require_number', 'sentence_of', 'sha256_of', 'to_plain',
-           'writable_dir', 'write_image']
+           'require_file', 'require_number', 'require_writable', 'sentence_of', 'sha256_of',
+           'to_plain', 'writable_dir', 'write_image']

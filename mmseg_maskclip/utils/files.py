@@ -102,6 +102,29 @@ def writable_dir(path: PathLike, what: str) -> Path:
     return path
 
 
+def require_writable(path: PathLike, what: str) -> Path:
+    """Check that a file can be written, before there is anything to write.
+
+    Args:
+        path: The file; its folder is made where missing.
+        what: What the file is for, e.g. ``'exported model'``.
+
+    Raises:
+        InputError: If it is a folder, its name is too long, or its folder can't be written.
+    """
+    path = Path(path)
+    writable_dir(path.parent, 'folder')
+    try:
+        if path.is_dir():
+            raise InputError(f'{what} {path} is a folder, expected a file.')
+        path.lstat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise InputError(f'{what} {path} cannot be written: {error.strerror or error}.') from error
+    return path
+
+
 @contextlib.contextmanager
 def atomic_path(path: PathLike) -> Iterator[Path]:
     """Yield a temporary name beside ``path``, renamed to it on success.

@@ -31,6 +31,13 @@ def test_exit_codes_and_sentences(capsys):
     assert _end(capsys, _raise(KeyboardInterrupt())) == (130, 'interrupted\n')
 
 
+def test_without_torch_it_says_what_runs(capsys):
+    code, said = _end(capsys, _raise(ModuleNotFoundError("No module named 'mmcv'", name='mmcv')))
+    assert code == 2 and said.startswith('error: this needs mmcv') and 'FILE.onnx --bank' in said
+    with pytest.raises(ModuleNotFoundError):
+        run_tool(_raise(ModuleNotFoundError('x', name='mmseg_maskclip.x')), argparse.Namespace())
+
+
 @pytest.mark.parametrize('main', [
     lambda args: torch.empty(1 << 60), _raise(MemoryError()),
     _raise(torch.cuda.OutOfMemoryError('CUDA out of memory. Tried to allocate 9 GiB.\nMore'))])

@@ -60,7 +60,7 @@ def test_files_of_torch(name, method, tmp_path):
     written = mmseg_maskclip.export_model(name, tmp_path / 'm.pt2', 'torch-export', method=method)
     extra = {'maskclip.json': ''}
     program = torch.export.load(written.path, extra_files=extra).module()
-    assert json.loads(json.loads(extra['maskclip.json'])['clip']) == name
+    assert json.loads(extra['maskclip.json'])['clip'] == name
     model = mmseg_maskclip.load(name, device='cpu', method=method)
     bank = mmseg_maskclip.make_bank(model, WORDS)
     image = torch.rand(1, 3, 96, 224) * 255
@@ -111,6 +111,10 @@ def test_students(student, tmp_path):
     _save(tmp_path / 'student.pth', config, model, shown)
     found = export_and_compare(tmp_path, None, tmp_path / 'student.pth')
     assert found.names == tuple(shown) and found.model.description.kind == 'logits'
+    skipped = []
+    narrow = np.zeros((10, 900, 3), np.uint8)
+    assert not list(found.predict_many([narrow], progress=False, skipped=skipped))
+    assert 'at least 64 x 64' in skipped[0][1]
 
 
 @pytest.mark.parametrize('words', [None, ['sky', 'grass; lawn']])
@@ -161,6 +165,12 @@ def test_it_runs_where_there_is_neither_torch_nor_mmcv(tmp_path):
     overlay = subprocess.run([*command, '--overlay'], stderr=subprocess.PIPE, text=True,
                              cwd=tmp_path)
     assert overlay.returncode == 2 and 'pip install opencv-python-headless' in overlay.stderr
+    for words in (['predict', tmp_path / 'a.png', '--model', 'TinyRN', '--classes', 'sky'],
+                  ['export', 'TinyRN', '--out', 'x.onnx'], ['train', 'config.py']):
+        done = subprocess.run([folder / 'bin/maskclip', *words], stderr=subprocess.PIPE, text=True,
+                              cwd=tmp_path)
+        assert done.returncode == 2 and 'error: this needs' in done.stderr, done.stderr
+        assert 'Traceback' not in done.stderr
 
 
 def _save(path, config, model, classes):

@@ -11,7 +11,9 @@ import torch
 from PIL import Image
 
 import mmseg_maskclip
+from mmseg_maskclip.export import checking
 from mmseg_maskclip.export import run as run_module
+from mmseg_maskclip.export.describe import describe
 from mmseg_maskclip.portable.bank import WordBank
 from mmseg_maskclip.portable.exported import ExportedModel
 from mmseg_maskclip.portable.inputs import resize_picture
@@ -62,7 +64,7 @@ def test_the_file_says_what_it_takes_and_nothing_of_this_machine(written):
     assert metadata['clip'] == 'TinyViT' and metadata['patch'] == 8 and metadata['pad'] == 'corner'
     assert metadata['img_scale'] == [1024, 256] and metadata['fidelity'] == 'clip'
     assert metadata['method'] == 'maskclip' and metadata['versions']['torch']
-    assert metadata['sha256'] == written.description.sha256
+    assert metadata['sha256'] == metadata['text_sha256'] == written.description.sha256
     content = written.path.read_bytes()
     assert b'site-packages' not in content and b'.py' not in content
 
@@ -166,6 +168,26 @@ def test_a_failed_check_leaves_no_file_and_the_one_before(written, model, tmp_pa
     with pytest.raises(InputError, match='differs from the model.*no file was written'):
         run_module.export(model._vocabularies, out)
     assert out.read_bytes() == b'before' and [one.name for one in tmp_path.iterdir()] == ['x.onnx']
+
+
+@pytest.mark.parametrize('name, rows, over', [('TinyViT', 3, 0), ('TinyRN', 14, 7)])
+def test_the_check_varies_the_size_and_the_rows(name, rows, over):
+    """A bank has another number of rows than the random one; where any size goes, sizes are odd."""
+    vocabularies = mmseg_maskclip.load(name, device='cpu')._vocabularies
+    model, about = vocabularies.built.model, describe(vocabularies)
+    bank = np.eye(rows, about.width, dtype=np.float32)
+
+    def run(image, embeddings):
+        return checking._run_model(model, about, image, embeddings)
+
+    found = checking.compare(run, model, about, bank)
+    assert found.rows[1] == rows != found.rows[0] and found.equal == 1 and found.difference == 0
+    assert len(set(found.sizes)) == 3
+    assert all(height % 32 == over for height, _ in found.sizes) or not over
+    swapped = checking.compare(lambda image, other: run(image, other[::-1].copy()), model, about,
+                               bank)
+    with pytest.raises(InputError, match='differs from the model'):
+        checking.require_equal(swapped)
 
 
 def test_a_bank_is_what_was_saved(model, tmp_path):

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -143,8 +144,35 @@ def test_a_part_without_its_package_is_left_out(fakes, monkeypatch, capsys):
     parts = (Part('good', 'title of good', 20), Part('after', 'title', 20, ('pytest',)))
     monkeypatch.setattr(session, 'PARTS', parts)
     monkeypatch.setattr(session, 'missing_packages', lambda: Missing([], {'pytest': 'pytest'}))
-    assert session.run_session(_args(parts=parts)) == 0
+    assert session.run_session(_args(parts=parts)) == 1
     assert 'after: left out: needs pytest, which is not installed' in capsys.readouterr().out
+
+
+def test_an_interrupt_of_two_at_a_time_tells_of_neither(tmp_path):
+    told = []
+    runner = Runner(lambda part: [sys.executable, '-S', '-c', 'import time; time.sleep(60)'],
+                    os.environ, 60.0, tmp_path)
+    pool_map, started = ThreadPoolExecutor.map, time.monotonic()
+
+    def interrupted(self, *args):
+        pool_map(self, *args)
+        time.sleep(0.3)
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(ThreadPoolExecutor, 'map', interrupted)
+        runner.run_all([Part('a', 'a', 50), Part('b', 'b', 50)], told.append, 2)
+    assert not told and time.monotonic() - started < 20
+
+
+@pytest.mark.parametrize('flags, said', [
+    (['--seconds', '5'], '--seconds is 5, expected at least 15'),
+    (['--out', 'folder.json'], 'folder.json is a folder, expected a file')])
+def test_wrong_flags_are_told_before_anything_runs(flags, said, tmp_path):
+    (tmp_path / 'folder.json').mkdir()
+    done = run_tool(ROOT / 'tools/gpu_check.sh', '--parts', 'tests', *flags, cwd=tmp_path,
+                    env={'PYTHON': sys.executable})
+    assert_bad_input(done, said)
 
 
 def test_without_a_gpu_it_says_how_to_go_on(fakes, monkeypatch):

@@ -84,7 +84,9 @@ class Runner:
         def run(part: Part) -> Outcome:
             outcome = self.run(part)
             with lock:
-                tell(outcome)
+                # What an interrupt has ended has no outcome.
+                if not self._interrupted.is_set():
+                    tell(outcome)
             return outcome
 
         if at_once == 1:

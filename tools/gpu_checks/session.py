@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Sequence
 
-from mmseg_maskclip.utils import InputError, writable_dir
+from mmseg_maskclip.utils import InputError, require_writable
 
 from gpu_checks.packages import missing_packages
 from gpu_checks.parts import ENVIRONMENT, PARTS, Part
@@ -28,7 +28,7 @@ def run_session(args: argparse.Namespace) -> int:
         args: With ``parts``, ``dry_run``, ``seconds`` and ``out``.
 
     Returns:
-        0 if all of them got through, else 1.
+        0 if all of them got through, else 1; those that are left out have not.
 
     Raises:
         InputError: If there is no GPU, or the results can't be written.
@@ -37,7 +37,7 @@ def run_session(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     path = args.out and args.out.resolve()
     if path is not None:
-        writable_dir(path.parent, 'folder of --out')
+        require_writable(path, '--out')
     with tempfile.TemporaryDirectory() as cache:
         runner = Runner(lambda part: _command(part, args.dry_run),
                         _environment(cache, args.dry_run), args.seconds, ROOT)
@@ -47,9 +47,9 @@ def run_session(args: argparse.Namespace) -> int:
                         [part.name for part in parts], path)
         runnable = _leave_out(parts, report)
         # Nothing is timed in a dry run.
-        outcomes = runner.run_all(runnable, report.add, _AT_ONCE if args.dry_run else 1)
+        runner.run_all(runnable, report.add, _AT_ONCE if args.dry_run else 1)
     print(f'\n{report.markdown()}')
-    return 0 if all(one.status == DONE for one in outcomes) else 1
+    return 0 if all(one.status == DONE for one in report.outcomes) else 1
 
 
 def _command(part: Part, dry_run: bool) -> list[str]:

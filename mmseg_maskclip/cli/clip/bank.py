@@ -51,5 +51,7 @@ def run(args: argparse.Namespace) -> None:
     check_has_words(args, predictor)
     bank = make_bank(predictor, chosen_words(args), contrast=chosen_contrast(args, predictor))
     bank.save(path)
-    print(f'wrote {path}: {len(bank.names)} words, {len(bank.contrast)} contrast words, CLIP model '
+    words, contrast = (f'{len(one)} {what}word{"" if len(one) == 1 else "s"}'
+                       for one, what in ((bank.names, ''), (bank.contrast, 'contrast ')))
+    print(f'wrote {path}: {words}, {contrast}, CLIP model '
           f'{bank.clip}')

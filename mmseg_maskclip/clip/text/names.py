@@ -74,6 +74,11 @@ class NameEncoder:
         """Of the CLIP file."""
         return self._checkpoint.sha256
 
+    @property
+    def has_tower(self) -> bool:
+        """Whether the file has the text tower."""
+        return bool(self._checkpoint.text)
+
     def embed(self, classes: Sequence[Sequence[Phrase]]) -> Tensor:
         """One unit-norm row per class: the mean over the prompts of all its phrases.
 

@@ -43,6 +43,7 @@ from mmseg_maskclip.models.weights.load import load_weights
 from mmseg_maskclip.models.weights.tower import load_tower
 from mmseg_maskclip.utils import InputError, require_file, sha256_of, to_plain
 
+_EXPORTED = ('.onnx', '.pt2')
 WEIGHTS = ('.pt', '.pth', '.bin', '.safetensors', '.ckpt')
 _CLASSES_LEFT = {'num_classes': 1, 'vocabulary': None, 'text_embeddings_path': None,
                  'synonyms': 'mean', 'auxiliary': None}
@@ -95,9 +96,25 @@ def build(source: Union[str, Path, Config], settings: Settings,
         return _from_config(load_config(name), name, settings, device)
     if name.lower().endswith(WEIGHTS):
         return _from_file(require_file(name, 'checkpoint'), settings, device)
-    spec = get_spec(name)
+    spec = named_spec(name)
     path = locate_weights(settings.weights) if settings.weights else find_checkpoint(spec)
     return _from_clip(spec, Path(path), settings, device)
+
+
+def named_spec(name: str) -> ClipSpec:
+    """The CLIP model of a name.
+
+    Args:
+        name: What is neither a config nor a checkpoint.
+
+    Raises:
+        InputError: If there is none.
+    """
+    if name.lower().endswith(_EXPORTED):
+        raise InputError(f'{name} is an exported model, expected the model that it was made of; '
+                         'exported ones (*.onnx) are run by maskclip predict --model FILE.onnx '
+                         '--bank WORDS.npz, from Python by load_exported.')
+    return get_spec(name)
 
 
 def _from_file(path: Path, settings: Settings, device: torch.device) -> Built:
@@ -119,8 +136,9 @@ def _from_file(path: Path, settings: Settings, device: torch.device) -> Built:
 
 def _from_clip(spec: ClipSpec, path: Path, settings: Settings, device: torch.device) -> Built:
     config = config_of_clip(spec, settings)
-    # Those of a method's protocol are the data set's, nobody has asked for them.
-    config.model.decode_head['vocabulary'] = None
+    with from_config('model'):
+        # Those of a method's protocol are the data set's, nobody has asked for them.
+        config.model.decode_head['vocabulary'] = None
     return _maskclip(config, path, settings, device, {'model': spec.name})
 
 
@@ -153,15 +171,16 @@ def _maskclip(config: Config, path: Path, settings: Settings, device: torch.devi
               record: dict) -> Built:
     """A training-free model: its tower alone, the words come later."""
     _require_no_class_weight(config)
-    head = config.model.decode_head
-    names = head.get('vocabulary')
-    templates = settings.templates or head.get('templates', 'imagenet85')
-    config = copy.deepcopy(config)
-    config.model.pop('clip_checkpoint', None)
-    config.model.decode_head = {**head, **_CLASSES_LEFT, **settings.thresholds}
-    # What is none of the words is found by their contrast set.
-    config.model['refine'] = [refiner for refiner in config.model.get('refine') or ()
-                              if refiner.get('type') != 'Background']
+    with from_config('model'):
+        head = config.model.decode_head
+        names = head.get('vocabulary')
+        templates = settings.templates or head.get('templates', 'imagenet85')
+        config = copy.deepcopy(config)
+        config.model.pop('clip_checkpoint', None)
+        config.model.decode_head = {**head, **_CLASSES_LEFT, **settings.thresholds}
+        # What is none of the words is found by their contrast set.
+        config.model['refine'] = [refiner for refiner in config.model.get('refine') or ()
+                                  if refiner['type'] != 'Background']
     pipeline = _pipeline(config, settings)
     model = build_model(config)
     checkpoint = read_clip_checkpoint(path)

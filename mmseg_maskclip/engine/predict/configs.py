@@ -180,9 +180,14 @@ def input_steps(settings: Mapping[str, Any], size: Optional[int]) -> list:
         size: Short side of the network's input in pixels, None for that of the pipeline.
 
     Raises:
-        InputError: If the size is not a positive number.
+        InputError: If the size is not a positive number, or the pipeline no list of steps.
     """
-    steps = [copy.deepcopy(step) for step in settings['pipeline']
+    steps = settings.get('pipeline')
+    if not isinstance(steps, (list, tuple)) or not all(
+            isinstance(step, Mapping) for step in steps):
+        raise InputError(f'data.test.pipeline is {steps!r}, expected a list of steps, such as '
+                         "[dict(type='LoadImageFromFile'), ...].")
+    steps = [copy.deepcopy(step) for step in steps
              if not str(step.get('type')).startswith('Load')]
     if size is not None:
         _set_size(steps, require_number(size, 'size', minimum=1, whole=True))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Sequence
+from contextlib import contextmanager
+from typing import Iterator, NamedTuple, Sequence
 
 import numpy as np
 import torch
 from mmseg.datasets.pipelines import Compose
 from torch import nn
 
-from mmseg_maskclip.engine.border import from_config
+from mmseg_maskclip.engine.border import from_config, last_line
 from mmseg_maskclip.models.segmentors.encoding import EncodedInput
+from mmseg_maskclip.portable.inputs import require_shape
 from mmseg_maskclip.portable.pictures import Picture
-from mmseg_maskclip.utils import InputError
+from mmseg_maskclip.utils import InputError, lacks_memory
+
+# From this side on any model takes an input: its last layers have two cells.
+SMALL = 64
 
 
 class EncodedView(NamedTuple):
@@ -48,11 +53,22 @@ def prepare(pipeline: Compose, picture: Picture) -> dict:
               'filename': picture.path, 'ori_filename': picture.path,
               'img_norm_cfg': {'mean': np.zeros(3), 'std': np.ones(3), 'to_rgb': False}}
     name = picture.path or 'the picture'
-    if min(height, width) * 100 < max(height, width):
-        raise InputError(f'{name} has {width} x {height} pixels, expected a long side at most '
-                         '100 times the short one.')
+    require_shape((height, width), name)
     with from_config('data.test.pipeline', f'cannot take {name}'):
         return pipeline(sample)
+
+
+@contextmanager
+def _large_enough(batch: torch.Tensor) -> Iterator[None]:
+    """What a convolution or a pool says of an input that is smaller than it, as a sentence."""
+    try:
+        yield
+    except RuntimeError as error:
+        if lacks_memory(error) or min(batch.shape[2:]) >= SMALL:
+            raise
+        raise InputError(f'it is {batch.shape[3]} x {batch.shape[2]} pixels at the size that the '
+                         f'model sees, which cannot be so small ({last_line(error)}): take a '
+                         'larger --size.') from error
 
 
 def encode(model: nn.Module, samples: Sequence[dict],
@@ -66,10 +82,15 @@ def encode(model: nn.Module, samples: Sequence[dict],
 
     Returns:
         The views of each picture.
+
+    Raises:
+        InputError: If they are too small for the model.
     """
     views: list[list[EncodedView]] = [[] for _ in samples]
     for number in range(len(samples[0]['img'])):
         batch = torch.stack([sample['img'][number] for sample in samples]).to(device)
-        for found, sample, encoded in zip(views, samples, model.encode(batch)):
+        with _large_enough(batch):
+            encoded_batch = model.encode(batch)
+        for found, sample, encoded in zip(views, samples, encoded_batch):
             found.append(EncodedView(encoded, sample['img_metas'][number].data))
     return views
