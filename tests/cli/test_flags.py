@@ -111,7 +111,8 @@ runpy.run_path(sys.argv[0], run_name='__main__')
 
 
 @pytest.mark.parametrize('words', [['tools/test.py', 'none.py', 'none.pth', '--eval', 'mIoU'],
-                                   ['tools/train.py', 'none.py']])
+                                   pytest.param(['tools/train.py', 'none.py'],
+                                                marks=pytest.mark.slow)])
 def test_device_cpu_hides_the_gpus_before_torch_looks(words):
     done = subprocess.run([sys.executable, '-c', _SPY, *words, '--device', 'cpu'], cwd=ROOT,
                           capture_output=True, text=True)

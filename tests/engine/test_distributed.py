@@ -83,6 +83,7 @@ RUN = ('from mmseg_maskclip.cli.run import run_tool\n'
        'run_tool(main, argparse.Namespace())\n')
 
 
+@pytest.mark.slow
 def test_launcher_says_what_all_processes_say_once(tmp_path):
     done = _launch(tmp_path, RUN.format('"the file x is missing."'))
     assert_bad_input(done, 'error: the file x is missing.')

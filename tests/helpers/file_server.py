@@ -81,7 +81,8 @@ def serve():
 
     http = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
     server.url = f'http://127.0.0.1:{http.server_port}'
-    thread = threading.Thread(target=http.serve_forever, daemon=True)
+    # Else its shutdown waits for half a second.
+    thread = threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield server

@@ -43,6 +43,7 @@ def test_run_is_trained_once_and_again_with_other_options(tiny_world, tmp_path, 
         train_all(ROOT, tmp_path, [broken], [0], 1, options)
 
 
+@pytest.mark.slow
 def test_a_recipe_starts_from_another_of_its_seed(tiny_world, tmp_path, monkeypatch):
     commands = []
 
