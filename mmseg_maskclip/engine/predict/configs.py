@@ -207,4 +207,4 @@ def require_own_fidelity(settings: Settings, what: str) -> None:
     if settings.fidelity != Settings.fidelity:
         raise InputError(f'fidelity is {settings.fidelity!r}, which is for MaskCLIP by the name of '
                          f'a CLIP model, and {what} has its own: leave it out, or change it by '
-                         "options={'model.backbone.fidelity': ...}.")
+                         "options={'model.backbone.fidelity': ...} (--cfg-options).")
