@@ -176,7 +176,8 @@ def _tell(summary: Summary, args: argparse.Namespace) -> None:
     if summary.only:
         _tell_words(summary.only)
     if summary.unreadable:
-        print(f'{len(summary.unreadable)} could not be read and were left out; '
+        were = 'was' if len(summary.unreadable) == 1 else 'were'
+        print(f'{len(summary.unreadable)} could not be used and {were} left out; '
               f'{summary.folder / "predict.json"} names them')
     for name in args.formats:
         files = FORMATS[name]
