@@ -44,6 +44,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--train-size', type=int, nargs=2, default=None, metavar=('H', 'W'),
                         help='crops of a training step (default: 480 480, on a CPU 224 224; of '
                              'ZegCLIP 512 512)')
+    parser.add_argument('--short', type=int, default=None, metavar='N',
+                        help='short side of the pictures of the part test (default: 512 on a GPU, '
+                             '224 on a CPU)')
     parser.add_argument('--files', type=int, default=10_000,
                         help='of the part scale; a hundred times as many are listed (default: '
                              '%(default)s)')
@@ -54,7 +57,7 @@ def parse_args() -> argparse.Namespace:
     if unknown:
         parser.error(f'{unknown[0]!r} is none of: {", ".join(PARTS)}')
     for name, values in (('repeats', [args.repeats]), ('files', [args.files]),
-                         ('size', args.size),
+                         ('size', args.size), ('short', [args.short]),
                          ('train-batch', [args.train_batch]),
                          ('train-size', args.train_size or [])):
         for value in values:
@@ -176,7 +179,8 @@ def test_rows(args: argparse.Namespace, device) -> list:
 
     # On a GPU enough for the worker processes to be the ones that are waited for.
     return [row for model in args.models for row in testing.loop_rows(
-        model, device, args.repeats, 256 if _on_gpu(device) else 12)]
+        model, device, args.repeats, 256 if _on_gpu(device) else 12,
+        args.short or (512 if _on_gpu(device) else 224))]
 
 
 def scale_rows(args: argparse.Namespace, device) -> list:
