@@ -25,7 +25,7 @@ from mmseg_maskclip.engine.predict.words import Words
 from mmseg_maskclip.ops.precision import running_in
 from mmseg_maskclip.portable.labelled import require_threshold
 from mmseg_maskclip.portable.pictures import MAX_PIXELS, Picture, Source, read_picture
-from mmseg_maskclip.utils import InputError, progress_bar, require_number
+from mmseg_maskclip.utils import TooSmallError, progress_bar, require_number
 
 if TYPE_CHECKING:
     # Not before what silences its remarks on import.
@@ -149,7 +149,7 @@ class Predictor:
                     skipped.append((path, reason))
                 try:
                     read = self._encoded(group.pictures)
-                except InputError as error:
+                except TooSmallError as error:
                     read = []
                     for one in group.pictures:
                         path = one.picture.path or 'a picture'

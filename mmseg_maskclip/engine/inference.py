@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import Any, Iterable, Iterator, Sequence
 
 import cv2
@@ -16,10 +17,19 @@ from torch import nn
 from torch.utils.data import DataLoader, Subset
 
 from mmseg_maskclip.datasets import UnreadableSample
+from mmseg_maskclip.engine.border import last_line
 from mmseg_maskclip.engine.samples import NamedFailures
 from mmseg_maskclip.models.segmentors import TiledInference
-from mmseg_maskclip.utils import InputError, require_number, sentence_of
+from mmseg_maskclip.utils import (
+    InputError,
+    TooSmallError,
+    lacks_memory,
+    require_number,
+    sentence_of,
+)
 
+# From this side on any model takes an input: its last layers have two cells.
+SMALL = 64
 _SIZES = ('ori_shape', 'img_shape', 'pad_shape', 'flip', 'flip_direction')
 
 
@@ -113,6 +123,27 @@ def label_sample(model: nn.Module, sample: dict, device: torch.device) -> np.nda
     return label_samples(model, [sample], device)[0]
 
 
+@contextmanager
+def large_enough(images: torch.Tensor) -> Iterator[None]:
+    """Say what is wrong where a convolution or a pool is larger than its input.
+
+    Args:
+        images: Network inputs, (B, 3, H, W).
+
+    Raises:
+        TooSmallError: If the model fails, and they are smaller than any model is made for.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if lacks_memory(error) or min(images.shape[2:]) >= SMALL:
+            raise
+        raise TooSmallError(
+            f'at {images.shape[3]} x {images.shape[2]} pixels, the size that the model sees, it is '
+            f'too small for it ({last_line(error)}): take a larger --size, in tests --img-scale'
+        ) from error
+
+
 def label_samples(model: nn.Module, samples: Sequence[dict],
                   device: torch.device) -> list[np.ndarray]:
     """Label maps of samples that go through a model together, see :func:`grouped`.
@@ -127,13 +158,17 @@ def label_samples(model: nn.Module, samples: Sequence[dict],
 
     Returns:
         Class ids at the size of each original image, (H, W).
+
+    Raises:
+        TooSmallError: If they are too small for the model.
     """
     augmentations = range(len(samples[0]['img']))
     images = [torch.stack([sample['img'][number].to(device, non_blocking=True)
                            for sample in samples]) for number in augmentations]
     # mmcv unpacks its containers while it collates, and nothing was collated.
     metas = [[sample['img_metas'][number].data for sample in samples] for number in augmentations]
-    with torch.no_grad():
+    smallest = min(images, key=lambda batch: min(batch.shape[2:]))
+    with torch.no_grad(), large_enough(smallest):
         return model(return_loss=False, img=images, img_metas=metas)
 
 

@@ -72,7 +72,7 @@ def check_teacher_precision(config: Config) -> None:
         config: A training config.
 
     Raises:
-        InputError: If it can't, or there is no such precision.
+        InputError: If it can't, or the precision is unknown.
     """
     precision = config.get('model', {}).get('teacher_precision')
     if precision is not None:

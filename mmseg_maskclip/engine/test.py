@@ -41,6 +41,7 @@ from mmseg_maskclip.models.weights.load import load_weights
 from mmseg_maskclip.ops.precision import running_in
 from mmseg_maskclip.utils import (
     InputError,
+    TooSmallError,
     in_background,
     progress_bar,
     require_number,
@@ -165,15 +166,23 @@ def _run(model: nn.Module, dataset: Any, config: Config, options: TestOptions,
                     totals.unreadable[sample.filename] = sample.reason
             if found:
                 # On the first image settings show their faults that no check knows.
-                with running_in(precision, device), \
-                        nullcontext() if labelled else from_config('testing', 'fails on an image'):
-                    maps = label_samples(model, [sample for _, sample in found], device)
-                labelled = True
-                hand_over(use, maps, found)
+                try:
+                    with running_in(precision, device), nullcontext() if labelled else from_config(
+                            'testing', 'fails on an image'):
+                        maps = label_samples(model, [sample for _, sample in found], device)
+                except TooSmallError as error:
+                    totals.unreadable.update((_file_of(sample), str(error)) for _, sample in found)
+                else:
+                    labelled = True
+                    hand_over(use, maps, found)
             # The bar counts all processes, of which the others are about as far.
             bar.update(min(world * len(group), len(dataset) - bar.n))
     _report_unreadable(totals, dataset, Path(options.work_dir))
     return totals
+
+
+def _file_of(sample: dict) -> str:
+    return sample['img_metas'][0].data['filename']
 
 
 def _use(maps: Sequence[np.ndarray], samples: Sequence[tuple[int, dict]], totals: _Totals,
@@ -193,11 +202,11 @@ def _report_unreadable(totals: _Totals, dataset: Any, folder: Path) -> None:
         return
     for filename, reason in totals.unreadable.items():
         print_log(f'{filename} was left out: {reason}', 'mmseg', level=30)
-    print_log(f'{len(totals.unreadable)} of {len(dataset)} images could not be read and were '
+    print_log(f'{len(totals.unreadable)} of {len(dataset)} images could not be used and were '
               'left out of the metrics', 'mmseg', level=30)
     if len(totals.unreadable) == len(dataset):
         filename, reason = list(totals.unreadable.items())[-1]
-        raise InputError(f'none of the {len(dataset)} images could be read, the last one '
+        raise InputError(f'none of the {len(dataset)} images could be used, the last one '
                          f'{filename}: {reason}.')
 
 

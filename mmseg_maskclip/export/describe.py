@@ -8,8 +8,8 @@ import torch
 from mmseg.datasets.pipelines import Compose
 from torch import nn
 
+from mmseg_maskclip.engine.inference import SMALL
 from mmseg_maskclip.engine.predict.build import Built
-from mmseg_maskclip.engine.predict.encode import SMALL
 from mmseg_maskclip.engine.predict.vocabulary import Vocabularies
 from mmseg_maskclip.geometry.windows import Windows, slide_settings
 from mmseg_maskclip.models import MaskClip, ZegClip

@@ -11,6 +11,10 @@ class InputError(ValueError):
     """
 
 
+class TooSmallError(InputError):
+    """An image has too few pixels for the model, at the size that it sees: others may do."""
+
+
 def sentence_of(error: InputError) -> str:
     """What an error says, without the traceback that a loader's worker puts before it.
 

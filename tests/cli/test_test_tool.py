@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 
+from mmseg_maskclip.models import MaskClip
+
 from helpers.cases import cases
 from helpers.tiny_clip import make_tiny_clip, save_as
 from helpers.tools import ROOT, assert_bad_input, free_port, run_processes, run_tool, start_tool
@@ -203,13 +205,38 @@ def test_unreadable_image_is_named_and_counted(tiny_world, tiny_rn, tmp_path, ca
                      *_options(world))
     assert done.returncode == 0, done.stderr
     assert broken.name in done.stderr + done.stdout
-    assert '1 of 6 images could not be read' in done.stderr + done.stdout
+    assert '1 of 6 images could not be used' in done.stderr + done.stdout
     assert list(_record(tmp_path / 'work')['unreadable']) == [str(broken)]
     for image in (world / 'JPEGImages').glob('val*'):
         image.write_bytes(b'')
     done = call_tool(TOOL, CONFIG, tiny_rn, '--eval', 'mIoU', '--work-dir', tmp_path / 'none',
                      *_options(world))
     assert_bad_input(done, 'none of the 6 images')
+
+
+@pytest.mark.parametrize('batch', [1, 2])
+def test_an_image_that_is_too_small_for_the_model_is_left_out(batch, tiny_world, tiny_rn, tmp_path,
+                                                              call_tool, monkeypatch):
+    """What a convolution says that it doesn't fill; of the first image, and of a later one."""
+    from PIL import Image
+    world, extract = tmp_path / 'world', MaskClip.extract_feat
+    shutil.copytree(tiny_world, world)
+    narrow = sorted((world / 'JPEGImages').glob('val*'))[::3]
+    for image in narrow:
+        Image.new('RGB', (1000, 12)).save(image)
+
+    def strict(self, img, **flags):
+        torch.nn.functional.conv2d(img, torch.zeros(1, 3, 20, 20))
+        return extract(self, img, **flags)
+
+    monkeypatch.setattr(MaskClip, 'extract_feat', strict)
+    done = call_tool(TOOL, CONFIG, tiny_rn, '--eval', 'mIoU', '--work-dir', tmp_path / 'work',
+                     '--batch', batch, *_options(world))
+    assert done.returncode == 0, done.stderr
+    assert '2 of 6 images could not be used' in done.stderr + done.stdout
+    left = _record(tmp_path / 'work')['unreadable']
+    assert list(left) == list(map(str, narrow))
+    assert all('too small' in reason and '--img-scale' in reason for reason in left.values())
 
 
 def test_label_outside_the_classes_is_named(tiny_world, tiny_rn, tmp_path, call_tool):

@@ -15,7 +15,7 @@ from mmseg_maskclip.models.segmentors.feedback import SemanticFeedback
 from mmseg_maskclip.models.segmentors.views import ImageViews
 from mmseg_maskclip.models.weights.tower import load_tower
 from mmseg_maskclip.ops import aggregate
-from mmseg_maskclip.utils import InputError
+from mmseg_maskclip.utils import InputError, TooSmallError
 
 from helpers.cases import cases
 
@@ -312,7 +312,6 @@ def _model(**settings):
     (lambda: _tower(dict(type='CalibratedReadout', levels=(4, 12))), 'the last one'),
     (lambda: _tower(dict(type='CalibratedReadout', levels=(5, 4))), r'such as \(4, 10\)'),
     (lambda: _tower(METHODS['scclip']).dense(_images(1, 3, 40, 48)), 'the grid of this image'),
-    (lambda: _tower(None, pad='drop').dense(_images(1, 3, 7, 48)), 'no whole patch'),
     (lambda: _tower(None, positions='cubic'), 'positions is'),
     (lambda: _tower(None, pad='top'), 'pad is'),
     (lambda: _tower(None, stored_grid=(32,)), 'stored_grid is'),
@@ -333,3 +332,8 @@ def _model(**settings):
 def test_bad_settings_are_one_sentence(make, words):
     with pytest.raises(InputError, match=words):
         make()
+
+
+def test_an_image_without_a_whole_patch_is_one_that_a_run_leaves_out():
+    with pytest.raises(TooSmallError, match='no whole patch'):
+        _tower(None, pad='drop').dense(_images(1, 3, 7, 48))

@@ -130,7 +130,7 @@ def _meta(shape: tuple[int, int]) -> dict[str, Any]:
 def _macs_by_part(model: nn.Module, image: Tensor, metas: list[dict]) -> dict[str, int]:
     """Multiply-adds of a network input's scores, by the names of :class:`Cost`."""
     found, given = {}, {}
-    # What is made of the weights once, such as the folded trunk of a ResNet, is no part of a pass.
+    # What is made of the weights once, such as a ResNet's folded trunk, does not belong to a pass.
     model.extract_feat(image)
     if isinstance(model, TiledInference):
         def read_image() -> None:

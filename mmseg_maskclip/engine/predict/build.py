@@ -179,8 +179,9 @@ def _maskclip(config: Config, path: Path, settings: Settings, device: torch.devi
         config.model.pop('clip_checkpoint', None)
         config.model.decode_head = {**head, **_CLASSES_LEFT, **settings.thresholds}
         # What is none of the words is found by their contrast set.
-        config.model['refine'] = [refiner for refiner in config.model.get('refine') or ()
-                                  if refiner['type'] != 'Background']
+        config.model['refine'] = [
+            refiner for refiner in config.model.get('refine') or ()
+            if not (isinstance(refiner, Mapping) and refiner.get('type') == 'Background')]
     pipeline = _pipeline(config, settings)
     model = build_model(config)
     checkpoint = read_clip_checkpoint(path)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import Iterator, NamedTuple, Sequence
+from typing import NamedTuple, Sequence
 
 import numpy as np
 import torch
 from mmseg.datasets.pipelines import Compose
 from torch import nn
 
-from mmseg_maskclip.engine.border import from_config, last_line
+from mmseg_maskclip.engine.border import from_config
+from mmseg_maskclip.engine.inference import large_enough
 from mmseg_maskclip.models.segmentors.encoding import EncodedInput
 from mmseg_maskclip.portable.inputs import require_shape
 from mmseg_maskclip.portable.pictures import Picture
-from mmseg_maskclip.utils import InputError, lacks_memory
-
-# From this side on any model takes an input: its last layers have two cells.
-SMALL = 64
 
 
 class EncodedView(NamedTuple):
@@ -58,19 +54,6 @@ def prepare(pipeline: Compose, picture: Picture) -> dict:
         return pipeline(sample)
 
 
-@contextmanager
-def _large_enough(batch: torch.Tensor) -> Iterator[None]:
-    """What a convolution or a pool says of an input that is smaller than it, as a sentence."""
-    try:
-        yield
-    except RuntimeError as error:
-        if lacks_memory(error) or min(batch.shape[2:]) >= SMALL:
-            raise
-        raise InputError(f'it is {batch.shape[3]} x {batch.shape[2]} pixels at the size that the '
-                         f'model sees, which cannot be so small ({last_line(error)}): take a '
-                         'larger --size.') from error
-
-
 def encode(model: nn.Module, samples: Sequence[dict],
            device: torch.device) -> list[list[EncodedView]]:
     """Read prepared pictures; those whose inputs have one size, together.
@@ -84,12 +67,12 @@ def encode(model: nn.Module, samples: Sequence[dict],
         The views of each picture.
 
     Raises:
-        InputError: If they are too small for the model.
+        TooSmallError: If they are too small for the model.
     """
     views: list[list[EncodedView]] = [[] for _ in samples]
     for number in range(len(samples[0]['img'])):
         batch = torch.stack([sample['img'][number] for sample in samples]).to(device)
-        with _large_enough(batch):
+        with large_enough(batch):
             encoded_batch = model.encode(batch)
         for found, sample, encoded in zip(views, samples, encoded_batch):
             found.append(EncodedView(encoded, sample['img_metas'][number].data))

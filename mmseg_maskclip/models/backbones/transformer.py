@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmseg_maskclip.utils import InputError
+from mmseg_maskclip.utils import InputError, TooSmallError
 
 PADS = ('corner', 'centre', 'drop')
 
@@ -176,12 +176,12 @@ class PatchEmbed(nn.Module):
         Zero padding follows normalisation, so it is the mean colour.
 
         Raises:
-            InputError: If nothing is left of the image.
+            TooSmallError: If nothing is left of the image.
         """
         (top, bottom), (left, right) = (self.padding(size) for size in img.shape[2:])
         if top + bottom + left + right:
             img = F.pad(img, (left, right, top, bottom))
         if min(img.shape[2:]) < self.patch_size:
-            raise InputError(f"with pad='drop' an image of {img.shape[3]} x {img.shape[2]} has no "
-                             f"whole patch of {self.patch_size} pixels: use pad='corner'.")
+            raise TooSmallError(f"with pad='drop' an image of {img.shape[3]} x {img.shape[2]} has "
+                                f"no whole patch of {self.patch_size} pixels: use pad='corner'.")
         return self.projection(img)
