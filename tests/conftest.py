@@ -30,6 +30,17 @@ def one_thread():
 
 
 @pytest.fixture(scope='session', autouse=True)
+def no_pretended_gpus():
+    """Without a GPU torch's export pretends eight, for good; a fork can't train with those.
+
+    The backward pass of a fork would start a thread for each, which fails now and then.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('torch._C._ensureCUDADeviceGuardSet', lambda: None, raising=False)
+        yield
+
+
+@pytest.fixture(scope='session', autouse=True)
 def frozen_imports():
     """A collection need not look at what was imported, 0.3 s each time, and forks share it."""
     gc.collect()
