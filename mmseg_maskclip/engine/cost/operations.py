@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator, Sequence
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -18,9 +19,20 @@ def count_flops(call: Callable[[], object]) -> int:
     Args:
         call: What is counted; on the meta device nothing is computed.
     """
-    with _step_by_step(), FlopCounterMode(display=False) as counter:
+    with _step_by_step(), FlopCounterMode(display=False, custom_mapping=_packed()) as counter:
         call()
     return counter.get_total_flops()
+
+
+def _packed() -> dict[Any, Callable[..., int]]:
+    """A formula for linear layers with packed weights, which the counter does not know."""
+    operator = getattr(torch.ops.mkldnn, '_linear_pointwise', None)
+    return {} if operator is None else {operator: _linear_operations}
+
+
+def _linear_operations(x: Sequence[int], weight: Sequence[int], *_: object,
+                       **__: object) -> int:
+    return 2 * math.prod(x) * weight[0]
 
 
 @contextmanager

@@ -23,7 +23,12 @@ from mmseg_maskclip.models.backbones.readouts import (
     Readout,
     Trace,
 )
-from mmseg_maskclip.models.backbones.transformer import Block, PatchEmbed
+from mmseg_maskclip.models.backbones.transformer import (
+    Block,
+    FeedForward,
+    PatchEmbed,
+    SelfAttention,
+)
 from mmseg_maskclip.ops import resize_positions
 from mmseg_maskclip.utils import InputError
 
@@ -96,6 +101,13 @@ class ClipViT(ClipBackbone):
         self._kept = frozenset(self.readout.inputs(layers))
         self._packed = frozenset(self.readout.projected(layers))
         self.freeze()
+
+    def forget(self) -> None:
+        """See :class:`ClipBackbone`; also the packed weights of the blocks."""
+        super().forget()
+        for module in self.modules():
+            if isinstance(module, (SelfAttention, FeedForward)):
+                module.packed.clear()
 
     def _activation(self) -> nn.Module:
         exact = self.fidelity == 'paper' or self.spec.activation == 'gelu'

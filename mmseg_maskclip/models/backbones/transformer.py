@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmseg_maskclip.models.backbones.packing import PackedWeights
 from mmseg_maskclip.utils import InputError, TooSmallError
 
 PADS = ('corner', 'centre', 'drop')
@@ -24,6 +27,7 @@ class SelfAttention(nn.Module):
         # It only holds the parameters, under their published names: its own forward gives neither
         # values nor keys.
         self.attn = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.packed = PackedWeights()
 
     def project(self, x: Tensor, part: str) -> Tensor:
         """Queries, keys or values of each head.
@@ -55,25 +59,29 @@ class SelfAttention(nn.Module):
         Returns:
             (B, N, C).
         """
-        return self.attn.out_proj(mixed.transpose(1, 2).flatten(2))
+        return self._out(mixed.transpose(1, 2).flatten(2))
 
     def _project(self, x: Tensor, first: int, last: int) -> Tensor:
         """Rows [first, last) of the packed query/key/value projection."""
         width = x.shape[-1]
         rows = slice(first * width, last * width)
-        return F.linear(x, self.attn.in_proj_weight[rows], self.attn.in_proj_bias[rows])
+        return self.packed.linear((first, last), x, self.attn.in_proj_weight[rows],
+                                  self.attn.in_proj_bias[rows])
+
+    def _out(self, x: Tensor) -> Tensor:
+        return self.packed.linear('out', x, self.attn.out_proj.weight, self.attn.out_proj.bias)
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
     def value(self, x: Tensor) -> Tensor:
         """Output of tokens that each attend to themselves alone, (B, L, C)."""
-        return self.attn.out_proj(self._project(x, 2, 3))
+        return self._out(self._project(x, 2, 3))
 
     def key(self, x: Tensor, project: bool) -> Tensor:
         """Keys of the tokens, optionally through the output projection, (B, L, C)."""
         keys = self._project(x, 1, 2)
-        return self.attn.out_proj(keys) if project else keys
+        return self._out(keys) if project else keys
 
     def attend(self, packed: Tensor) -> Tensor:
         """Attention of all tokens over all, from what :meth:`pack` gave, (B, N, C)."""
@@ -108,10 +116,14 @@ class FeedForward(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(
             nn.Sequential(nn.Linear(width, hidden), activation), nn.Linear(hidden, width))
+        self.packed = PackedWeights()
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, C) in and out."""
-        return self.layers(x)
+        inner = cast(nn.Sequential, self.layers[0])
+        first, second = cast(nn.Linear, inner[0]), cast(nn.Linear, self.layers[1])
+        x = inner[1](self.packed.linear('first', x, first.weight, first.bias))
+        return self.packed.linear('second', x, second.weight, second.bias)
 
 
 class Block(nn.Module):
