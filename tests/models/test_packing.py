@@ -12,7 +12,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmseg_maskclip.engine.cost import count_flops
 from mmseg_maskclip.models import ClipViT
-from mmseg_maskclip.models.backbones import packing
 from mmseg_maskclip.models.backbones.packing import PackedWeights
 
 #: As narrow as a tower is whose weights are packed.
@@ -38,7 +37,7 @@ class _Packed(TorchDispatchMode):
 
 
 def _plain():
-    return mock.patch.object(packing, '_AVAILABLE', False)
+    return mock.patch.object(PackedWeights, 'enabled', False)
 
 
 def _tower(seed=0, **kwargs):

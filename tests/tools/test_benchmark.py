@@ -6,6 +6,7 @@ import torch
 from mmseg_maskclip.clip import get_spec, read_clip_checkpoint
 from mmseg_maskclip.engine.config import load_config
 from mmseg_maskclip.models.backbones.base import IMAGENET_MEAN, IMAGENET_STD
+from mmseg_maskclip.models.backbones.packing import PackedWeights
 from mmseg_maskclip.models.class_weight.image_classifier import ImageClassifier
 
 from benchmarks import class_weight as benchmark_class_weight
@@ -86,7 +87,7 @@ def test_training_step_and_pipeline_have_a_row_each(plus_config):
     assert 'a second' in benchmark.table(rows)
 
 
-def test_training_steps_differ_in_who_labels():
+def test_training_steps_differ_in_who_labels_and_in_the_layout_of_the_teacher(monkeypatch):
     """The reference learns from given labels, ours from the teacher's; both move the student."""
     model = build_student()
     model.iteration = 1
@@ -94,6 +95,10 @@ def test_training_steps_differ_in_who_labels():
     seen = []
     complete = model.label_unlabelled
     model.label_unlabelled = lambda *args: seen.append(complete(*args)) or seen[-1]
+    layouts, tower = [], model.teacher.backbone
+    dense = tower.dense
+    monkeypatch.setattr(tower, 'dense', lambda *args, **kwargs: layouts.append(
+        (tower.frozen, PackedWeights.enabled)) or dense(*args, **kwargs))
     weight = model.backbone.layer1[0].conv1.weight
     before = weight.detach().clone()
     steps.labelled_by_teacher()
@@ -102,6 +107,8 @@ def test_training_steps_differ_in_who_labels():
     assert not torch.equal(before, after) and not torch.equal(after, weight)
     assert seen[0][1] == 1 and seen[1][1] is None
     assert torch.equal(seen[1][0], steps.given[:, 0])
+    assert layouts == [(True, PackedWeights.enabled), (False, False)]
+    assert tower.frozen
 
 
 @pytest.mark.parametrize('changed, precision, share', [(0, 'bf16', 1.0), (2, 'bf16', 2046 / 2048),

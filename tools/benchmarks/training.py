@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Iterator
+from unittest import mock
 
 import torch
 from mmcv import Config
@@ -15,6 +17,8 @@ from torch import Tensor, nn
 from mmseg_maskclip.engine.build import build_model
 from mmseg_maskclip.engine.cost import random_bank
 from mmseg_maskclip.models import Labeller, MaskClipPlus
+from mmseg_maskclip.models.backbones.base import ClipBackbone
+from mmseg_maskclip.models.backbones.packing import PackedWeights
 from mmseg_maskclip.models.weights.clip import load_tower
 from mmseg_maskclip.ops import UNLABELLED
 from mmseg_maskclip.ops.precision import running_in
@@ -113,11 +117,20 @@ class Steps:
         self._step(self.unlabelled)
 
     def supervised_and_teacher(self) -> None:
-        """The student's step on given labels, and one forward pass of the teacher."""
+        """The student's step on given labels, and one forward pass of a plain teacher."""
         self.model.labeller, self.model.distillation = self.supervised
-        with torch.no_grad(), running_in(self.amp or 'fp32', self.device):
+        with torch.no_grad(), running_in(self.amp or 'fp32', self.device), \
+                _plain(self.model.teacher.backbone):
             self.model.teacher.score_grid(self.images, self.metas)
         self._step(self.given)
+
+
+@contextmanager
+def _plain(tower: ClipBackbone) -> Iterator[None]:
+    """Run it as a tower that may train is run: no layers folded, nothing packed or reordered."""
+    with mock.patch.object(tower, 'frozen', False), \
+            mock.patch.object(PackedWeights, 'enabled', False):
+        yield
 
 
 def training_step(config: Config, batch: int, size: tuple[int, int], amp: str | None,

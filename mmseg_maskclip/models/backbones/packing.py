@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from typing import Hashable
+from typing import ClassVar, Hashable
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +23,12 @@ class PackedWeights:
     They are a second copy, of single precision on a CPU. What trains, is exported, compiled or
     runs in another precision is multiplied by torch's own ``linear``, and keeps no copy; and so
     does everything under ``torch.backends.mkldnn.flags(enabled=False)``.
+
+    Attributes:
+        enabled: Of all; whether torch and the processor are such that anything is packed.
     """
+
+    enabled: ClassVar[bool] = _AVAILABLE
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, tuple[int, Tensor]] = {}
@@ -62,7 +67,7 @@ def _is_at_rest(x: Tensor, weight: Tensor) -> bool:
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
         return False
     trains = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
-    return (_AVAILABLE and bool(torch.backends.mkldnn.enabled) and not trains
+    return (PackedWeights.enabled and bool(torch.backends.mkldnn.enabled) and not trains
             and weight.numel() >= _LEAST_WEIGHTS
             and x.dtype == weight.dtype == torch.float32
             and x.device.type == weight.device.type == 'cpu'
