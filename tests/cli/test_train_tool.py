@@ -85,7 +85,7 @@ def _with_probe(config, tmp_path, monkeypatch):
     return path
 
 
-@pytest.mark.parametrize('weighted', [False, True])
+@pytest.mark.parametrize('weighted', [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_two_processes_are_one_with_twice_the_batch(weighted, groups, call_tool, tmp_path,
                                                      monkeypatch):
     """Whether they draw the same noise or not, which nothing here depends on."""
