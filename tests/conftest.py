@@ -31,7 +31,7 @@ def one_thread():
 
 @pytest.fixture(scope='session', autouse=True)
 def no_pretended_gpus():
-    """Without a GPU torch's export pretends eight, for good; a fork can't train with those.
+    """Without a GPU torch's export sets up eight pretended ones, for the rest of the process.
 
     The backward pass of a fork would start a thread for each, which fails now and then.
     """

@@ -107,7 +107,7 @@ class ClipViT(ClipBackbone):
         super().forget()
         for module in self.modules():
             if isinstance(module, (SelfAttention, FeedForward)):
-                module.packed.clear()
+                module.weights.clear()
 
     def _activation(self) -> nn.Module:
         exact = self.fidelity == 'paper' or self.spec.activation == 'gelu'

@@ -20,12 +20,12 @@ _LEAST_WEIGHTS = 512 * 512
 class PackedWeights:
     """Weights of a module's linear layers as oneDNN packs them, made at their first use.
 
-    They are a second copy, of single precision on a CPU. What trains, is exported, compiled or
-    runs in another precision is multiplied by torch's own ``linear``, and keeps no copy; and so
-    does everything under ``torch.backends.mkldnn.flags(enabled=False)``.
+    They are a second copy, of frozen weights in single precision on a CPU. What trains, is
+    exported, compiled or runs in another precision is multiplied by torch's own ``linear``, and
+    keeps no copy; and so does everything under ``torch.backends.mkldnn.flags(enabled=False)``.
 
     Attributes:
-        enabled: Of all; whether torch and the processor are such that anything is packed.
+        enabled: Whether torch and the processor are such that anything is packed, in all modules.
     """
 
     enabled: ClassVar[bool] = _AVAILABLE
@@ -47,7 +47,7 @@ class PackedWeights:
         Args:
             name: Of the weights among those of the module.
             x: (..., A).
-            weight: (B, A); packed anew where it was changed in place.
+            weight: (B, A); packed anew where it was changed in place, not through ``.data``.
             bias: (B,).
 
         Returns:
@@ -66,7 +66,7 @@ class PackedWeights:
 def _is_at_rest(x: Tensor, weight: Tensor) -> bool:
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
         return False
-    trains = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
+    trains = weight.requires_grad or x.requires_grad
     return (PackedWeights.enabled and bool(torch.backends.mkldnn.enabled) and not trains
             and weight.numel() >= _LEAST_WEIGHTS
             and x.dtype == weight.dtype == torch.float32

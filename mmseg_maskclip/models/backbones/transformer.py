@@ -27,7 +27,7 @@ class SelfAttention(nn.Module):
         # It only holds the parameters, under their published names: its own forward gives neither
         # values nor keys.
         self.attn = nn.MultiheadAttention(width, heads, batch_first=True)
-        self.packed = PackedWeights()
+        self.weights = PackedWeights()
 
     def project(self, x: Tensor, part: str) -> Tensor:
         """Queries, keys or values of each head.
@@ -65,11 +65,11 @@ class SelfAttention(nn.Module):
         """Rows [first, last) of the packed query/key/value projection."""
         width = x.shape[-1]
         rows = slice(first * width, last * width)
-        return self.packed.linear((first, last), x, self.attn.in_proj_weight[rows],
-                                  self.attn.in_proj_bias[rows])
+        return self.weights.linear((first, last), x, self.attn.in_proj_weight[rows],
+                                   self.attn.in_proj_bias[rows])
 
     def _out(self, x: Tensor) -> Tensor:
-        return self.packed.linear('out', x, self.attn.out_proj.weight, self.attn.out_proj.bias)
+        return self.weights.linear('out', x, self.attn.out_proj.weight, self.attn.out_proj.bias)
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -116,14 +116,14 @@ class FeedForward(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(
             nn.Sequential(nn.Linear(width, hidden), activation), nn.Linear(hidden, width))
-        self.packed = PackedWeights()
+        self.weights = PackedWeights()
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, C) in and out."""
         inner = cast(nn.Sequential, self.layers[0])
         first, second = cast(nn.Linear, inner[0]), cast(nn.Linear, self.layers[1])
-        x = inner[1](self.packed.linear('first', x, first.weight, first.bias))
-        return self.packed.linear('second', x, second.weight, second.bias)
+        x = inner[1](self.weights.linear('first', x, first.weight, first.bias))
+        return self.weights.linear('second', x, second.weight, second.bias)
 
 
 class Block(nn.Module):
